@@ -1,0 +1,1 @@
+"""The painter: torch lives here and nowhere else."""

@@ -1,0 +1,1 @@
+"""The wire protocol: pure Python, standard library and msgpack."""

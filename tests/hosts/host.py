@@ -1,0 +1,188 @@
+"""A private desktop in the Debian 13 root: X server, window manager, session bus, and the programs that run on it.
+
+Everything lives in mount and process namespaces of its own, so that whatever happens (a test that fails, a Krita that
+hangs, this process killed), every mount and every process is gone with it. The test's folder is bound at the same path
+inside and outside: HOME, the daemon's socket and the files that both sides read have one name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from hosts.root import Root
+
+SCREEN = "1600x1000x24"
+START_SECONDS = 60  # Xvfb and openbox need one; a loaded machine gets ten times more before we call it broken
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Runs as the namespace's process 1. `wait` in a loop also buries the orphans that programs leave behind.
+INIT = """
+Xvfb -displayfd 3 -screen 0 {screen} -nolisten tcp 3>{folder}/display 2>{folder}/xvfb.log &
+while ! grep -q . {folder}/display 2>/dev/null; do sleep 0.05; done
+export DISPLAY=:$(cat {folder}/display)
+openbox >{folder}/openbox.log 2>&1 &
+echo ready >{folder}/ready
+while :; do sleep 3600 & wait $!; done
+"""
+
+
+class Desktop:
+    """`with Desktop(root, folder) as desktop:` … `desktop.run(["krita", …])`, `desktop.shot(path)`.
+
+    `folder` is private to this desktop; `home` (HOME of the programs) is `folder/home` unless given, and has to lie
+    inside `folder`.
+    """
+
+    def __init__(self, root: Root, folder: Path, *, home: Path | None = None, screen: str = SCREEN) -> None:
+        self.root = root
+        self.folder = folder.resolve()
+        self.home = home or self.folder / "home"
+        self.screen = screen
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._inner = 0
+        self._display = ""
+
+    def __enter__(self) -> Desktop:
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.folder / "run").mkdir(mode=0o700, exist_ok=True)
+        for stale in ("display", "ready"):
+            (self.folder / stale).unlink(missing_ok=True)
+        init = self.folder / "init.sh"
+        init.write_text(INIT.format(screen=self.screen, folder=self.folder))
+        inside = self.root.path
+        script = []
+        if not self.root.is_system:
+            script += [
+                f"mount -t proc proc '{inside}/proc'",
+                f"mount --rbind /sys '{inside}/sys'",
+                f"mount --rbind /dev '{inside}/dev'",
+                f"mount -t tmpfs -o mode=1777 tmp '{inside}/tmp'",
+                f"mkdir -p '{inside}{self.folder}'",
+                f"mount --bind '{self.folder}' '{inside}{self.folder}'",
+            ]
+        else:
+            script.append("mount -t proc proc /proc")
+        script.append(f"exec chroot '{inside}' /bin/sh '{init}'")
+        unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        if os.geteuid() != 0:
+            unshare.append("--map-root-user")
+        self._holder = subprocess.Popen(
+            [*unshare, "/bin/sh", "-ec", "; ".join(script)],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not (self.folder / "ready").exists():
+            if self._holder.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                log = self.folder / "xvfb.log"
+                raise RuntimeError(f"The desktop did not start: {log.read_text() if log.exists() else 'no X server'}")
+            time.sleep(0.05)
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
+        self._inner = int(children[0])
+        self._display = ":" + (self.folder / "display").read_text().strip()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process of the desktop; the mounts go with them."""
+        if self._holder is not None:
+            self._holder.send_signal(signal.SIGKILL)  # --kill-child takes process 1 along, and the kernel all others
+            self._holder.wait()
+            self._holder = None
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What a program inside sees: nothing of ours but the locale."""
+        return {
+            "PATH": PATH,
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "USER": "root",
+            "XDG_RUNTIME_DIR": str(self.folder / "run"),
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "NO_AT_BRIDGE": "1",
+            **({"DISPLAY": self._display} if self._display else {}),
+            **(extra or {}),
+        }
+
+    def popen(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a program inside; with `log`, what it prints goes to that file, else to pipes."""
+        enter = ["nsenter", f"--target={self._inner}", "--mount", "--pid", "--root", f"--wd={self.folder}"]
+        if log is not None:
+            with log.open("a") as out:
+                return subprocess.Popen(
+                    [*enter, *argv],
+                    env=self.environment(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    text=True,
+                )
+        return subprocess.Popen(
+            [*enter, *argv],
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+
+    def run(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout_s: float = 120, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program inside to its end. A program that does not end in time is killed, and that is an error."""
+        process = self.popen(argv, env=env)
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"{argv[0]} did not end within {timeout_s} s.\n{out[-4000:]}\n{err[-4000:]}") from None
+        if check and process.returncode:
+            raise AssertionError(f"{argv[0]} ended with {process.returncode}.\n{out[-4000:]}\n{err[-4000:]}")
+        return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
+
+    def shot(self, target: Path, *, window: str = "root") -> Path:
+        """A screenshot of the screen (or of one window id) as a PNG at `target`, outside the root."""
+        inner = self.folder / "shot.png"
+        self.run(["import", "-silent", "-window", window, str(inner)])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(inner, target)
+        return target
+
+    def windows(self, title: str) -> list[str]:
+        """Ids of the visible windows whose title matches the regular expression."""
+        done = self.run(["xdotool", "search", "--onlyvisible", "--name", title], check=False)
+        return done.stdout.split()
+
+    def wait_for_window(self, title: str, timeout_s: float = 60) -> str:
+        """The id of the first window of that title, as soon as it is there."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if found := self.windows(title):
+                return found[0]
+            time.sleep(0.2)
+        raise AssertionError(f"No window named {title!r} within {timeout_s} s.")
+
+    def click(self, x: int, y: int, button: int = 1) -> None:
+        """A mouse click at screen coordinates."""
+        self.run(["xdotool", "mousemove", str(x), str(y), "sleep", "0.1", "click", str(button)])
+
+    def keys(self, *names: str) -> None:
+        """Key strokes to the focused window."""
+        self.run(["xdotool", "key", *names])

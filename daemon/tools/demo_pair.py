@@ -1,4 +1,4 @@
-"""Draws the demo pair: a piazza (content.jpg) and a vaporwave sunset (style.jpg)."""
+"""Draws the demo pair: the content `demo/content.jpg` (a piazza) and the style `styles/vaporwave.jpg` (a sunset)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 
 from atelier.frame import save
 from atelier.piazza import piazza
+from atelier.vaporwave import vaporwave
+
+ART = Path(__file__).parents[1] / "vaporbrush_daemon" / "art"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write content.jpg to")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    save(piazza(), arguments.out / "content.jpg")
+    parser.add_argument("--out", type=Path, default=ART, help="folder for demo/ and styles/ (default: the package's)")
+    out = parser.parse_args().out
+    save(piazza(), out / "demo" / "content.jpg")
+    save(vaporwave(), out / "styles" / "vaporwave.jpg")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What the pictures that we ship are drawn with: numpy, Pillow and a seed, nothing photographed and nothing borrowed."""
+"""What our pictures are drawn with: numpy, Pillow and a seed, nothing photographed and nothing borrowed."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[np.float32]
+Array: TypeAlias = npt.NDArray[np.floating[Any]]  # float32 everywhere; only typing is wider
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Labels: TypeAlias = npt.NDArray[np.int32]
 
@@ -16,7 +16,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
 
 
 def rgb(code: str) -> Array:
-    """"#rrggbb" as a float32 array (3,)."""
+    """ "#rrggbb" as a float32 array (3,)."""
     return np.array([int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)], np.float32)
 
 
@@ -28,7 +28,7 @@ def palette(*codes: str) -> Array:
 def smoothstep(low: float, high: float, value: Array) -> Array:
     """0 up to `low`, 1 from `high`, an S between; `low` may be the larger one."""
     t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def gradient(t: Array, stops: Sequence[tuple[float, str]]) -> Array:

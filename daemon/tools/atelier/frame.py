@@ -81,5 +81,6 @@ def weave(rng: Rng, shape: tuple[int, int], thread: float = 3.0) -> Array:
 
 def save(picture: Array, path: Path) -> None:
     """Writes a float picture as JPEG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     pixels = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
     Image.fromarray(pixels).save(path, quality=JPEG_QUALITY, optimize=True)

@@ -8,19 +8,25 @@ inside and outside: HOME, the daemon's socket and the files that both sides read
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from hosts.root import Root
 
 SCREEN = "1600x1000x24"
 START_SECONDS = 60  # Xvfb and openbox need one; a loaded machine gets ten times more before we call it broken
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+SMALLEST = 20  # px; toolkits keep smaller windows that nobody sees
+WINDOW_LINE = re.compile(r'^\s+(0x[0-9a-f]+) "(.*)": \(.*\)\s+(\d+)x(\d+)\S*\s+\+(-?\d+)\+(-?\d+)$', re.MULTILINE)
 
 # Runs as the namespace's process 1. `wait` in a loop also buries the orphans that programs leave behind.
 INIT = """
@@ -31,6 +37,18 @@ openbox >{folder}/openbox.log 2>&1 &
 echo ready >{folder}/ready
 while :; do sleep 3600 & wait $!; done
 """
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window on the screen; position and size in pixels."""
+
+    id: str
+    title: str
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 class Desktop:
@@ -49,7 +67,7 @@ class Desktop:
         self._inner = 0
         self._display = ""
 
-    def __enter__(self) -> Desktop:
+    def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
         (self.folder / "run").mkdir(mode=0o700, exist_ok=True)
         for stale in ("display", "ready"):
@@ -165,13 +183,17 @@ class Desktop:
         shutil.copyfile(inner, target)
         return target
 
-    def windows(self, title: str) -> list[str]:
-        """Ids of the visible windows whose title matches the regular expression."""
-        done = self.run(["xdotool", "search", "--onlyvisible", "--name", title], check=False)
-        return done.stdout.split()
+    def windows(self, title: str) -> list[Window]:
+        """The windows (not the 1×1 helpers of toolkits) whose title matches the regular expression, topmost first."""
+        tree = self.run(["xwininfo", "-root", "-tree"], check=False).stdout  # xdotool's search misses Krita's window
+        found = [
+            Window(wid, name, int(x), int(y), int(width), int(height))
+            for wid, name, width, height, x, y in WINDOW_LINE.findall(tree)
+        ]
+        return [w for w in found if re.search(title, w.title) and w.width >= SMALLEST and w.height >= SMALLEST]
 
-    def wait_for_window(self, title: str, timeout_s: float = 60) -> str:
-        """The id of the first window of that title, as soon as it is there."""
+    def wait_for_window(self, title: str, timeout_s: float = 60) -> Window:
+        """The first window of that title, as soon as it is there."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if found := self.windows(title):

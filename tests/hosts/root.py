@@ -228,8 +228,15 @@ def verify(path: Path) -> None:
 
 def inside(path: Path, script: str) -> None:
     """Run a shell script in the root, with mounts that vanish with it (a mount namespace of its own)."""
-    mounts = f"mount -t proc proc {path}/proc; mount --rbind /sys {path}/sys; mount --rbind /dev {path}/dev; mount -t tmpfs tmp {path}/tmp"
-    chroot = f"exec chroot {path} /bin/sh -ec '{script}'"
+    mounts = "; ".join(
+        (
+            f"mount -t proc proc '{path}/proc'",
+            f"mount --rbind /sys '{path}/sys'",
+            f"mount --rbind /dev '{path}/dev'",
+            f"mount -t tmpfs tmp '{path}/tmp'",
+        )
+    )
+    chroot = f"exec chroot '{path}' /bin/sh -ec '{script}'"
     run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-ec", f"{mounts}; {chroot}"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # code → (retryable, meaning). The specification's table is generated from this one.
@@ -34,6 +35,7 @@ CODES: dict[str, tuple[bool, str]] = {
     # raised on the client's side only, never on the wire
     "no_daemon": (True, "No daemon answers."),
     "link_lost": (True, "The connection to the daemon broke."),
+    "wrong_token": (False, "The daemon refused the token."),
     "timeout": (True, "The daemon did not answer in time."),
     "bad_reply": (False, "The daemon's reply breaks the protocol."),
 }
@@ -73,7 +75,7 @@ class RemoteError(VaporbrushError):
     """The daemon refused a request or failed a job."""
 
     @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> RemoteError:
+    def from_wire(cls, wire: Mapping[str, Any]) -> RemoteError:
         """An error reply as an exception; a code this version does not know becomes `internal`."""
         code = wire.get("code")
         retry_after = wire.get("retry_after_s")

@@ -26,4 +26,5 @@ LIST_PAGE = 50  # jobs in one reply to `list`, so that it fits a header
 
 REQUEST_TIMEOUT_S = 10.0  # a reply that takes longer than this (besides `watch`) means the daemon hangs
 CONNECT_TIMEOUT_S = 2.0
+RECONNECT_S = 5.0  # how long a broken connection waits for a daemon that is being restarted
 START_TIMEOUT_S = 20.0  # a cold Python start on a slow disk, generously

@@ -1,4 +1,4 @@
-"""The recipe: everything that determines a painting. One frozen record from the dialog to the engine and back into the file.
+"""The recipe: everything that determines a painting. One frozen record from the dialog to the engine and into the file.
 
 Fields are declared once, in the dataclasses; `Field` metadata carries the range. `from_wire` accepts what msgpack or
 JSON gives, ignores unknown fields (a newer peer may send them) and raises `RequestError` naming field and value.
@@ -6,6 +6,7 @@ JSON gives, ignores unknown fields (a newer peer may send them) and raises `Requ
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -24,6 +25,7 @@ Optimizer = Literal["lbfgs", "adam"]
 Pool = Literal["max", "avg"]
 Outside = Literal["transparent", "content"]
 
+CHANNEL_COUNT: dict[str, int] = {"RGB": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1, "GRAYA": 2}
 DEPTH_BYTES: dict[str, int] = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # the five style taps of Gatys et al. 2016
 CONTENT_LAYER = "relu4_2"
@@ -103,7 +105,7 @@ def sha256(field: str, value: object, *, empty: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Raw pixels: rows from the top, packed, little-endian, straight alpha. `blob` is the sha256 of exactly these bytes."""
+    """Raw pixels: rows from the top, packed, little-endian, straight alpha. `blob` is the sha256 of these bytes."""
 
     blob: str
     width: int
@@ -112,13 +114,31 @@ class Image:
     depth: Depth = "u8"
     transfer: Transfer = "srgb"
 
+    @classmethod
+    def of(
+        cls,
+        pixels: bytes | bytearray | memoryview,
+        width: int,
+        height: int,
+        channels: Channels = "RGBA",
+        depth: Depth = "u8",
+        transfer: Transfer = "srgb",
+    ) -> Image:
+        """The descriptor of these bytes. Raises `RequestError` where their number does not fit the size."""
+        digest = hashlib.sha256(pixels).hexdigest()
+        image = cls(digest, width, height, channels, depth, transfer)
+        given = memoryview(pixels).nbytes
+        if given != image.size_bytes:
+            raise RequestError(
+                "bad_field",
+                f"A picture of {width}×{height} {channels} {depth} pixels has {image.size_bytes} bytes, not {given}.",
+            )
+        return image
+
     @property
     def pixel_bytes(self) -> int:
         """Bytes of one pixel."""
-        return (
-            len("GA" if self.channels == "GRAYA" else "G" if self.channels == "GRAY" else self.channels)
-            * DEPTH_BYTES[self.depth]
-        )
+        return CHANNEL_COUNT[self.channels] * DEPTH_BYTES[self.depth]
 
     @property
     def size_bytes(self) -> int:
@@ -140,7 +160,8 @@ class Image:
         if image.size_bytes > MAX_BLOB_BYTES:
             raise RequestError(
                 "too_large",
-                f"`{field}` is {image.width}×{image.height} pixels, {image.size_bytes} bytes; at most {MAX_BLOB_BYTES} fit.",
+                f"`{field}` is {image.width}×{image.height} pixels, {image.size_bytes} bytes; "
+                f"at most {MAX_BLOB_BYTES} fit.",
             )
         return image
 
@@ -245,6 +266,13 @@ class Recipe:
         if not any(style.weight > 0 for style in recipe.styles):
             raise bad("styles", 0, "a list in which at least one style has a weight above 0")
         return recipe
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Every picture that the recipe names, in a fixed order; a bundled style has none."""
+        styles = (image for style in self.styles for image in (style.image, style.mask))
+        every = (self.content, *styles, self.mask, self.start_image)
+        return tuple(image for image in every if image is not None)
 
     def to_wire(self) -> dict[str, Any]:
         """The map that `from_wire` reads."""

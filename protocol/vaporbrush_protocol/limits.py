@@ -28,3 +28,22 @@ REQUEST_TIMEOUT_S = 10.0  # a reply that takes longer than this (besides `watch`
 CONNECT_TIMEOUT_S = 2.0
 RECONNECT_S = 5.0  # how long a broken connection waits for a daemon that is being restarted
 START_TIMEOUT_S = 20.0  # a cold Python start on a slow disk, generously
+
+# What `hello` announces, so that a client can refuse at home what the daemon would refuse.
+ANNOUNCED: dict[str, float] = {
+    "max_header_bytes": MAX_HEADER_BYTES,
+    "max_chunk_bytes": MAX_CHUNK_BYTES,
+    "max_depth": MAX_DEPTH,
+    "max_outstanding": MAX_OUTSTANDING,
+    "max_blob_bytes": MAX_BLOB_BYTES,
+    "max_side": MAX_SIDE,
+    "min_side": MIN_SIDE,
+    "max_styles": MAX_STYLES,
+    "max_steps": MAX_STEPS,
+    "max_name_bytes": MAX_NAME_BYTES,
+    "preview_side": PREVIEW_SIDE,
+    "max_watch_s": MAX_WATCH_S,
+    "default_lease_s": DEFAULT_LEASE_S,
+    "max_lease_s": MAX_LEASE_S,
+    "list_page": LIST_PAGE,
+}

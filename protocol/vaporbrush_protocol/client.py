@@ -208,6 +208,7 @@ class Client:
         on_progress: Callable[[Job], None] | None = None,
         job: str | None = None,
         preview_side: int = 0,
+        wait_s: float = MAX_WATCH_S,
         lease_s: float = DEFAULT_LEASE_S,
         on_lease_end: OnLeaseEnd = "finish",
         label: str = "",
@@ -217,7 +218,8 @@ class Client:
 
         `pictures` are the bytes of `recipe.images` by sha256 (see `Image.of`); what the daemon has already may be left
         out. Returns the finished job, whose `image` describes the pixels, and the pixels. When `on_progress` raises,
-        the job is cancelled and the exception goes on. Raises `RemoteError` with the job's own error.
+        the job is cancelled and the exception goes on. `on_progress` is called after every change and at the latest
+        every `wait_s`, and may use this client (to `finish` or `cancel`). Raises `RemoteError` with the job's error.
         """
         identity = job or str(uuid.uuid4())
 
@@ -226,11 +228,12 @@ class Client:
                 if blob in pictures:
                     self.upload(pictures[blob], blob=blob)
             state = self.submit(recipe, identity, lease_s, on_lease_end, label)
+            shown = 0
             while not state.final:
                 if on_progress is not None:
                     on_progress(state)
-                shown = 0 if state.preview is None else state.preview.number
-                state = self.watch(identity, state.seq, MAX_WATCH_S, preview_side, shown)
+                shown = shown if state.preview is None else state.preview.number
+                state = self.watch(identity, state.seq, wait_s, preview_side, shown)
             return state
 
         for _ in range(MAX_RESTARTS):

@@ -48,17 +48,7 @@ class Session:
         try:
             header, chunk = decode(body)
             identity = self._new_id(header.get("id"))
-            if len(self._waiting) >= MAX_OUTSTANDING:
-                raise RequestError(
-                    "busy",
-                    f"{MAX_OUTSTANDING} requests wait for their reply on this connection: read one before the next.",
-                    retry_after_s=BUSY_RETRY_S,
-                )
-            request = parse_request(header, chunk)
-            if isinstance(request, Hello):
-                if PROTOCOL_MAJOR not in request.versions:
-                    raise unsupported_version(", ".join(map(str, request.versions)))
-                self.client = request.client
+            request = self._admitted(parse_request(header, chunk))
         except RequestError as error:
             return _framed(delimited, {"id": identity, "ok": False, "error": error.to_wire()})
         self._waiting[identity] = delimited
@@ -81,6 +71,19 @@ class Session:
         """The frames of the error reply to a request that waits."""
         delimited = self._waiting.pop(identity)
         return _framed(delimited, {"id": identity, "ok": False, "error": error.to_wire()})
+
+    def _admitted(self, request: Request) -> Request:
+        if len(self._waiting) >= MAX_OUTSTANDING:
+            raise RequestError(
+                "busy",
+                f"{MAX_OUTSTANDING} requests wait for their reply on this connection: read one before the next.",
+                retry_after_s=BUSY_RETRY_S,
+            )
+        if isinstance(request, Hello):
+            if PROTOCOL_MAJOR not in request.versions:
+                raise unsupported_version(", ".join(map(str, request.versions)))
+            self.client = request.client
+        return request
 
     def _new_id(self, value: object) -> int:
         """An id that waits already is refused without repeating it: the first reply must stay the only one."""

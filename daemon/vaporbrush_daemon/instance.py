@@ -1,0 +1,120 @@
+"""One daemon per home: the folder, the lock that is taken before anything is bound, the socket's path, the open-file limit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from .config import ConfigError
+
+MAX_SOCKET_PATH = 103  # bytes: macOS' sun_path holds 104 with the final zero, Linux' 108
+FILES_WANTED = 65_536  # libzmq aborts the process when it runs out of descriptors; two dozen clients never need this
+
+
+class AlreadyRunning(Exception):  # noqa: N818 -- it is an outcome, not a defect
+    """Another daemon holds the lock of this home."""
+
+    def __init__(self, home: Path, pid: int) -> None:
+        super().__init__(f"A Vaporbrush daemon already runs for {home} (process {pid or 'unknown'}).")
+        self.pid = pid
+
+
+def prepare(home: Path) -> None:
+    """Make the home folder and see that it can be used. Raises `ConfigError`."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("run", "spool", "cache", "logs", "models", "styles"):
+            (home / name).mkdir(mode=0o700, exist_ok=True)
+        (home / "run").chmod(0o700)
+        probe = home / "run" / f".probe-{secrets.token_hex(4)}"
+        probe.write_bytes(b"\n")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"Vaporbrush keeps its files in {home}, which cannot be used: {error.strerror or error}"
+            f" ({error.filename}). Make it writable, or let VAPORBRUSH_HOME name another folder."
+        ) from error
+    if hasattr(os, "getuid") and home.stat().st_uid not in (os.getuid(), 0):
+        raise ConfigError(f"{home} belongs to another user; let VAPORBRUSH_HOME name a folder of your own.")
+
+
+class Lock:
+    """Held for the life of the daemon; the operating system drops it with the process, however that ends."""
+
+    def __init__(self, home: Path) -> None:
+        """Take the lock. Raises `AlreadyRunning`."""
+        path = home / "run" / "lock"
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(self._descriptor)
+        except OSError:
+            written = os.read(self._descriptor, 32)
+            os.close(self._descriptor)
+            raise AlreadyRunning(home, int(written) if written.strip().isdigit() else 0) from None
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.close(self._descriptor)
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> None:
+        import msvcrt
+
+        os.lseek(descriptor, 1024, os.SEEK_SET)  # past the pid: Windows forbids others to read a locked byte
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+
+else:
+
+    def _lock(descriptor: int) -> None:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def socket_path(home: Path) -> Path:
+    """Where the unix socket goes: in the home, or in a short private folder where that path is too long for a socket.
+
+    Raises `ConfigError` when somebody else sits on the short folder.
+    """
+    path = home / "run" / "daemon.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime or tempfile.gettempdir()) / f"vaporbrush-{os.getuid()}-{name}"
+    if len(os.fsencode(folder / "daemon.sock")) > MAX_SOCKET_PATH:
+        folder = Path("/tmp") / folder.name  # noqa: S108 -- made private and checked below
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise ConfigError(f"{folder} is needed for the socket but is not a private folder of yours; remove it.")
+    return folder / "daemon.sock"
+
+
+def allow_many_files() -> int:
+    """Raise the soft limit of open files as far as allowed. Returns the limit in force (0: unknown).
+
+    libzmq aborts the whole process when a unix socket's accept finds no descriptor left.
+    """
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft

@@ -1,0 +1,59 @@
+"""The log: one event per line, `name key=value …`, in home()/logs/daemon.log and on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+
+MAX_LOG_BYTES = 2 * 1024**2  # per file; some weeks of ordinary use
+OLD_LOGS = 3
+LEVELS = ("debug", "info", "warning", "error")
+
+_logger = logging.getLogger("vaporbrush")
+_file: list[str] = []
+
+
+def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
+    """Start logging into `folder`. Returns the log's path. Raises `OSError`."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / "daemon.log"
+    handlers: list[logging.Handler] = [
+        logging.handlers.RotatingFileHandler(path, maxBytes=MAX_LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8")
+    ]
+    if stderr:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    _logger.handlers[:] = handlers
+    _logger.setLevel(level.upper())
+    _logger.propagate = False
+    _file[:] = [str(path)]
+    return path
+
+
+def path() -> str:
+    """The log's path, for sentences that send people there."""
+    return _file[0] if _file else "not open"
+
+
+def event(name: str, /, *, level: int = logging.INFO, **fields: object) -> None:
+    """Log what happened. Fields that are None are left out."""
+    if _logger.isEnabledFor(level):
+        _logger.log(level, "%s", " ".join([name, *(f"{k}={_value(v)}" for k, v in fields.items() if v is not None)]))
+
+
+def defect(name: str, /, **fields: object) -> None:
+    """Log an unexpected exception with its traceback."""
+    _logger.exception("%s", " ".join([name, *(f"{k}={_value(v)}" for k, v in fields.items())]))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = str(value)
+    plain = text and not any(c.isspace() or c in '"=' or not c.isprintable() for c in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,311 @@
+"""The keeper: one thread that knows how the daemon is, and asks it the short questions (estimate, styles, unload)."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import join
+from typing import Any, Literal
+
+from vaporbrush_protocol.client import Client, connect
+from vaporbrush_protocol.endpoint import Connection
+from vaporbrush_protocol.errors import LinkError, VaporbrushError
+from vaporbrush_protocol.launcher import in_flatpak
+from vaporbrush_protocol.recipe import Image, Recipe
+
+from .words import START_COMMAND, _, byte_count, next_step
+
+POLL_S = 2.0  # how old what the docker says about the daemon may be
+BRIEF_S = 5.0  # time-out of the short questions
+
+Kind = Literal["looking", "absent", "stopped", "starting", "wrong_version", "refused", "loading", "lite", "ready"]
+Verb = Literal["start", "fetch", "unload", "copy_command", "copy_details"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button beside the daemon's condition."""
+
+    verb: Verb
+    label: str
+    tip: str = ""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How the daemon is, in words, with what can be done about it. `short` fits a status line; `sentence` a label."""
+
+    kind: Kind
+    short: str
+    sentence: str = ""
+    actions: tuple[Action, ...] = ()
+    command: str = ""  # what *Copy command* copies
+    log: str = ""
+    daemon: str = ""
+    device: str = ""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the daemon answers."""
+        return self.kind in ("loading", "lite", "ready")
+
+    @property
+    def startable(self) -> bool:
+        """Whether a job may be asked for: the daemon answers, or is started for it."""
+        return self.reachable or (self.kind in ("stopped", "starting") and not self.command)
+
+
+@dataclass(frozen=True)
+class BundledStyle:
+    """A style that the daemon offers by name; `thumb` are RGB rows, 8 bits."""
+
+    name: str
+    title: str
+    description: str
+    strength: float | None
+    style_scale: float | None
+    thumb: bytes
+    thumb_width: int
+    thumb_height: int
+
+
+@dataclass(frozen=True)
+class StylesListed:
+    """The daemon's styles."""
+
+    styles: tuple[BundledStyle, ...]
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """The answer to the estimate asked for with `ticket`: either of both."""
+
+    ticket: int
+    estimate: Mapping[str, Any] | None
+    error: VaporbrushError | None
+
+
+LOOKING = Condition("looking", _("Looking for Vaporbrush…"))
+STARTING = Condition("starting", _("Starting Vaporbrush…"))
+
+
+def installed_start(folder: Path) -> tuple[str, ...]:
+    """The command that starts the daemon, as the installer wrote it beside the plug-in; empty in a bare copy."""
+    try:
+        start = json.loads((folder / "installed.json").read_text(encoding="utf-8"))["start"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(start) if isinstance(start, list) and all(isinstance(word, str) for word in start) else ()
+
+
+def condition_of_error(error: VaporbrushError, start: Sequence[str], *, flatpak: bool, known: bool) -> Condition:
+    """The condition that a failed attempt to reach the daemon means. `known`: it has run here before."""
+    copy = Action("copy_details", _("Copy details"), _("Copies the error for a report."))
+    if error.code == "unsupported_version":
+        return Condition("wrong_version", _("Different versions"), f"{error.message} {next_step(error.code)}", (copy,))
+    if error.code != "no_daemon":
+        return Condition("refused", _("Vaporbrush does not answer"), error.message, (copy,))
+    if flatpak or not (start or known):
+        command = join(start) if start else START_COMMAND
+        reason = (
+            _("A program in a Flatpak cannot start Vaporbrush. Run this in a terminal:")
+            if flatpak
+            else _("Vaporbrush's daemon was never started here. Run this in a terminal:")
+        )
+        kind: Kind = "stopped" if flatpak else "absent"
+        copy = Action("copy_command", _("Copy command"), command)
+        return Condition(kind, _("Vaporbrush is not running"), f"{reason} {command}", (copy,), command)
+    return Condition(
+        "stopped",
+        _("Vaporbrush is not running"),
+        _("It starts by itself when you stylize a layer."),
+        (Action("start", _("Start"), _("Starts Vaporbrush now, so that the first painting begins sooner.")),),
+    )
+
+
+def condition_of_status(status: Mapping[str, Any]) -> Condition:
+    """The condition that the daemon's own `status` means."""
+    workers = [worker for worker in status.get("workers") or () if isinstance(worker, Mapping)]
+    told = status.get("model")
+    model = told if isinstance(told, Mapping) else {}
+    device = ", ".join(dict.fromkeys(str(worker.get("device", "")) for worker in workers))
+    held = sum(
+        int(worker.get("device_memory_bytes") or worker.get("rss_bytes") or 0)
+        for worker in workers
+        if worker.get("state") == "idle"
+    )
+    actions: list[Action] = []
+    on_gpu = any(not str(worker.get("device", "cpu")).startswith("cpu") for worker in workers)
+    if held:
+        label = _("Free the GPU") if on_gpu else _("Free memory")
+        tip = _("The model leaves the memory ({size}); the next painting loads it again.").format(size=byte_count(held))
+        actions.append(Action("unload", label, tip))
+    common = {"log": str(status.get("log", "")), "daemon": str(status.get("daemon", "")), "device": device}
+    states = {str(worker.get("state")) for worker in workers}
+    if "loading" in states or "starting" in states:
+        return Condition("loading", _("Loading the model…"), "", tuple(actions), **common)
+    if model.get("message"):
+        fetch = Action("fetch", _("Get the full model"), str(model["message"]))
+        return Condition(
+            "lite",
+            _("Ready with the small model"),
+            _("The full model paints finer detail. It is fetched once."),
+            (fetch, *actions),
+            **common,
+        )
+    word = _("Painting") if "busy" in states else _("Ready")
+    return Condition("ready", f"{word} · {device}" if device else word, "", tuple(actions), **common)
+
+
+class Keeper(threading.Thread):
+    """Posts `Condition`, `StylesListed` and `Estimated` from its own thread. Its methods may be called from any."""
+
+    def __init__(
+        self,
+        post: Callable[[Condition | StylesListed | Estimated], None],
+        *,
+        name: str,
+        start_command: Sequence[str] = (),
+        home: Path | None = None,
+    ) -> None:
+        super().__init__(name="vaporbrush-keeper", daemon=True)
+        self._post = post
+        self._client_name = name
+        self._start_command = tuple(start_command)
+        self._home = home
+        self._client: Client | None = None
+        self._condition = LOOKING
+        self._boot = ""
+        self._todo: queue.SimpleQueue[tuple[str, Any, int]] = queue.SimpleQueue()
+        self._ticket = 0
+        self._awake = False
+
+    def connect(self) -> Client:
+        """A new client, for a run's own thread; starts the daemon where it does not run. Raises `LinkError`."""
+        return connect(start=self._start_command or True, home=self._home, name=self._client_name)
+
+    def wake(self, awake: bool) -> None:
+        """Whether anybody looks: a hidden docker costs nothing."""
+        self._todo.put(("wake", awake, 0))
+
+    def start_daemon(self) -> None:
+        """Start the daemon now."""
+        self._todo.put(("start", None, 0))
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        self._todo.put(("unload", None, 0))
+
+    def look(self) -> None:
+        """Ask for the condition now, not at the next poll."""
+        self._todo.put(("look", None, 0))
+
+    def estimate(self, recipe: Recipe) -> int:
+        """Ask how long a recipe takes; the answer carries the returned ticket. Only the latest question is answered."""
+        self._ticket += 1
+        self._todo.put(("estimate", recipe, self._ticket))
+        return self._ticket
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._todo.put(("stop", None, 0))
+
+    def run(self) -> None:
+        """The thread."""
+        while True:
+            try:
+                verb, value, ticket = self._todo.get(timeout=POLL_S if self._awake else None)
+            except queue.Empty:
+                verb, value, ticket = "look", None, 0
+            if verb == "stop":
+                self._drop()
+                return
+            if verb == "wake":
+                self._awake = value
+                verb = "look" if value else ""
+            if verb == "estimate":
+                if ticket == self._ticket:
+                    self._estimate(value, ticket)
+            elif verb:
+                self._do(verb)
+
+    def _do(self, verb: str) -> None:
+        try:
+            if verb == "start":
+                self._tell(STARTING)
+                self._drop()
+                self._client = self.connect()
+            client = self._reached()
+            if verb == "unload":
+                client.unload()
+            self._tell(condition_of_status(client.status()))
+            if client.daemon.get("boot") != self._boot:
+                self._boot = str(client.daemon.get("boot"))
+                self._post(StylesListed(_styles(client)))
+        except VaporbrushError as error:
+            self._drop()
+            self._boot = ""
+            self._tell(self._trouble(error, started=verb == "start"))
+
+    def _trouble(self, error: VaporbrushError, *, started: bool) -> Condition:
+        try:
+            connection: Connection | None = Connection.read(self._home)
+        except LinkError:
+            connection = None
+        known = connection is not None and bool(connection.start)
+        start = self._start_command or (connection.start if connection else ())
+        found = condition_of_error(error, start, flatpak=in_flatpak(), known=known)
+        if started and found.kind == "stopped" and not found.command:
+            copy = Action("copy_details", _("Copy details"), error.message)
+            return Condition("stopped", _("Vaporbrush did not start"), error.message, (*found.actions, copy))
+        return found
+
+    def _reached(self) -> Client:
+        if self._client is None:
+            self._client = connect(home=self._home, timeout_s=BRIEF_S, name=self._client_name)
+        return self._client
+
+    def _estimate(self, recipe: Recipe, ticket: int) -> None:
+        try:
+            self._post(Estimated(ticket, self._reached().estimate(recipe), None))
+        except VaporbrushError as error:
+            if isinstance(error, LinkError):
+                self._drop()
+            self._post(Estimated(ticket, None, error))
+
+    def _tell(self, condition: Condition) -> None:
+        if condition != self._condition:
+            self._condition = condition
+            self._post(condition)
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _styles(client: Client) -> tuple[BundledStyle, ...]:
+    found = []
+    for raw in client.styles().get("styles") or ():
+        thumb = Image.from_wire("thumb", raw.get("thumb"))
+        pixels = bytes(client.download(thumb)) if thumb.channels == "RGB" and thumb.depth == "u8" else b""
+        numbers = {
+            name: float(raw[name]) if isinstance(raw.get(name), (int, float)) else None
+            for name in ("strength", "style_scale")
+        }
+        found.append(
+            BundledStyle(
+                name=str(raw.get("name", "")),
+                title=str(raw.get("title") or raw.get("name", "")),
+                description=str(raw.get("description", "")),
+                thumb=pixels,
+                thumb_width=thumb.width,
+                thumb_height=thumb.height,
+                **numbers,
+            )
+        )
+    return tuple(found)

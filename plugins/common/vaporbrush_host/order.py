@@ -1,0 +1,125 @@
+"""What a host asks for: pixels it read, the style, and the controls' values. The recipe is made from it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.recipe import Channels, Depth, Image, Recipe, Style, Transfer
+
+from .controls import recipe_fields
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Raw pixels as the host gave them: rows from the top, packed. `data` may be empty where only the size matters."""
+
+    data: Buffer
+    width: int
+    height: int
+    channels: Channels = "RGBA"
+    depth: Depth = "u8"
+    transfer: Transfer = "srgb"
+
+    def image(self) -> Image:
+        """The descriptor, hashed (takes about a second per GB: never on a host's own thread)."""
+        return Image.of(self.data, self.width, self.height, self.channels, self.depth, self.transfer)
+
+    def sizes_only(self) -> Image:
+        """The descriptor without a hash, for an estimate."""
+        return Image("", self.width, self.height, self.channels, self.depth, self.transfer)
+
+    def __repr__(self) -> str:
+        return f"Pixels({self.width}×{self.height} {self.channels} {self.depth} {self.transfer})"
+
+
+@dataclass(frozen=True)
+class StyleRef:
+    """Where a style comes from, as remembered and stored with a layer.
+
+    `kind` is "bundled" (`name`), "file" (`name` is the path) or "layer" (`name` is the layer's name, `layer` its id in
+    the host, `document` the id or path of the document it is in).
+    """
+
+    kind: str
+    name: str
+    layer: str = ""
+    document: str = ""
+    weight: float = 1.0
+
+    @classmethod
+    def from_json(cls, raw: object) -> StyleRef | None:
+        """A remembered reference, or None where it is none."""
+        if not isinstance(raw, Mapping) or raw.get("kind") not in ("bundled", "file", "layer"):
+            return None
+        texts = {name: str(raw.get(name, "")) for name in ("kind", "name", "layer", "document")}
+        weight = raw.get("weight", 1.0)
+        good = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 < weight <= 1000
+        return cls(**texts, weight=float(weight) if good else 1.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return {name: getattr(self, name) for name in ("kind", "name", "layer", "document", "weight")}
+
+    def same_source(self, other: StyleRef) -> bool:
+        """Whether both name the same picture, whatever its weight."""
+        if self.kind == "layer":
+            return (self.kind, self.layer) == (other.kind, other.layer)
+        return (self.kind, self.name) == (other.kind, other.name)
+
+
+@dataclass(frozen=True)
+class StyleInput:
+    """One style of an order: pixels, or the name of a bundled style."""
+
+    pixels: Pixels | None = None
+    name: str = ""
+    weight: float = 1.0
+    mask: Pixels | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """One painting that was asked for. `values` are the controls' (a full set); `start` an earlier job's canvas."""
+
+    content: Pixels
+    styles: tuple[StyleInput, ...]
+    values: Mapping[str, Any]
+    mask: Pixels | None = None
+    start: Image | None = None
+    label: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)  # further recipe fields, from a script
+
+    def sizes_only(self) -> Recipe:
+        """The recipe for an estimate: nothing is hashed."""
+        return self._recipe(Pixels.sizes_only)
+
+    def prepared(self) -> tuple[Recipe, dict[str, Buffer]]:
+        """The recipe, and the bytes by hash of what it names."""
+        pictures: dict[str, Buffer] = {}
+
+        def hashed(pixels: Pixels) -> Image:
+            image = pixels.image()
+            pictures[image.blob] = pixels.data
+            return image
+
+        return self._recipe(hashed), pictures
+
+    def _recipe(self, image: Any) -> Recipe:
+        def optional(pixels: Pixels | None) -> Image | None:
+            return None if pixels is None else image(pixels)
+
+        styles = tuple(
+            Style(image=optional(style.pixels), name=style.name, weight=style.weight, mask=optional(style.mask))
+            for style in self.styles
+        )
+        recipe = Recipe(
+            content=image(self.content),
+            styles=styles,
+            mask=optional(self.mask),
+            start_image=self.start,
+            **{**recipe_fields(self.values), **self.extra},
+        )
+        return Recipe.from_wire(recipe.to_wire(), hashed=bool(recipe.content.blob))  # the same checks as the daemon's

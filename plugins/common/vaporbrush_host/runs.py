@@ -1,0 +1,216 @@
+"""Runs: threads that each do one job at the daemon and report by `RunState`. Each owns its connection."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from vaporbrush_protocol.client import Client
+from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.job import Job, Preview
+from vaporbrush_protocol.limits import PREVIEW_SIDE
+from vaporbrush_protocol.messages import OnLeaseEnd
+
+from .order import Order
+from .words import _, byte_count, job_line, time_left
+
+Stage = Literal["connecting", "sending", "queued", "running", "ending", "done", "cancelled", "failed"]
+ENDED: tuple[Stage, ...] = ("done", "cancelled", "failed")
+LOOK_S = 0.25  # a click on Cancel or Keep this reaches the daemon within this time, in any state of the job
+LEASE_S = (
+    60.0  # a host may stall its plug-ins this long (saving a huge file holds Python's lock) and still get its result
+)
+
+Connect = Callable[[], Client]  # connects, and starts the daemon where it does not run
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What a run is doing; immutable, each change is a new one. `fraction` is None while nobody knows.
+
+    At the end: `pixels` (as described by `job.image`) and `job` when done, `error` and `report` (for *Copy details*)
+    when failed.
+    """
+
+    key: str
+    label: str
+    stage: Stage = "connecting"
+    line: str = ""
+    left: str = ""
+    fraction: float | None = None
+    job: Job | None = None
+    preview: Preview | None = None
+    pixels: Buffer | None = None
+    error: VaporbrushError | None = None
+    report: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.stage in ENDED
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """The job's result, empty before there is one."""
+        return self.job.result if self.job is not None and self.job.result is not None else {}
+
+
+class StoppedError(Exception):
+    """The person pressed Cancel."""
+
+
+class Run(threading.Thread):
+    """One job in a thread. `post` is called there with every new `RunState`; put it into a queue and no more.
+
+    `cancel`, `finish` and `close` may be called from any thread and return at once.
+    """
+
+    def __init__(self, label: str, post: Callable[[RunState], None], connect: Connect) -> None:
+        self.key = str(uuid.uuid4())
+        super().__init__(name=f"vaporbrush-{self.key[:8]}", daemon=True)
+        self.state = RunState(self.key, label, line=_("Connecting…"))
+        self._post = post
+        self._connect = connect
+        self._cancel = threading.Event()
+        self._finish = threading.Event()
+
+    def cancel(self) -> None:
+        """Stop and keep nothing."""
+        self._cancel.set()
+
+    def finish(self) -> None:
+        """Stop and keep what there is."""
+        self._finish.set()
+
+    def run(self) -> None:
+        """The thread. Whatever happens ends in one of the final states."""
+        try:
+            self._set(stage="connecting")
+            with self._connect() as client:
+                self._check()
+                self._work(client)
+        except StoppedError:
+            self._set(stage="cancelled", line=_("Cancelled"), left="", fraction=None)
+        except VaporbrushError as error:
+            if error.code == "cancelled":
+                self._set(stage="cancelled", line=_("Cancelled"), left="", fraction=None)
+            else:
+                self._fail(error)
+        except Exception as error:  # noqa: BLE001 (a defect here must show in the dialog, not end a thread in silence)
+            self._fail(VaporbrushError("internal", _("The plug-in met a defect: {what}").format(what=error)))
+
+    def _fail(self, error: VaporbrushError) -> None:
+        report = "".join(traceback.format_exc())
+        self._set(stage="failed", line=error.message, left="", fraction=None, error=error, report=report)
+
+    def _work(self, client: Client) -> None:
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        if self._cancel.is_set():
+            raise StoppedError
+
+    def _set(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+        self._post(self.state)
+
+    def _look(self, client: Client, job: Job) -> None:
+        """One report of the daemon; the moment at which the person's wishes are passed on."""
+        self._check()
+        ending = self._finish.is_set()
+        if ending and job.state == "running" and self.state.stage != "ending":
+            client.finish(job.job)
+        running = job.state == "running"
+        before = self.state
+        state = replace(
+            before,
+            stage="ending" if ending and running else "running" if running else "queued",
+            line=_("Keeping what is painted…") if ending and running else job_line(job),
+            left="" if ending else time_left(job.progress),
+            fraction=job.progress.fraction if running and job.progress is not None and job.progress.steps else None,
+            job=job,
+            preview=job.preview or before.preview,
+        )
+        if state != before:
+            self.state = state
+            self._post(state)
+
+
+class PaintRun(Run):
+    """Sends an order's pixels, has them painted and brings the painting back."""
+
+    def __init__(
+        self,
+        order: Order,
+        post: Callable[[RunState], None],
+        connect: Connect,
+        *,
+        preview_side: int = PREVIEW_SIDE,
+        lease_s: float = LEASE_S,
+        on_lease_end: OnLeaseEnd = "cancel",
+    ) -> None:
+        super().__init__(order.label, post, connect)
+        self.order = order
+        self._preview_side = preview_side
+        self._lease_s = lease_s
+        self._on_lease_end: OnLeaseEnd = on_lease_end
+
+    def _work(self, client: Client) -> None:
+        self._set(stage="sending", line=_("Sending the layer…"))
+        recipe, pictures = self.order.prepared()
+        total, sent = sum(map(len, pictures.values())), 0
+
+        def on_bytes(done: int, _size: int) -> None:
+            self._check()
+            line = _("Sending the layer… {done} of {total}").format(
+                done=byte_count(sent + done), total=byte_count(total)
+            )
+            self._set(line=line, fraction=(sent + done) / max(1, total))
+
+        for blob, data in pictures.items():
+            client.upload(data, on_bytes, blob=blob)
+            sent += len(data)
+        job, pixels = client.stylize(
+            recipe,
+            pictures,
+            on_progress=lambda job: self._look(client, job),
+            job=self.key,
+            preview_side=self._preview_side,
+            wait_s=LOOK_S,
+            lease_s=self._lease_s,
+            on_lease_end=self._on_lease_end,
+            label=self.order.label[:60],
+        )
+        self._check()
+        self._set(stage="done", line=_("Done"), left="", fraction=1.0, job=job, pixels=pixels)
+
+
+class FetchRun(Run):
+    """Fetches a model's weights."""
+
+    def __init__(self, model: str, post: Callable[[RunState], None], connect: Connect) -> None:
+        super().__init__(_("Full model"), post, connect)
+        self.model = model
+
+    def _work(self, client: Client) -> None:
+        job = client.fetch_model(self.model, self.key)
+        while not job.final:
+            if self._cancel.is_set():
+                client.cancel(self.key)
+                raise StoppedError
+            self._look(client, job)
+            job = client.watch(self.key, job.seq, LOOK_S)
+        if job.error is not None:
+            raise job.error
+        self._set(
+            stage="cancelled" if job.state == "cancelled" else "done",
+            line=_("The full model is here."),
+            left="",
+            fraction=1.0,
+            job=job,
+        )

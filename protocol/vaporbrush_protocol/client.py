@@ -24,7 +24,7 @@ from .launcher import start_daemon
 from .limits import CONNECT_TIMEOUT_S, DEFAULT_LEASE_S, LIST_PAGE, MAX_WATCH_S, REQUEST_TIMEOUT_S
 from .messages import IDEMPOTENT, OnLeaseEnd
 from .recipe import Image, Recipe, sequence, truth
-from .transfer import OnBytes, check_target, download, joined, upload
+from .transfer import OnBytes, download, upload
 
 MAX_RESTARTS = 3  # of the daemon during one `stylize`, before the job is taken for the cause
 
@@ -142,8 +142,7 @@ class Client:
 
         Raises `RemoteError` (`unknown_blob`), and `LinkError` (`bad_reply`) where the bytes are damaged.
         """
-        check_target(image, into)
-        return joined(download(self._channel, image, on_progress or _unheard, self.timeout_s), into)
+        return download(self._channel, image, into, on_progress or _unheard, self.timeout_s)
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from io import BytesIO
 
 from .channel import Channel, Message
 from .codec import Buffer
@@ -44,67 +45,70 @@ def upload(channel: Channel, data: memoryview, blob: str, on_bytes: OnBytes, wai
             channel.reconnect()
 
 
-def download(channel: Channel, image: Image, on_bytes: OnBytes, wait_s: float) -> list[Buffer]:
-    """The blob of a picture in pieces, checked against its hash."""
-    size, done = image.size_bytes, 0
-    pieces: dict[int, Buffer] = {}
+def download(channel: Channel, image: Image, into: Buffer | None, on_bytes: OnBytes, wait_s: float) -> Buffer:
+    """The blob of a picture, checked against its hash: in `into`, or as new bytes."""
+    arrival = Arrival(image, into)
 
     def deliver(request: Message, reply: Message) -> None:
-        nonlocal done
         wanted, came = request.header["size"], 0 if reply.chunk is None else len(reply.chunk)
         if reply.chunk is None or came != wanted:
             raise LinkError("bad_reply", f"The daemon sent {came} bytes of a picture instead of {wanted}.")
-        pieces[request.header["offset"]] = reply.chunk
-        done += came
-        on_bytes(done, size)
-
-    def missing() -> Iterator[Message]:
-        for at in range(0, size, MAX_CHUNK_BYTES):
-            if at not in pieces:
-                length = min(MAX_CHUNK_BYTES, size - at)
-                yield Message({"request": "get", "blob": image.blob, "offset": at, "size": length})
+        arrival.take(request.header["offset"], reply.chunk)
+        on_bytes(arrival.done, arrival.size)
 
     last = -1
-    while done < size:
+    while arrival.done < arrival.size:
+        offsets = range(arrival.done, arrival.size, MAX_CHUNK_BYTES)
+        sizes = ((at, min(MAX_CHUNK_BYTES, arrival.size - at)) for at in offsets)
+        gets = (Message({"request": "get", "blob": image.blob, "offset": at, "size": length}) for at, length in sizes)
         try:
-            channel.exchange(missing(), deliver, wait_s)
+            channel.exchange(gets, deliver, wait_s)
         except LinkError as error:
-            if error.code != "link_lost" or done <= last:
+            if error.code != "link_lost" or arrival.done <= last:
                 raise
-            last = done
+            last = arrival.done
             channel.reconnect()
-    ordered = [pieces[at] for at in sorted(pieces)]
-    digest = hashlib.sha256()
-    for piece in ordered:
-        digest.update(piece)
-    if digest.hexdigest() != image.blob:
-        raise LinkError("bad_reply", f"The picture that arrived is damaged: its sha256 is not {image.blob}.")
-    return ordered
+    return arrival.whole()
+
+
+class Arrival:
+    """A picture that comes in chunks. They are hashed and put in their place in order, while they are in the cache;
+    one that overtook another waits. `done` bytes, from the beginning, are there.
+    """
+
+    def __init__(self, image: Image, into: Buffer | None) -> None:
+        self.size, self.done = image.size_bytes, 0
+        self._blob = image.blob
+        self._into = into
+        self._new = BytesIO()  # gives its bytes away without a copy
+        self._early: dict[int, Buffer] = {}
+        self._digest = hashlib.sha256()
+        if into is not None:
+            given = memoryview(into)
+            if given.readonly or given.nbytes != self.size:
+                raise RequestError(
+                    "bad_field",
+                    f"`into` has {given.nbytes} bytes, but must be a writable buffer of {self.size} bytes.",
+                )
+
+    def take(self, offset: int, chunk: Buffer) -> None:
+        """A chunk has come."""
+        self._early[offset] = chunk
+        while (piece := self._early.pop(self.done, None)) is not None:
+            self._digest.update(piece)
+            if self._into is None:
+                self._new.write(piece)
+            else:
+                memoryview(self._into).cast("B")[self.done : self.done + len(piece)] = piece
+            self.done += len(piece)
+
+    def whole(self) -> Buffer:
+        """The picture. Raises `LinkError` (`bad_reply`) where it is not what its hash says."""
+        if self._digest.hexdigest() != self._blob:
+            raise LinkError("bad_reply", f"The picture that arrived is damaged: its sha256 is not {self._blob}.")
+        return self._new.getvalue() if self._into is None else self._into
 
 
 def _check_growth(before: int, have: int, size: int) -> None:
     if have <= before:
         raise LinkError("bad_reply", f"The daemon does not keep more than {have} of {size} bytes of a blob.")
-
-
-def joined(pieces: list[Buffer], into: Buffer | None) -> Buffer:
-    """The pieces in one, or in `into`, which must be writable and of just that size."""
-    if into is None:
-        return b"".join(pieces)
-    target = memoryview(into).cast("B")
-    at = 0
-    for piece in pieces:
-        target[at : at + len(piece)] = piece
-        at += len(piece)
-    return into
-
-
-def check_target(image: Image, into: Buffer | None) -> None:
-    """Raise `RequestError` where a picture does not fit the buffer, before anything is fetched."""
-    if into is not None:
-        target = memoryview(into)
-        if target.readonly or target.nbytes != image.size_bytes:
-            raise RequestError(
-                "bad_field",
-                f"`into` has {target.nbytes} bytes, but must be a writable buffer of {image.size_bytes} bytes.",
-            )

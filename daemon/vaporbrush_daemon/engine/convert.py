@@ -1,0 +1,107 @@
+"""Turns a VGG19 weights file of any origin into the one that is kept: features up to relu5_1, safetensors.
+
+`python -m vaporbrush_daemon.engine.convert SOURCE TARGET` prints one JSON object with `code` and `message` if it fails.
+Nothing in the source is executed: PyTorch files are read with `weights_only`, which knows tensors and containers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from vaporbrush_protocol.errors import VaporbrushError
+
+WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # VGG19 to conv5_1; 0 is a pooling
+MAX_FILE_BYTES = 2 * 1024**3  # the full VGG19 has 575 MB
+
+
+def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
+    """torchvision's names and the shapes of what is kept: 13 convolutions, 12.9 million numbers."""
+    index, channels = 0, 3
+    for width in WIDTHS:
+        if width:
+            yield f"features.{index}.weight", (width, channels, 3, 3)
+            yield f"features.{index}.bias", (width,)
+            channels = width
+        index += 2 if width else 1  # a convolution is followed by its ReLU
+
+
+def convert(source: Path, target: Path) -> None:
+    """Read, check and write. Raises `VaporbrushError` (`weights_corrupt`); `target` is written whole or not at all."""
+    found = _load(source)
+    chosen: dict[str, torch.Tensor] = {}
+    for name, shape in shapes():
+        tensor = found.get(name)
+        if not isinstance(tensor, torch.Tensor):
+            raise _corrupt(source, f"it has no `{name}`, so it is not torchvision's VGG19")
+        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            raise _corrupt(source, f"`{name}` is {tuple(tensor.shape)} of {tensor.dtype}, but VGG19 has {shape}")
+        if not bool(tensor.isfinite().all()):
+            raise _corrupt(source, f"`{name}` holds numbers that are not finite")
+        # a tensor of a full file is a view into one large storage; fp16 stays fp16
+        chosen[name] = tensor.to(torch.float32 if tensor.dtype == torch.float64 else tensor.dtype).clone().contiguous()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        save_file(chosen, partial, metadata={"model": "vgg19", "source": source.name.removesuffix(".part")})
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _load(source: Path) -> dict[str, Any]:
+    if not source.is_file():
+        raise _corrupt(source, "it does not exist or is not an ordinary file")
+    if source.stat().st_size > MAX_FILE_BYTES:
+        raise _corrupt(source, f"it is larger than {MAX_FILE_BYTES // 2**30} GiB")
+    with source.open("rb") as file:
+        head = file.read(9)
+    try:
+        if head[8:] == b"{":  # 8 bytes of length, then the JSON header
+            return dict(load_file(source))
+        found = torch.load(source, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise _corrupt(source, "it holds code besides tensors, which is never executed here") from None
+        raise _corrupt(source, "it is neither a PyTorch nor a safetensors file") from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise _corrupt(
+            source, f"it is damaged ({str(error).splitlines()[0][:160] if str(error) else 'empty'})"
+        ) from None
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict):
+        raise _corrupt(source, f"it holds a {type(found).__name__} instead of named tensors")
+    return found
+
+
+def _corrupt(source: Path, problem: str) -> VaporbrushError:
+    return VaporbrushError("weights_corrupt", f"{source} cannot be used as VGG19's weights: {problem}.")
+
+
+def main() -> int:
+    """The process: source and target as arguments."""
+    try:
+        convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    except VaporbrushError as error:
+        print(json.dumps({"code": error.code, "message": error.message}))
+        return 1
+    except OSError as error:
+        message = f"{sys.argv[2]} cannot be written: {error.strerror or error}."
+        print(json.dumps({"code": "disk_full", "message": message}))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

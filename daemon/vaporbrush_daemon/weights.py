@@ -1,0 +1,315 @@
+"""The models' weights on this machine: where they are, the one download, and imports.
+
+torch reads and checks weights in a process of its own (`engine.convert`); nothing here imports it.
+As `python -m vaporbrush_daemon.weights fetch` it is the process that the daemon starts for `fetch_model`: progress as
+worker events on stdout, and it ends when its stdin does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgpack
+
+from vaporbrush_protocol.endpoint import home
+from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.progress import Progress
+from vaporbrush_protocol.version import __version__
+
+VARIABLE = "VAPORBRUSH_WEIGHTS"  # names a file to use as `vgg19`
+BLOCK_BYTES = 256 * 1024
+STALL_S = 30.0  # a server that sends nothing for so long is taken for dead
+ATTEMPTS = 6  # without a byte of progress, before giving up
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+CONVERTED_BYTES = 64 * 1024 * 1024  # what the kept file needs at most, for the check of free disk space
+REPORT_S = 0.1  # progress is told at most ten times a second
+BEAT_S = 1.0  # the daemon ends a worker that is silent for longer; a stalled server is our own affair
+
+Report = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that may be downloaded: pinned by size and hash, so that it does not matter who serves it."""
+
+    model: str
+    url: str
+    size: int
+    sha256: str
+
+
+VGG19 = Source(
+    model="vgg19",
+    url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    size=574_673_361,
+    sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+)
+LITE = Path(__file__).with_name("models") / "vgg19-lite.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One model's file, whether it is there or not. `origin` is VAPORBRUSH_WEIGHTS, "fetched" or "bundled"."""
+
+    model: str
+    path: Path
+    origin: str
+
+    @property
+    def present(self) -> bool:
+        """Whether the file exists."""
+        return self.path.is_file()
+
+    @property
+    def size(self) -> int:
+        """Bytes, 0 where the file is missing."""
+        return self.path.stat().st_size if self.present else 0
+
+    @property
+    def advice(self) -> str:
+        """What to do where the file is missing; empty where it is there."""
+        if self.present:
+            return ""
+        if self.origin == VARIABLE:
+            return f"{VARIABLE} names {self.path}, which does not exist."
+        if self.origin == "bundled":
+            return "This build of Vaporbrush comes without the small model."
+        return (
+            f"Download VGG19 with `vaporbrush weights fetch` ({VGG19.size // 10**6} MB, kept as 52 MB),"
+            " or use a file that you have with `vaporbrush weights import FILE`."
+        )
+
+
+def kept(model: str = "vgg19") -> Path:
+    """Where fetched and imported weights are kept."""
+    return home() / "models" / f"{model}.safetensors"
+
+
+def known(environment: Mapping[str, str] | None = None) -> tuple[Weights, ...]:
+    """Every model that there can be, the best first."""
+    named = (os.environ if environment is None else environment).get(VARIABLE)
+    full = (
+        Weights("vgg19", Path(named).expanduser().absolute(), VARIABLE)
+        if named
+        else Weights("vgg19", kept(), "fetched")
+    )
+    return full, Weights("vgg19-lite", LITE, "bundled")
+
+
+def fetch(
+    report: Report,
+    source: Source = VGG19,
+    *,
+    stall_s: float = STALL_S,
+    sleep: Callable[[float], None] = time.sleep,
+    convert: Callable[[Path, Path], object] | None = None,
+) -> Path:
+    """Download, check and convert the weights, resuming what an earlier attempt left. Returns the file that is kept.
+
+    Raises `download_failed`, `weights_corrupt`, `disk_full`, or `busy` where another process is at it.
+    """
+    target = kept(source.model)
+    part = target.with_name(source.url.rpartition("/")[2] + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as file, _sole(file, part):
+            _download(source, file, part, report, stall_s, sleep)
+            (convert or import_file)(part, target)
+            part.unlink()
+    except OSError as error:
+        raise VaporbrushError("disk_full", f"{target.parent} cannot be written: {error.strerror or error}.") from None
+    return target
+
+
+def import_file(file: Path, target: Path | None = None) -> None:
+    """Check a weights file (PyTorch or safetensors, full or features only) and keep its features as `vgg19`.
+
+    Runs in a process that loads tensors only: a file that would execute code when unpickled is refused.
+    Raises `weights_corrupt` with what is wrong with the file.
+    """
+    command = [sys.executable, "-m", "vaporbrush_daemon.engine.convert", str(file), str(target or kept())]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    lines = [line for line in (done.stdout or done.stderr).splitlines() if line.strip()]
+    try:
+        told = json.loads(lines[-1])
+        raise VaporbrushError(told["code"], told["message"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        reason = lines[-1][:300] if lines else f"exit status {done.returncode}"
+        raise VaporbrushError("internal", f"{file} could not be converted: {reason}") from None
+
+
+def _download(
+    source: Source, file: IO[bytes], part: Path, report: Report, stall_s: float, sleep: Callable[[float], None]
+) -> None:
+    """Fill `part` until size and hash are right. A wrong hash starts again once: an old part may have been damaged."""
+    resumed = part.stat().st_size > 0
+    while True:
+        _check_space(part, source.size - part.stat().st_size + CONVERTED_BYTES)
+        _complete(source, file, part, report, stall_s, sleep)
+        if _sha256(part) == source.sha256:
+            return
+        file.truncate(0)
+        if not resumed:
+            problem = f"What {source.url} sent is damaged (its sha256 is wrong); nothing was kept. Try again."
+            raise VaporbrushError("download_failed", problem)
+        resumed = False
+
+
+def _complete(
+    source: Source, file: IO[bytes], part: Path, report: Report, stall_s: float, sleep: Callable[[float], None]
+) -> None:
+    attempts, pause_s = 0, FIRST_PAUSE_S
+    most = have = part.stat().st_size
+    while have < source.size:
+        try:
+            _transfer(source, file, have, report, stall_s)
+            problem = "the connection ended early"
+        except urllib.error.HTTPError as error:
+            with error:
+                problem = f"the server answered {error.code} {error.reason}"
+                if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    file.truncate(0)
+                elif error.code < 500 and error.code not in (408, 429):
+                    raise _failed(source, problem) from None
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in _DISK:
+                raise
+            problem = str(getattr(error, "reason", None) or error) or type(error).__name__
+        have = part.stat().st_size
+        if have > most:
+            attempts, pause_s, most = 0, FIRST_PAUSE_S, have
+            continue
+        attempts += 1
+        if attempts == ATTEMPTS:
+            raise _failed(source, problem)
+        sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    if have > source.size:
+        file.truncate(0)  # not the file that was pinned
+        raise _failed(source, f"it is larger than the {source.size} bytes that were expected")
+
+
+def _transfer(source: Source, file: IO[bytes], have: int, report: Report, stall_s: float) -> None:
+    """Append what one connection gives. A server that ignores the range starts the file again."""
+    headers = {"User-Agent": f"vaporbrush/{__version__}", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    request = urllib.request.Request(source.url, headers=headers)  # noqa: S310 - the manifest's own URL
+    with urllib.request.urlopen(request, timeout=stall_s) as reply:  # noqa: S310
+        if have and (reply.status != 206 or not str(reply.headers["Content-Range"]).startswith(f"bytes {have}-")):
+            file.truncate(0)
+            have = 0
+        told = 0.0
+        try:
+            while have <= source.size and (block := reply.read1(BLOCK_BYTES)):
+                file.write(block)
+                have += len(block)
+                if (now := time.monotonic()) - told >= REPORT_S:
+                    told = now
+                    report(have, source.size)
+        finally:
+            file.flush()
+    report(min(have, source.size), source.size)
+
+
+def _failed(source: Source, problem: str) -> VaporbrushError:
+    return VaporbrushError(
+        "download_failed",
+        f"{source.url} could not be downloaded: {problem}. What has come is kept; run `vaporbrush weights fetch` again,"
+        " or bring the file by other means and run `vaporbrush weights import FILE`.",
+    )
+
+
+_DISK = (28, 122, 27)  # ENOSPC, EDQUOT, EFBIG
+
+
+def _check_space(part: Path, needed: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if free < needed:
+        raise VaporbrushError(
+            "disk_full", f"{part.parent} has {free // 10**6} MB free; the download needs {needed // 10**6} MB."
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _sole(file: IO[bytes], part: Path) -> Iterator[None]:
+    """Two processes that append to one file would spoil it: the second is told."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise VaporbrushError("busy", f"Another process is downloading to {part}; wait for it.") from None
+    yield
+
+
+# ── the daemon's download process ───────────────────────────────────────────────────────────────────────────────────
+
+
+def serve_fetch(job: str) -> int:
+    """`fetch`, told as worker events: 4 bytes of length, big-endian, and a msgpack map each."""
+    out, began = os.fdopen(os.dup(1), "wb"), time.monotonic()
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def tell(event: Mapping[str, object]) -> None:
+        packed: bytes = msgpack.packb({"job": job, **event})
+        with lock:
+            out.write(len(packed).to_bytes(4, "big") + packed)
+            out.flush()
+
+    def end_with_the_daemon() -> None:
+        os.read(0, BLOCK_BYTES)  # the only command is to cancel, and the end of stdin means the same
+        os._exit(0)  # what has come is resumed by the next attempt
+
+    def beat() -> None:
+        while True:
+            tell({"event": "alive"})
+            time.sleep(BEAT_S)
+
+    for task in (end_with_the_daemon, beat):
+        threading.Thread(target=task, daemon=True).start()
+
+    def report(done: int, size: int) -> None:
+        elapsed_s = time.monotonic() - began
+        progress = Progress("downloading", step=done, steps=size, elapsed_s=elapsed_s)
+        tell({"event": "progress", "progress": progress.to_wire()})
+
+    try:
+        path = fetch(report)
+    except VaporbrushError as error:
+        tell({"event": "failed", "error": error.to_wire(), "out_of_memory": False})
+        return 1
+    tell({"event": "done", "result": {"model": VGG19.model, "bytes": path.stat().st_size}})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve_fetch(sys.argv[2] if len(sys.argv) > 2 else ""))

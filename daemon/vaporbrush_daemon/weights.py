@@ -1,12 +1,13 @@
 """The models' weights on this machine: where they are, the one download, and imports.
 
 torch reads and checks weights in a process of its own (`engine.convert`); nothing here imports it.
-As `python -m vaporbrush_daemon.weights fetch` it is the process that the daemon starts for `fetch_model`: progress as
-worker events on stdout, and it ends when its stdin does.
+As `python -m vaporbrush_daemon.weights fetch MODEL --job JOB` it is the process that the daemon starts for
+`fetch_model`: progress as worker events on stdout, and it ends when its stdin does.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import http.client
 import json
@@ -30,6 +31,8 @@ from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.version import __version__
+
+from . import resources
 
 VARIABLE = "VAPORBRUSH_WEIGHTS"  # names a file to use as `vgg19`
 BLOCK_BYTES = 256 * 1024
@@ -59,7 +62,6 @@ VGG19 = Source(
     size=574_673_361,
     sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
 )
-LITE = Path(__file__).with_name("models") / "vgg19-lite.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def known(environment: Mapping[str, str] | None = None) -> tuple[Weights, ...]:
         if named
         else Weights("vgg19", kept(), "fetched")
     )
-    return full, Weights("vgg19-lite", LITE, "bundled")
+    return full, Weights("vgg19-lite", resources.models() / "vgg19-lite.safetensors", "bundled")
 
 
 def fetch(
@@ -142,7 +144,7 @@ def import_file(file: Path, target: Path | None = None) -> None:
     Runs in a process that loads tensors only: a file that would execute code when unpickled is refused.
     Raises `weights_corrupt` with what is wrong with the file.
     """
-    command = [sys.executable, "-m", "vaporbrush_daemon.engine.convert", str(file), str(target or kept())]
+    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.engine.convert", str(file), str(target or kept())]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return
@@ -274,7 +276,7 @@ def _sole(file: IO[bytes], part: Path) -> Iterator[None]:
 
 
 def serve_fetch(job: str) -> int:
-    """`fetch`, told as worker events: 4 bytes of length, big-endian, and a msgpack map each."""
+    """`fetch`, told as worker events (see `pool`): 4 bytes of length, big-endian, and a msgpack map each."""
     out, began = os.fdopen(os.dup(1), "wb"), time.monotonic()
     os.dup2(2, 1)
     lock = threading.Lock()
@@ -311,5 +313,14 @@ def serve_fetch(job: str) -> int:
     return 0
 
 
+def main() -> int:
+    """The process that the daemon starts."""
+    parser = argparse.ArgumentParser(prog="vaporbrush_daemon.weights")
+    parser.add_argument("command", choices=["fetch"])
+    parser.add_argument("model", choices=[VGG19.model])
+    parser.add_argument("--job", required=True)
+    return serve_fetch(parser.parse_args().job)
+
+
 if __name__ == "__main__":
-    sys.exit(serve_fetch(sys.argv[2] if len(sys.argv) > 2 else ""))
+    sys.exit(main())

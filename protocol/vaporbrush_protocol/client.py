@@ -36,7 +36,7 @@ class Client:
         self.timeout_s = timeout_s
         self._channel = Channel(connection, name)
 
-    def __enter__(self) -> Client:  # noqa: PYI034 - typing.Self needs Python 3.11
+    def __enter__(self) -> Client:
         return self
 
     def __exit__(self, *_: object) -> None:

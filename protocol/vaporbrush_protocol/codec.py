@@ -7,7 +7,7 @@ a newer peer, a damaged program, or a web page that found the port.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import RequestError
@@ -90,16 +90,28 @@ def _unpack(packed: Buffer) -> dict[str, Any]:
     return header
 
 
-def _unique(pairs: Sequence[tuple[object, object]]) -> dict[str, object]:
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     """A map whose keys are texts, each once. Where two readers could see different values, none may be believed."""
     made: dict[str, object] = {}
     for key, value in pairs:
-        if not isinstance(key, str):
-            raise RequestError("bad_header", f"A key in the header is a {type(key).__name__}, but must be a text.")
+        _check_key(key)
         if key in made:
             raise RequestError("bad_header", f"The key {key[:40]!r} stands twice in the header.")
         made[key] = value
     return made
+
+
+def _values(container: Mapping[str, Any] | Sequence[Any]) -> Iterable[object]:
+    if not isinstance(container, Mapping):
+        return container
+    for key in container:
+        _check_key(key)
+    return container.values()
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str):
+        raise RequestError("bad_header", f"A key in the header is a {type(key).__name__}, but must be a text.")
 
 
 def _check_values(header: Mapping[str, Any]) -> None:
@@ -107,12 +119,11 @@ def _check_values(header: Mapping[str, Any]) -> None:
 
     A loop, not a recursion: msgpack accepts a depth at which recursive code fails.
     """
-    level: list[object] = [header]
+    level: list[Any] = [header]
     for _ in range(MAX_DEPTH):
-        deeper: list[object] = []
+        deeper: list[Any] = []
         for container in level:
-            items = container.values() if isinstance(container, Mapping) else container
-            for value in items:  # type: ignore[attr-defined]
+            for value in _values(container):
                 if isinstance(value, (Mapping, list, tuple)):
                     deeper.append(value)
                 elif isinstance(value, float):

@@ -1,0 +1,25 @@
+"""A short private folder: a unix socket's path has at most 104 bytes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.router import Router
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="vp-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def router(folder: Path) -> Iterator[Router]:
+    with Router(folder) as made:
+        yield made

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class Config:
 
 
 KEYS = {f.name: f for f in fields(Config) if f.metadata}
-_ATOMS = {"bool": bool, "int": int, "float": float, "str": str}
+_ATOMS: dict[str, Callable[[Any], Any]] = {"int": int, "float": float, "str": str}
 _TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -109,23 +110,19 @@ def _read(path: Path) -> dict[str, Any]:
 def _typed(name: str, value: Any, origin: str) -> Any:
     """The value as its field's type; texts (from the environment) are parsed."""
     kind = str(KEYS[name].type)
-    try:
-        if kind.startswith("tuple"):
-            if isinstance(value, str):
-                value = shlex.split(value) if name.endswith("command") else value.replace(",", " ").split()
-            if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-                raise ValueError
+    if kind.startswith("tuple"):
+        if isinstance(value, str):
+            value = shlex.split(value) if name.endswith("command") else value.replace(",", " ").split()
+        if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        if kind == "bool" and isinstance(value, str):
-            return _TRUTHS[value.lower()]
-        if isinstance(value, bool) != (kind == "bool"):
-            raise ValueError
-        made = _ATOMS[kind](value)
-        if kind == "int" and isinstance(value, float):
-            raise ValueError
-    except (ValueError, TypeError, KeyError):
-        raise ConfigError(f"{origin}: `{name}` is {value!r}, but must be of type {kind} ({_meaning(name)}).") from None
-    return made
+    elif kind == "bool":
+        value = _TRUTHS.get(value.lower()) if isinstance(value, str) else value
+        if isinstance(value, bool):
+            return value
+    elif not isinstance(value, bool) and not (kind == "int" and isinstance(value, float)):
+        with contextlib.suppress(ValueError, TypeError):
+            return _ATOMS[kind](value)
+    raise ConfigError(f"{origin}: `{name}` is {value!r}, but must be of type {kind} ({_meaning(name)}).")
 
 
 def _check(config: Config) -> None:

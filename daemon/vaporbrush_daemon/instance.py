@@ -1,4 +1,4 @@
-"""One daemon per home: the folder, the lock that is taken before anything is bound, the socket's path, the open-file limit."""
+"""One daemon per home: its folder, the lock taken before anything is bound, the socket's path, the open-file limit."""
 
 from __future__ import annotations
 

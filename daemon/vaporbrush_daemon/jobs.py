@@ -72,6 +72,11 @@ class Job:
         return self.state in FINAL
 
     @property
+    def revivable(self) -> bool:
+        """Whether the same job, submitted again, runs anew: it failed in a way that may pass."""
+        return self.state == "failed" and self.error is not None and self.error.retryable
+
+    @property
     def device(self) -> str:
         """The device that the recipe asks for."""
         return "auto" if self.recipe is None else self.recipe.device

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
     handlers: list[logging.Handler] = [
         logging.handlers.RotatingFileHandler(path, maxBytes=MAX_LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8")
     ]
-    if stderr:
+    if stderr and not _is_stderr(path):
         handlers.append(logging.StreamHandler(sys.stderr))
     formatter = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     for handler in handlers:
@@ -33,6 +34,14 @@ def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
     _logger.propagate = False
     _file[:] = [str(path)]
     return path
+
+
+def _is_stderr(path: Path) -> bool:
+    """Whether stderr goes into this very file already, as when a plug-in started the daemon."""
+    try:
+        return os.path.samestat(os.fstat(2), path.stat())
+    except OSError:
+        return False
 
 
 def path() -> str:
@@ -46,9 +55,9 @@ def event(name: str, /, *, level: int = logging.INFO, **fields: object) -> None:
         _logger.log(level, "%s", " ".join([name, *(f"{k}={_value(v)}" for k, v in fields.items() if v is not None)]))
 
 
-def defect(name: str, /, **fields: object) -> None:
+def defect(name: str, error: BaseException, /, **fields: object) -> None:
     """Log an unexpected exception with its traceback."""
-    _logger.exception("%s", " ".join([name, *(f"{k}={_value(v)}" for k, v in fields.items())]))
+    _logger.error("%s", " ".join([name, *(f"{k}={_value(v)}" for k, v in fields.items())]), exc_info=error)
 
 
 def _value(value: object) -> str:

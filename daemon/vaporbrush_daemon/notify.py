@@ -1,4 +1,4 @@
-"""What systemd wants to hear and gives: sd_notify(3) and socket activation, sd_listen_fds(3). Elsewhere all of this does nothing."""
+"""What systemd wants to hear, sd_notify(3), and what it gives, sd_listen_fds(3). Elsewhere this does nothing."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ RETRY_AFTER_S = 5.0  # what a client is told when nobody knows how long the runn
 class Scheduler:
     """All jobs, the queue, the waiting polls and the workers' slots."""
 
-    def __init__(self, policy: Policy, devices: Iterable[str] = ()) -> None:
+    def __init__(self, policy: Policy, devices: Iterable[str] = (), counters: Counter[str] | None = None) -> None:
         """`devices` names the devices to paint on; without any, the first worker finds out."""
         self.policy = policy
         self.jobs: dict[str, Job] = {}  # in the order in which they came
         self.slots: dict[int, Slot] = {}
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter() if counters is None else counters
         self.closing = False
         self._configured = tuple(devices)
         self._devices: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Scheduler:
             raise RequestError(
                 "conflict", f"Job {asked.job} is already taken by a different job; make a new id for this one."
             )
-        if known is not None and not (known.state == "failed" and known.error and known.error.retryable):
+        if known is not None and not known.revivable:
             self._renew(now, known)
             return self._effects()
         self._admit(asked)

@@ -1,0 +1,5 @@
+"""`python -m vaporbrush_daemon`: the command line."""
+
+from .cli import main
+
+main()

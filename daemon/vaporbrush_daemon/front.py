@@ -1,0 +1,494 @@
+"""The daemon's one loop: a ROUTER for clients, the workers' events, time and signals. Never imports torch or numpy.
+
+Clients' messages become requests (`Session`), requests become calls of the `Handlers`, whose effects are executed here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.endpoint import Connection, new_token
+from vaporbrush_protocol.errors import LinkError, RemoteError, VaporbrushError
+from vaporbrush_protocol.limits import MAX_FRAME_BYTES, MAX_OUTSTANDING, MAX_WATCH_S
+from vaporbrush_protocol.progress import Progress
+from vaporbrush_protocol.session import Asked, Frames, Session
+from vaporbrush_protocol.version import __version__
+
+from . import effects as fx
+from . import instance, logs
+from .aside import Aside
+from .auth import DOMAIN, Gate
+from .config import Config, ConfigError
+from .handlers import Handlers, Life, Reply, Ticket
+from .jobs import Job
+from .notify import Notifier, inherited_socket
+from .pool import Pool
+from .scheduler import Scheduler
+from .spool import Spool
+
+EXIT_RUNNING = 75  # EX_TEMPFAIL: another daemon serves this home
+EXIT_CONFIG = 78  # EX_CONFIG: it will not work before somebody changes something
+
+BURST = 64  # messages taken from clients before workers, newcomers and time get their turn
+HOUSEKEEPING_S = 5.0  # socket file still there? anything expired?
+SESSION_TTL_S = 4 * MAX_WATCH_S  # libzmq does not say that a peer has gone
+SLEPT_S = (
+    2.0  # a loop that wakes up so much too late was stopped, with its clients and workers: no time passed for them
+)
+LINGER_MS = 1000  # the last replies get this long to leave
+
+
+class Front:
+    """Sockets and loop."""
+
+    def __init__(self, config: Config, connection: Connection, notifier: Notifier) -> None:
+        self._config, self._notifier = config, notifier
+        self._lost = 0.0
+        self._life = Life(secrets.token_hex(8), self.now())
+        self.counters: Counter[str] = Counter()
+        policy = fx.Policy(
+            max_jobs=config.max_jobs,
+            max_bytes=config.max_queue_bytes,
+            idle_unload_s=config.idle_unload_s,
+            stuck_after_s=config.stuck_after_s,
+            load_stuck_after_s=config.load_stuck_after_s,
+        )
+        self._scheduler = Scheduler(policy, config.devices, self.counters)
+        self._ttl_s = config.spool_hours * 3600
+        self._spool = Spool(config.home / "spool", config.spool_bytes, self._ttl_s, self._scheduler.live_blobs)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._gate = Gate(self._context, connection.token, self.counters)
+        self._router = _router(self._context)
+        self._pool = Pool(self._context, config)
+        self._aside = Aside(self._context)
+        self._handlers = Handlers(
+            config=config,
+            life=self._life,
+            scheduler=self._scheduler,
+            spool=self._spool,
+            pool=self._pool,
+            aside=self._aside,
+            counters=self.counters,
+            execute=self._execute,
+            stop=self.stop,
+            clock=self.now,
+        )
+        self._sessions: dict[bytes, tuple[Session, float]] = {}
+        self._socket_file: tuple[Path, int] | None = None  # and its inode
+        self._asked_last = self.now()
+        self._stop_at: float | None = None
+        self._dawn, self._bell = socket.socketpair()  # signals ring; the poller hears
+
+    def now(self) -> float:
+        """Monotonic seconds, without those in which this process was stopped."""
+        return time.monotonic() - self._lost
+
+    # -- beginning and end
+
+    def open(self, connection: Connection) -> Connection:
+        """Read the spool, bind, and return the connection file's new content. Raises `OSError`, `zmq.ZMQError`."""
+        now = self.now()
+        self._spool.open(now)
+        for record, changed in self._spool.records(now):
+            try:
+                job = Job.from_record(record, changed)
+            except (KeyError, TypeError, ValueError, VaporbrushError) as error:
+                logs.event("record_dropped", job=record.get("job"), reason=repr(error))
+                continue
+            self._scheduler.adopt(job)
+        self._housekeep(now)
+        endpoints = [*self._bind_unix(), *self._bind_tcp(connection)]
+        self._life.endpoints = endpoints
+        return replace(
+            connection,
+            endpoints=tuple(endpoints),
+            start=(sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground", "--idle-exit"),
+            log=logs.path(),
+            pid=os.getpid(),
+            daemon_version=__version__,
+        )
+
+    def stop(self, at_once: bool) -> None:
+        """Take no more work and end: when the running jobs have delivered what they have, or at once."""
+        again = self._stop_at is not None
+        now = self.now()
+        at_once = at_once or again or not self._config.drain_s
+        self._stop_at = now if at_once else now + self._config.drain_s
+        logs.event("stopping", at_once=at_once, queued=self._scheduler.queued)
+        self._notifier.tell("STOPPING=1")
+        self._execute(self._scheduler.close(now, at_once=at_once))
+
+    def close(self) -> None:
+        """End the workers and the sockets."""
+        self._execute(self._scheduler.close(self.now(), at_once=True))
+        self._pool.close()
+        self._aside.close()
+        self._spool.close()
+        self._router.close(linger=LINGER_MS)
+        self._gate.close()
+        self._context.term()
+        self._dawn.close()
+        self._bell.close()
+
+    def ring_on_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the daemon; a second one at once. A closed terminal does not."""
+        self._bell.setblocking(False)
+        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: self.stop(at_once=False))
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        poller = zmq.Poller()
+        for source in (self._router, self._gate.socket, self._pool.socket, self._aside.socket):
+            poller.register(source, zmq.POLLIN)
+        poller.register(self._dawn.fileno(), zmq.POLLIN)
+        beats = [HOUSEKEEPING_S] + ([self._notifier.watchdog_s] if self._notifier.watchdog_s else [])
+        housekeeping = beat = self.now()
+        while not self._ended():
+            now = self.now()
+            deadlines = [self._scheduler.next_deadline(now), self._stop_at, housekeeping + HOUSEKEEPING_S]
+            wait_s = min([min(beats), *(max(0.0, due - now) for due in deadlines if due is not None)])
+            # Rounded up: a poll that returns a fraction early would only poll again.
+            ready = dict(poller.poll(int(wait_s * 1000) + 1))
+            late = self.now() - now - wait_s
+            if late > SLEPT_S:
+                self._lost += late
+                logs.event("slept", seconds=late)
+            if self._dawn.fileno() in ready:
+                self._dawn.recv(4096)
+            self._gate.serve()
+            self._aside.finish()
+            self._hear_workers()
+            if self._router in ready:
+                self._hear_clients()
+            now = self.now()
+            self._execute(self._scheduler.tick(now))
+            if self._notifier.watchdog_s and now >= beat + self._notifier.watchdog_s:
+                beat = now
+                self._notifier.tell("WATCHDOG=1")
+            if now >= housekeeping + HOUSEKEEPING_S:
+                housekeeping = now
+                self._housekeep(now)
+
+    def _ended(self) -> bool:
+        now = self.now()
+        if self._stop_at is not None:
+            return now >= self._stop_at or not self._scheduler.busy
+        idle_s = self._config.idle_exit_s
+        if idle_s and not self._scheduler.busy and now >= self._asked_last + idle_s:
+            logs.event("idle_exit", after_s=idle_s)
+            return True
+        return False
+
+    def _housekeep(self, now: float) -> None:
+        self._execute(self._scheduler.forget(now, self._ttl_s))
+        self._spool.sweep(now)
+        for peer in [p for p, (s, used) in self._sessions.items() if used < now - SESSION_TTL_S and not s.outstanding]:
+            del self._sessions[peer]
+        if self._socket_file is not None and self._socket_file[1] != _inode(self._socket_file[0]):
+            # Somebody deleted or replaced the file. The old listener stays on its nameless inode: to unbind it would
+            # make libzmq unlink, some time later, the path that is bound anew here.
+            logs.event("socket_file_gone", path=self._socket_file[0])
+            self._router.setsockopt(zmq.USE_FD, -1)
+            self._bind_path(self._socket_file[0])
+
+    # -- sockets
+
+    def _bind_unix(self) -> list[str]:
+        if sys.platform == "win32":
+            return []
+        inherited = inherited_socket()
+        if inherited is not None:
+            self._router.setsockopt(zmq.USE_FD, inherited[0])
+        path = Path(inherited[1]) if inherited is not None else instance.socket_path(self._config.home)
+        self._bind_path(path)
+        return [f"ipc://{path}"]
+
+    def _bind_path(self, path: Path) -> None:
+        before = os.umask(0o177)  # libzmq makes the socket with mode 0777 less the umask
+        try:
+            self._router.bind(f"ipc://{path}")
+        finally:
+            os.umask(before)
+        self._socket_file = (path, _inode(path))
+
+    def _bind_tcp(self, connection: Connection) -> list[str]:
+        if not self._config.listen_tcp:
+            return []
+        last = [e for e in connection.endpoints if e.startswith("tcp://127.0.0.1:")]
+        wanted = [f"tcp://127.0.0.1:{self._config.tcp_port}"] if self._config.tcp_port else [*last, "tcp://127.0.0.1:*"]
+        for number, endpoint in enumerate(wanted, 1):
+            try:
+                self._router.bind(endpoint)
+            except zmq.ZMQError as error:
+                if number < len(wanted):
+                    continue
+                raise ConfigError(f"{endpoint} cannot be listened on: {error.strerror}. Change `tcp_port`.") from error
+            break
+        return [self._router.get_string(zmq.LAST_ENDPOINT)]
+
+    # -- clients
+
+    def _hear_clients(self) -> None:
+        for _ in range(BURST):
+            try:
+                peer, *frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self._asked_last = self.now()
+            self.counters["messages"] += 1
+            self._hear(peer.bytes, [frame.buffer for frame in frames])
+
+    def _hear(self, peer: bytes, frames: list[Buffer]) -> None:
+        session = self._sessions[peer][0] if peer in self._sessions else Session()
+        self._sessions[peer] = (session, self._asked_last)
+        asked = session.receive(frames)
+        if not isinstance(asked, Asked):
+            self.counters["messages_refused"] += 1
+            self._send(peer, asked)
+            return
+
+        def respond(outcome: Reply | Exception) -> None:
+            self._respond(peer, asked, outcome)
+
+        try:
+            self._handlers.handle(asked.request, Ticket(peer, asked.id), respond)
+        except Exception as error:  # noqa: BLE001 -- every request gets its reply, also one that hits a defect
+            respond(error)
+
+    def _respond(self, peer: bytes, asked: Asked, outcome: Reply | Exception) -> None:
+        session = self._sessions[peer][0]
+        name = type(asked.request).__name__
+        if isinstance(outcome, tuple):
+            self._send(peer, session.reply(asked.id, *outcome))
+            return
+        if not isinstance(outcome, VaporbrushError):
+            logs.defect("request_defect", outcome, request=name)
+            outcome = RemoteError("internal", f"The daemon failed at `{name}`; its log says why: {logs.path()}")
+        self.counters["requests_refused"] += 1
+        logs.event("request_refused", request=name, code=outcome.code, reason=outcome.message)
+        self._send(peer, session.refuse(asked.id, outcome))
+
+    def _send(self, peer: bytes, frames: Frames) -> None:
+        try:
+            # Only a large frame is worth libzmq's reference to Python's memory.
+            self._router.send_multipart([peer, *frames], zmq.NOBLOCK, copy=len(frames[-1]) < 65536)
+        except zmq.ZMQError as error:
+            # EHOSTUNREACH: it has gone. EAGAIN: it asks without reading; what it has coming is all it gets.
+            self.counters["replies_undeliverable"] += 1
+            if error.errno == zmq.EHOSTUNREACH:
+                self._sessions.pop(peer, None)
+
+    # -- workers
+
+    def _hear_workers(self) -> None:
+        for slot, event in self._pool.receive():
+            now = self.now()
+            if isinstance(event, str):
+                self._execute(self._scheduler.exited(now, slot, event))
+                continue
+            try:
+                self._execute(self._worker_event(now, slot, event))
+            except (KeyError, TypeError, ValueError, VaporbrushError) as error:
+                logs.event("worker_talks_nonsense", slot=slot, event=str(event.get("event"))[:40], reason=repr(error))
+                self._pool.kill(slot)
+
+    def _worker_event(self, now: float, slot: int, event: dict[str, Any]) -> list[fx.Effect]:
+        match event["event"]:
+            case "ready":
+                return self._scheduler.ready(now, slot, event["device"], event["devices"], {"memory": event["memory"]})
+            case "progress":
+                preview = event.get("preview")
+                shown = None if preview is None else (event["width"], event["height"], preview)
+                progress = Progress.from_wire(event["progress"])
+                return self._scheduler.progress(now, slot, event["job"], progress, shown)
+            case "done":
+                job = self._scheduler.jobs.get(event["job"])
+                if job is not None and job.state == "running":
+                    self._spool.adopt(now, job.job)
+                    cached = event["result"].setdefault("cached", {})
+                    cached["blobs"] = job.blobs_were_here
+                return self._scheduler.done(now, slot, event["job"], event["result"])
+            case "failed":
+                error = RemoteError.from_wire(event["error"])
+                oom = bool(event.get("out_of_memory"))
+                return self._scheduler.failed(now, slot, event["job"], error, out_of_memory=oom)
+            case _:
+                self._scheduler.alive(now, slot)
+                return []
+
+    # -- effects
+
+    def _execute(self, effects: list[fx.Effect]) -> None:
+        for effect in effects:
+            self._execute_one(effect)
+
+    def _execute_one(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Answer(watch):
+                self._answer(watch)
+            case fx.Start(slot, device):
+                self._pool.start(slot, device)
+            case fx.Paint(slot, job, plan_step):
+                self._paint(slot, job, plan_step)
+            case fx.Fetch(slot, job, model):
+                logs.event("job_started", job=job, model=model)
+                self._pool.fetch(slot, job, model)
+            case fx.Send(slot, command):
+                self._pool.send(slot, command)
+            case fx.End(slot):
+                logs.event("worker_unloaded", slot=slot)
+                self._pool.end(slot)
+            case fx.Kill(slot):
+                logs.event("worker_killed", slot=slot)
+                self._pool.kill(slot)
+            case fx.Save(job):
+                self._save(job)
+            case fx.Discard(job, blobs, record):
+                self._spool.discard(blobs)
+                if record:
+                    self._spool.forget(job)
+
+    def _answer(self, watch: fx.Watch) -> None:
+        ticket: Ticket = watch.ticket
+        known = self._sessions.get(ticket.peer)
+        if known is not None and ticket.id in known[0].outstanding:
+            self._send(ticket.peer, known[0].reply(ticket.id, *self._handlers.watched(watch)))
+
+    def _paint(self, slot: int, job_id: str, plan_step: int) -> None:
+        job = self._scheduler.jobs[job_id]
+        assert job.recipe is not None
+        logs.event("job_started", job=job_id, slot=slot, attempt=job.attempts, plan_step=plan_step)
+        try:
+            out = self._spool.work(job_id)
+        except OSError as error:
+            wrong = RemoteError("disk_full", f"The spool cannot be written: {error.strerror or error}.")
+            self._execute(self._scheduler.failed(self.now(), slot, job_id, wrong, out_of_memory=False))
+            return
+        command = {
+            "do": "paint",
+            "job": job_id,
+            "recipe": job.recipe.to_wire(),
+            "files": {blob: str(self._spool.path(blob)) for blob in sorted(job.blobs)},
+            "out": str(out),
+            "plan_step": plan_step,
+        }
+        self._pool.send(slot, command)
+
+    def _save(self, job_id: str) -> None:
+        job = self._scheduler.jobs[job_id]
+        if job.final:
+            self._spool.clear(job_id)
+            error = job.error.code if job.error else None
+            logs.event("job_ended", job=job_id, state=job.state, attempts=job.attempts, error=error)
+        self._spool.save(job_id, job.to_record())
+
+
+def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """The clients' socket. Every option has its reason."""
+    router = context.socket(zmq.ROUTER)
+    for option, value in (
+        (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),  # libzmq allocates what a frame claims before it arrives
+        (zmq.RCVHWM, 2 * MAX_OUTSTANDING),  # messages per peer that wait here
+        (zmq.SNDHWM, 4 * MAX_OUTSTANDING),  # replies to a peer that does not read
+        (zmq.ROUTER_MANDATORY, 1),  # say so instead of dropping replies silently
+        (zmq.HANDSHAKE_IVL, 2000),  # half-open connections hold a file descriptor each, and running out aborts libzmq
+        (zmq.LINGER, LINGER_MS),
+        (zmq.PLAIN_SERVER, 1),
+    ):
+        router.setsockopt(option, value)
+    router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)  # without it ZMTP 1.0 is accepted, as which HTTP can be parsed
+    return router
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def _known_connection(home: Path, *, fresh_token: bool) -> Connection:
+    """The connection file of the last daemon, whose token is kept; or a new one."""
+    try:
+        known = Connection.read(home)
+    except LinkError:
+        known = Connection(endpoints=(), token="")
+    return replace(known, token=new_token()) if fresh_token or not known.token else known
+
+
+def serve(config: Config, *, new_token: bool = False, announce: Callable[[str], None] | None = None) -> int:
+    """Run the daemon in this process until it is told to stop. Returns the exit status.
+
+    `new_token` replaces the token: clients that know the old one are locked out. `announce` gets one line for people:
+    where it serves, or why it cannot.
+    """
+    say = announce or _say
+    front: Front | None = None
+    with contextlib.ExitStack() as stack:
+        try:
+            instance.prepare(config.home)
+            lock = instance.Lock(config.home)
+            stack.callback(lock.release)
+            log = logs.configure(config.home / "logs", config.log_level)
+            files = instance.allow_many_files()
+            connection = _known_connection(config.home, fresh_token=new_token)
+            notifier = Notifier()
+            front = Front(config, connection, notifier)
+            stack.callback(front.close)
+            connection = front.open(connection)
+            connection.write(config.home)
+        except instance.AlreadyRunning as error:
+            say(str(error))
+            return EXIT_RUNNING
+        except (ConfigError, OSError) as error:  # zmq.ZMQError is an OSError's cousin by name only
+            say(str(error))
+            return EXIT_CONFIG
+        except zmq.ZMQError as error:
+            say(f"The daemon cannot listen: {error}.")
+            return EXIT_CONFIG
+        front.ring_on_signals()
+        logs.event("serving", pid=os.getpid(), home=config.home, endpoints=",".join(connection.endpoints), files=files)
+        say(f"Vaporbrush serves at {', '.join(connection.endpoints)} (log: {log}).")
+        notifier.tell("READY=1")
+        front.run()
+        logs.event("ended")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """`python -m vaporbrush_daemon.front`: the daemon without the command line."""
+    from . import config
+
+    try:
+        return serve(config.load())
+    except ConfigError as error:
+        _say(str(error))
+        return EXIT_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

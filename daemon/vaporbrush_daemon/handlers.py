@@ -1,0 +1,377 @@
+"""What each request does. Everything here answers at once; what takes longer goes aside or waits in the scheduler."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vaporbrush_protocol import messages as m
+from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.recipe import Image, Recipe, Style
+from vaporbrush_protocol.session import greeting
+from vaporbrush_protocol.version import __version__
+
+from . import logs, resources, weights
+from .aside import Aside, Task
+from .config import Config
+from .effects import DOWNLOADS, Effect, Watch
+from .jobs import Job, digest
+from .pool import Pool
+from .scheduler import Scheduler
+from .spool import Spool
+from .styles import Decoded, Pixels, Shelf, StyleFile, decode
+
+LIST_BYTES = 40 * 1024  # of a page of jobs, well within a header
+DAEMON = f"vaporbrush {__version__}"
+
+Reply = tuple[dict[str, Any], Buffer | None]
+Respond = Callable[[Reply | Exception], None]
+
+
+@dataclass(slots=True)
+class Ticket:
+    """Where a reply goes: the connection and the id of the request."""
+
+    peer: bytes
+    id: int
+
+
+@dataclass(slots=True)
+class Life:
+    """Facts of this process."""
+
+    boot: str
+    began: float
+    endpoints: list[str] = field(default_factory=list)
+
+
+class Handlers:
+    """The requests by name. `execute` carries the scheduler's effects out; `stop` begins the end."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        life: Life,
+        scheduler: Scheduler,
+        spool: Spool,
+        pool: Pool,
+        aside: Aside,
+        counters: Counter[str],
+        execute: Callable[[list[Effect]], None],
+        stop: Callable[[bool], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config, self._life, self._counters = config, life, counters
+        self._scheduler, self._spool, self._pool, self._aside = scheduler, spool, pool, aside
+        self._execute, self._stop, self._clock = execute, stop, clock
+        self._shelf = Shelf(resources.art() / "styles", config.home / "styles")
+        self._decoded: dict[tuple[str, int], tuple[Image, Image]] = {}  # (path, stamp) → picture, thumbnail
+        self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
+            m.Hello: lambda _r, _t: self._hello(),
+            m.Ping: lambda _r, _t: {},
+            m.Status: lambda _r, _t: self._status(),
+            m.Models: lambda _r, _t: self._models(),
+            m.Estimate: lambda r, _t: self._estimate(r.recipe),
+            m.Put: lambda r, _t: self._put(r),
+            m.Get: lambda r, _t: self._get(r),
+            m.Watch: self._watch,
+            m.List: lambda r, _t: self._list(r.after),
+            m.Cancel: lambda r, _t: self._about(r.job, self._scheduler.cancel),
+            m.Finish: lambda r, _t: self._about(r.job, self._scheduler.finish),
+            m.Release: lambda r, _t: self._about(r.job, self._scheduler.release),
+            m.FetchModel: self._fetch_model,
+            m.Unload: lambda _r, _t: self._unload(),
+            m.Shutdown: lambda r, _t: self._shutdown(r.now),
+        }
+
+    def handle(self, request: m.Request, ticket: Ticket, respond: Respond) -> None:
+        """Do what is asked. `respond` is called once, now or later; a `watch` the scheduler answers."""
+        if isinstance(request, m.Styles):
+            self._with_styles(self._shelf.files(), respond, self._styles)
+            return
+        if isinstance(request, m.Submit):
+            named = [self._shelf.file(style.name) for style in request.recipe.styles if style.name]
+            self._with_styles(named, respond, lambda: self._submit(request, ticket, named))
+            return
+        made = self._table[type(request)](request, ticket)
+        if made is not None:
+            respond(made if isinstance(made, tuple) else (made, None))
+
+    # -- the daemon
+
+    def _hello(self) -> dict[str, Any]:
+        return {**greeting(), "daemon": DAEMON, "boot": self._life.boot, "pid": os.getpid(), "log": logs.path()}
+
+    def _status(self) -> dict[str, Any]:
+        scheduler, spool = self._scheduler, self._spool
+        workers = []
+        for slot in scheduler.slots.values():
+            if slot.device != DOWNLOADS:
+                pid, resident = self._pool.facts(slot.key)
+                workers.append(
+                    {
+                        "device": slot.device,
+                        "state": slot.shown,
+                        "model": slot.model,
+                        "pid": pid,
+                        "job": slot.job or "",
+                        "rss_bytes": resident,
+                        "device_memory_bytes": int(slot.facts.get("memory") or 0),
+                    }
+                )
+        models = self._models()
+        return {
+            "daemon": DAEMON,
+            "boot": self._life.boot,
+            "pid": os.getpid(),
+            "uptime_s": self._clock() - self._life.began,
+            "workers": workers,
+            "queue": {
+                "jobs": scheduler.queued,
+                "bytes": scheduler.live_bytes,
+                "max_jobs": scheduler.policy.max_jobs,
+                "max_bytes": scheduler.policy.max_bytes,
+            },
+            "spool": {"bytes": spool.total, "budget": spool.budget},
+            "model": {"auto": models["auto"], "message": models["message"]},
+            "config": self._config.to_wire(),
+            "endpoints": self._life.endpoints,
+            "log": logs.path(),
+            "counters": dict(self._counters),
+        }
+
+    def _unload(self) -> dict[str, Any]:
+        unloaded, busy, effects = self._scheduler.unload(self._clock())
+        self._execute(effects)
+        return {"unloaded": unloaded, "busy": busy}
+
+    def _shutdown(self, now: bool) -> dict[str, Any]:
+        self._stop(now)
+        return {}
+
+    # -- models and styles
+
+    def _known(self) -> tuple[weights.Weights, ...]:
+        return weights.known({weights.VARIABLE: self._config.weights} if self._config.weights else {})
+
+    def _models(self) -> dict[str, Any]:
+        known = self._known()
+        auto = next((one.model for one in known if one.present), "")
+        return {
+            "models": [
+                {
+                    "name": one.model,
+                    "present": one.present,
+                    "bytes": one.size,
+                    "sha256": weights.VGG19.sha256 if one.origin == "fetched" else "",
+                    "source": one.origin,
+                    "message": one.advice,
+                }
+                for one in known
+            ],
+            "auto": auto,
+            "message": known[0].advice,
+        }
+
+    def _model(self, name: str) -> str:
+        """The model that a recipe's name means now. Raises `unknown_model` and `weights_missing`."""
+        known = {one.model: one for one in self._known()}
+        if name == "auto":
+            name = next((one.model for one in known.values() if one.present), next(iter(known)))
+        if name not in known:
+            raise RequestError("unknown_model", f"There is no model `{name}`; there is {', '.join(known)}.")
+        if not known[name].present:
+            raise RequestError("weights_missing", f"The weights of {name} are not here. {known[name].advice}")
+        return name
+
+    def _fetch_model(self, request: m.FetchModel, ticket: Ticket) -> dict[str, Any]:
+        if request.model != weights.VGG19.model:
+            raise RequestError(
+                "unknown_model", f"`{request.model}` is not downloaded: only {weights.VGG19.model} can be fetched."
+            )
+        job = Job(
+            job=request.job,
+            client=ticket.peer.hex(),
+            digest=digest("fetch", request.model),
+            kind="fetch",
+            model=request.model,
+            label=f"download {request.model}",
+        )
+        return self._queue(job)
+
+    def _with_styles(self, files: list[StyleFile], respond: Respond, then: Callable[[], dict[str, Any]]) -> None:
+        """Respond with `then()` once every style's pixels are in the spool; those that are not are decoded aside."""
+        missing = [file for file in files if not self._pixels_here(file)]
+
+        def work() -> list[Decoded | RequestError]:
+            return [_decoded(file) for file in missing]
+
+        def keep(decoded: list[Decoded | RequestError] | Exception) -> None:
+            try:
+                self._keep_styles(missing, decoded)
+                respond((then(), None))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets its reply
+                respond(error)
+
+        if missing:
+            self._aside.do(Task(work, keep))
+        else:
+            respond((then(), None))
+
+    def _keep_styles(self, files: list[StyleFile], decoded: list[Decoded | RequestError] | Exception) -> None:
+        if isinstance(decoded, Exception):
+            raise decoded
+        now = self._clock()
+        for file, pixels in zip(files, decoded, strict=True):
+            if isinstance(pixels, Decoded):
+                kept = (self._keep(now, pixels.picture), self._keep(now, pixels.thumb))
+                self._decoded[str(file.path), file.stamp] = kept
+
+    def _keep(self, now: float, pixels: Pixels) -> Image:
+        blob = self._spool.add(now, pixels.data)
+        return Image(blob, pixels.width, pixels.height, "RGBA" if pixels.channels == "RGBA" else "RGB")
+
+    def _pixels_here(self, file: StyleFile) -> bool:
+        images = self._decoded.get((str(file.path), file.stamp), ())
+        return bool(images) and all(self._spool.size(image.blob) is not None for image in images)
+
+    def _styles(self) -> dict[str, Any]:
+        shown = []
+        for file in self._shelf.files():
+            if self._pixels_here(file):  # a file that is no picture is left out
+                picture, thumb = self._decoded[str(file.path), file.stamp]
+                shown.append(
+                    {
+                        "name": file.name,
+                        "title": file.title,
+                        "description": file.description,
+                        "strength": file.strength,
+                        "style_scale": file.style_scale,
+                        "width": picture.width,
+                        "height": picture.height,
+                        "thumb": thumb.to_wire(),
+                    }
+                )
+        return {"styles": shown}
+
+    # -- blobs
+
+    def _put(self, put: m.Put) -> dict[str, Any]:
+        have, complete = self._spool.put(self._clock(), put.blob, put.size, put.offset, put.chunk)
+        return {"have": have, "complete": complete}
+
+    def _get(self, get: m.Get) -> Reply:
+        chunk, total = self._spool.read(self._clock(), get.blob, get.offset, get.size)
+        return {"offset": get.offset, "total": total}, chunk
+
+    # -- jobs
+
+    def _estimate(self, recipe: Recipe) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _submit(self, submit: m.Submit, ticket: Ticket, named: list[StyleFile]) -> dict[str, Any]:
+        asked = digest("paint", submit.recipe.to_wire())
+        known = self._scheduler.jobs.get(submit.job)
+        if known is not None and known.digest == asked and not known.revivable:
+            self._scheduler.touch(self._clock(), submit.job)
+            return known.to_wire()
+        recipe = self._resolved(submit.recipe, named)
+        for image in recipe.images:
+            self._check_here(image)
+        job = Job(
+            job=submit.job,
+            client=ticket.peer.hex(),
+            digest=asked,
+            recipe=recipe,
+            label=submit.label,
+            lease_s=submit.lease_s,
+            on_lease_end=submit.on_lease_end,
+        )
+        reply = self._queue(job)
+        job.blobs_were_here = self._spool.use(self._clock(), sorted(job.blobs))
+        return reply
+
+    def _queue(self, job: Job) -> dict[str, Any]:
+        self._execute(self._scheduler.submit(self._clock(), job))
+        queued = self._scheduler.job(job.job)
+        logs.event("job_submitted", job=job.job, kind=job.kind, state=queued.state, label=job.label or None)
+        return queued.to_wire()
+
+    def _resolved(self, recipe: Recipe, named: list[StyleFile]) -> Recipe:
+        """The recipe with pictures for style names and a model's name for `auto`."""
+        files = {file.name: file for file in named}
+
+        def picture(style: Style) -> Style:
+            if not style.name:
+                return style
+            file = files[style.name]
+            if not self._pixels_here(file):
+                raise RequestError("bad_field", f"The style picture {file.path} cannot be read; replace it.")
+            return replace(style, name="", image=self._decoded[str(file.path), file.stamp][0])
+
+        styles = tuple(picture(style) for style in recipe.styles)
+        return replace(recipe, styles=styles, model=self._model(recipe.model))
+
+    def _check_here(self, image: Image) -> None:
+        size = self._spool.size(image.blob)
+        if size is None:
+            raise RequestError("unknown_blob", f"The blob {image.blob} is not here: send it with `put` first.")
+        if size != image.size_bytes:
+            raise RequestError(
+                "bad_field",
+                f"The blob {image.blob} has {size} bytes, but {image.width}×{image.height} pixels in {image.channels} "
+                f"{image.depth} are {image.size_bytes}.",
+            )
+
+    def _watch(self, request: m.Watch, ticket: Ticket) -> None:
+        now = self._clock()
+        watch = Watch(
+            ticket=ticket,
+            job=request.job,
+            seen=request.seen,
+            until=now + request.wait_s,
+            preview=request.preview,
+            preview_seen=request.preview_seen,
+        )
+        self._execute(self._scheduler.watch(now, watch))
+
+    def watched(self, watch: Watch) -> Reply:
+        """The reply to a long poll, with the latest preview if it is new and no larger than asked."""
+        job = self._scheduler.job(watch.job)
+        preview = job.preview
+        if (
+            preview is None
+            or preview.number <= watch.preview_seen
+            or max(preview.width, preview.height) > watch.preview
+        ):
+            return job.to_wire(), None
+        shown = {"number": preview.number, "width": preview.width, "height": preview.height, "channels": "RGB"}
+        return {**job.to_wire(), "preview": shown}, preview.pixels
+
+    def _about(self, job: str, act: Callable[[float, str], list[Effect]]) -> dict[str, Any]:
+        self._execute(act(self._clock(), job))
+        return self._scheduler.job(job).to_wire()
+
+    def _list(self, after: str | None) -> dict[str, Any]:
+        jobs, more = self._scheduler.page(after)
+        shown: list[dict[str, Any]] = []
+        size = 0
+        for job in jobs:
+            wire = {**job.to_wire(), "result": None}
+            size += len(repr(wire).encode())  # a little more than it takes as msgpack
+            if shown and size > LIST_BYTES:
+                return {"jobs": shown, "more": True}
+            shown.append(wire)
+        return {"jobs": shown, "more": more}
+
+
+def _decoded(file: StyleFile) -> Decoded | RequestError:
+    try:
+        return decode(file)
+    except RequestError as error:
+        return error

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from atelier.frame import save
+from atelier.frame import ART, save
 from atelier.piazza import piazza
 from atelier.vaporwave import vaporwave
-
-ART = Path(__file__).parents[1] / "vaporbrush_daemon" / "art"
 
 
 def main() -> None:

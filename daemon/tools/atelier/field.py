@@ -72,6 +72,14 @@ def sample(field: Array, x: Array, y: Array) -> Array:
     return np.asarray(top * (1 - fy) + bottom * fy, np.float32)
 
 
+def shifted(field: Array, right: int, down: int = 0) -> Array:
+    """The field moved by whole pixels; its borders are repeated."""
+    reach = max(abs(right), abs(down))
+    padded = np.pad(field, reach, mode="edge")
+    height, width = field.shape
+    return padded[reach - down : reach - down + height, reach - right : reach - right + width]
+
+
 def slope(field: Array) -> tuple[Array, Array]:
     """The derivatives along x and along y, per pixel."""
     along_y, along_x = np.gradient(field)
@@ -109,3 +117,30 @@ def nearest_seeds(seeds: Array, shape: tuple[int, int], tile: int = 32) -> tuple
             labels[part] = near[first]
             border[part] = gap.min(0)
     return labels, border
+
+
+def to_border(labels: Labels, limit: int) -> Array:
+    """Distance in pixels (quasi-Euclidean, up to `limit`) to the nearest pixel with another label."""
+    edge = np.zeros(labels.shape, np.bool_)
+    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= labels[1:] != labels[:-1]
+    distance = np.where(edge, 0, limit).astype(np.float32)
+    straight, diagonal = np.float32(0.96194), np.float32(1.36039)  # Borgefors 1986: the best 3x3 weights
+    for _ in range(limit):
+        padded = np.pad(distance, 1, constant_values=limit)
+        here = distance
+        for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
+            here = np.minimum(here, padded[dy : dy + here.shape[0], dx : dx + here.shape[1]] + straight)
+        for dy, dx in ((0, 0), (0, 2), (2, 0), (2, 2)):
+            here = np.minimum(here, padded[dy : dy + here.shape[0], dx : dx + here.shape[1]] + diagonal)
+        if np.array_equal(here, distance):
+            break
+        distance = here
+    return distance
+
+
+def cell_means(values: Array, labels: Labels) -> Array:
+    """The mean of `values` (H, W) over each label 0..max; empty labels give 0."""
+    count = np.bincount(labels.ravel())
+    total = np.bincount(labels.ravel(), weights=values.ravel())
+    return (total / np.maximum(count, 1)).astype(np.float32)

@@ -13,7 +13,8 @@ from atelier.field import Rng, blur, noise, resize
 
 Points = Sequence[tuple[float, float]] | Array
 
-JPEG_QUALITY = 90
+JPEG_QUALITY = 86
+ART = Path(__file__).parents[2] / "vaporbrush_daemon" / "art"  # where the package keeps its pictures
 
 
 class Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atelier.colour import Array, gradient, luma, mix, palette, rgb, saturate, smoothstep
-from atelier.field import Rng, noise, sample
+from atelier.field import Rng, noise, sample, shifted
 from atelier.frame import Frame
 from atelier.strokes import Brush, Paint
 
@@ -167,13 +167,6 @@ def _frond(start: tuple[float, float], angle: float, length: float, droop: float
     return shapes
 
 
-def _shift(field: Array, columns: int) -> Array:
-    """The field moved sideways; the border is repeated."""
-    padded = np.pad(field, [(0, 0), (abs(columns), abs(columns))], mode="edge")
-    start = abs(columns) - columns
-    return padded[:, start : start + field.shape[1]]
-
-
 def _palms(frame: Frame, rng: Rng, picture: Array) -> Array:
     for foot, lean, tall, crown, code in (
         (236.0, -36.0, 420.0, 112.0, "#1a0840"),
@@ -200,9 +193,9 @@ def _palms(frame: Frame, rng: Rng, picture: Array) -> Array:
         mask = frame.polygons(shapes)
         towards = 1 if foot < 512 else -1
         s = frame.scale
-        rim = np.clip(mask - _shift(mask, -towards * 2 * s), 0, 1)
+        rim = np.clip(mask - shifted(mask, -towards * 2 * s), 0, 1)
         picture = mix(picture, rgb(code), mask)
-        cool = np.clip(mask - _shift(mask, 2 * towards * s), 0, 1)
+        cool = np.clip(mask - shifted(mask, 2 * towards * s), 0, 1)
         picture = mix(picture, rgb("#ff5ab4"), 0.80 * rim)
         picture = mix(picture, rgb("#2bd2ff"), 0.35 * cool)
     return _undergrowth(frame, rng, picture)
@@ -216,7 +209,7 @@ def _undergrowth(frame: Frame, rng: Rng, picture: Array) -> Array:
             angle = -np.pi / 2 + (k - 4) * 0.33 + rng.normal(0, 0.08)
             shapes += _frond((x, 782.0), angle, reach * rng.uniform(0.75, 1.1), 0.35, rng)
         mask = frame.polygons(shapes)
-        rim = np.clip(mask - np.roll(mask, 2 * frame.scale, axis=0), 0, 1)
+        rim = np.clip(mask - shifted(mask, 0, 2 * frame.scale), 0, 1)
         picture = mix(picture, rgb("#090320"), mask)
         picture = mix(picture, rgb("#e24bd0"), 0.55 * rim)
     return picture
@@ -241,7 +234,7 @@ def vaporwave(seed: int = 1984, scale: int = 2) -> Array:
     printed = frame.reduce(paint.lit(0.05))
 
     # an old print: the red plate half a point off, grain, faint scan lines
-    printed[..., 0] = _shift(printed[..., 0], 1)
+    printed[..., 0] = shifted(printed[..., 0], 1)
     grain = noise(rng, printed.shape[:2], 1.0) * 0.6 + noise(rng, printed.shape[:2], 2.2) * 0.6
     printed = printed * (1 + 0.05 * grain)[..., None] + 0.010 * grain[..., None]
     lines = 1 - 0.055 * (np.arange(768) % 4 < 2)

@@ -43,7 +43,11 @@ class Channel:
             return
         self._link = Link.open(self.connection, wait_s)
         hello = Message({"request": "hello", "client": self.name, "versions": [PROTOCOL_MAJOR]})
-        self._converse(self._link, iter([hello]), self._greeted, wait_s)
+        try:
+            self._converse(self._link, iter([hello]), self._greeted, wait_s)
+        except RemoteError:
+            self.close()
+            raise
 
     def _greeted(self, _: Message, reply: Message) -> None:
         self.daemon = reply.header
@@ -97,7 +101,8 @@ class Channel:
                     link.send(frames, wait_s)
                 if not waiting:
                     break
-                refusal = _settle(waiting, _decoded(link.receive(wait_s)), deliver) or refusal
+                settled = _settle(waiting, _decoded(link.receive(wait_s)), deliver)
+                refusal = refusal or settled
         except BaseException:
             self.close()  # replies that are still to come must not meet the next request
             raise

@@ -104,7 +104,7 @@ def test_a_unix_socket_that_nobody_accepts_on_is_given_up(folder: Path) -> None:
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(str(folder / "socket"))
-        with pytest.raises(LinkError, match="takes no connections: it may hang") as failure:
+        with pytest.raises(LinkError, match="takes no connections: it may hang"):
             Link.open(Connection((f"ipc://{folder}/socket",), TOKEN), 0.1)
         for filler in fillers:
             filler.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class Router:
         self._heartbeat_ms = heartbeat_ms
         self._stopping = threading.Event()
         self._sessions: dict[bytes, Session] = {}
+        self._held: list[tuple[bytes, Session, int]] = []  # what was answered with NEVER
+        self._late: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self.endpoint = f"ipc://{folder}/socket"
         self._socket = self._bound("tcp://127.0.0.1:*" if tcp else self.endpoint)
         self.endpoint = self._socket.last_endpoint.decode().rstrip("\0")
@@ -61,6 +64,10 @@ class Router:
     def names(self) -> list[str]:
         """The names of the requests seen, without the hellos."""
         return [NAMES[type(request)] for request in list(self.seen) if NAMES[type(request)] != "hello"]
+
+    def answer_held(self, answers: Sequence[Answer]) -> None:
+        """Answer the requests that got `NEVER`, in this order, but send the last answer first."""
+        self._late.put(list(answers))
 
     def stop(self) -> None:
         """Close everything; connections break."""
@@ -90,6 +97,12 @@ class Router:
                     self._answer(routing_id, session, asked)
                 else:
                     self._socket.send_multipart([routing_id, *asked])
+            while not self._late.empty():
+                for (routing_id, session, identity), answer in reversed(
+                    list(zip(self._held, self._late.get(), strict=True))
+                ):
+                    self._send(routing_id, session, identity, answer)
+                self._held.clear()
         self._socket.close()
 
     def _answer(self, routing_id: bytes, session: Session, asked: Asked) -> None:
@@ -103,13 +116,21 @@ class Router:
             self._socket.close()
             self._sessions.clear()
             self._socket = self._bound(self.endpoint)
-        elif isinstance(answer, VaporbrushError):
-            self._socket.send_multipart([routing_id, *session.refuse(asked.id, answer)])
+            self._held.clear()
+        elif answer is NEVER:
+            self._held.append((routing_id, session, asked.id))
+        else:
+            self._send(routing_id, session, asked.id, answer)
+
+    def _send(self, routing_id: bytes, session: Session, identity: int, answer: Answer) -> None:
+        if isinstance(answer, VaporbrushError):
+            frames = session.refuse(identity, answer)
         elif isinstance(answer, list):
-            self._socket.send_multipart([routing_id, *answer])
-        elif answer is not NEVER:
+            frames = answer
+        else:
             fields, chunk = answer if isinstance(answer, tuple) else (answer, None)
-            self._socket.send_multipart([routing_id, *session.reply(asked.id, fields, chunk)])
+            frames = session.reply(identity, fields, chunk)
+        self._socket.send_multipart([routing_id, *frames])
 
     def _ready_answer(self, request: Request) -> Answer:
         name = NAMES[type(request)]
@@ -142,9 +163,3 @@ class Blob:
         if request.chunk is not None and request.offset <= len(self.data):
             self.data[request.offset :] = request.chunk
         return {"have": len(self.data), "complete": len(self.data) == self.size}
-
-
-def scripted(states: Sequence[dict[str, Any]]) -> Callable[[Request], dict[str, Any]]:
-    """An answer that goes through the states, one per request, and stays at the last."""
-    left = list(states)
-    return lambda _: left.pop(0) if len(left) > 1 else left[0]

@@ -19,6 +19,7 @@ from . import logs, resources, weights
 from .aside import Aside, Task
 from .config import Config
 from .effects import DOWNLOADS, Effect, Watch
+from .engine.plan import predict, read_speed
 from .jobs import Job, digest
 from .pool import Pool
 from .scheduler import Scheduler
@@ -272,7 +273,24 @@ class Handlers:
     # -- jobs
 
     def _estimate(self, recipe: Recipe) -> dict[str, Any]:
-        raise NotImplementedError
+        model = recipe.model if recipe.model != "auto" else self._models()["auto"] or weights.VGG19.model
+        device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device
+        speed = read_speed(self._config.home / "cache", device, model)
+        facts = next((s.facts for s in self._scheduler.slots.values() if s.device == device), {})
+        memory = resources.free_memory() if device == "cpu" else int(facts.get("memory") or 0) or None
+        plan = predict(recipe, speed, memory)
+        return {
+            "painted_width": plan.width,
+            "painted_height": plan.height,
+            "width": recipe.content.width,
+            "height": recipe.content.height,
+            "seconds": plan.seconds,
+            "memory_bytes": plan.memory_bytes,
+            "plan": plan.text,
+            "model": model,
+            "device": device,
+            "measured": speed.measured,
+        }
 
     def _submit(self, submit: m.Submit, ticket: Ticket, named: list[StyleFile]) -> dict[str, Any]:
         asked = digest("paint", submit.recipe.to_wire())

@@ -318,6 +318,11 @@ class Scheduler:
         """Bytes of the pictures of jobs that live."""
         return sum(job.input_bytes for job in self.jobs.values() if not job.final)
 
+    @property
+    def usual_device(self) -> str:
+        """Where a job that does not care is painted, as far as known."""
+        return next((device for device in self._devices if device != "cpu"), "cpu")
+
     def live_blobs(self) -> set[str]:
         """Blobs that must not go: those of jobs that live."""
         return {blob for job in self.jobs.values() if not job.final for blob in job.blobs}

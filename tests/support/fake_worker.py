@@ -55,6 +55,7 @@ class FakeWorker:
                 elif command["do"] in ("cancel", "finish"):
                     self.wanted = command["do"]
                 else:
+                    self.wanted, self.preview = "go", 0
                     self.commands.append(command)
                 self.arrived.notify()
 
@@ -66,7 +67,6 @@ class FakeWorker:
                 while not self.commands:
                     self.arrived.wait()
                 command = self.commands.pop(0)
-                self.wanted = "go"
             self.paint(command)
 
     def first_time(self, job: str) -> bool:

@@ -1,0 +1,91 @@
+"""The command line: which commands there are, and how each error becomes one sentence and an exit status.
+
+Starts fast: what needs numpy is imported by the commands that read pictures, and torch by none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
+from vaporbrush_protocol.version import __version__
+
+from . import terminal
+from .commands import CANCELLED, DONE, FAILED, NO_DAEMON, USAGE, daemon, models, paint
+
+# The order itself was found wrong, not the painting of it.
+USAGE_CODES = {"bad_field", "too_large", "too_small", "unknown_style", "unknown_model", "unknown_job", "device_missing"}
+PATHS = ("VAPORBRUSH_HOME", "VAPORBRUSH_WEIGHTS")  # a daemon started from here has another working directory
+UsageError: Any = typer.BadParameter.__mro__[1]  # typer's own or click's, depending on typer's version
+
+app = typer.Typer(
+    name="vaporbrush",
+    help="Repaint a picture in the style of another, by one painter that serves Krita, GIMP and this command.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Paint": (paint.stylize, paint.styles, paint.demo),
+    "The daemon": (daemon.serve, daemon.stop, daemon.status, daemon.jobs, daemon.cancel, daemon.logs),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(models.app, name="weights", rich_help_panel="Set up")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vaporbrush {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 the job failed, 2 wrong usage, 3 no daemon, 130 cancelled."""
+    for name in PATHS:
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        status = app(standalone_mode=False)
+    except VaporbrushError as error:
+        terminal.complain(error.message)
+        return exit_status(error)
+    except UsageError as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See `{context.command_path} --help`." if context else ""
+        terminal.complain(f"{error.format_message()}{hint}")
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return CANCELLED
+    except BrokenPipeError:  # `vaporbrush jobs | head`: whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # python flushes stdout at exit
+        return FAILED
+    return status if isinstance(status, int) else DONE
+
+
+def exit_status(error: VaporbrushError) -> int:
+    """The exit status for an error."""
+    if error.code == "cancelled":
+        return CANCELLED
+    if isinstance(error, LinkError):
+        return NO_DAEMON
+    return USAGE if isinstance(error, RequestError) or error.code in USAGE_CODES else FAILED

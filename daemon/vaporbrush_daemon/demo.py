@@ -1,0 +1,56 @@
+"""`vaporbrush demo`: the bundled pair, painted by a private daemon that leaves nothing behind but the picture."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import typer
+
+from vaporbrush_protocol.client import connect
+from vaporbrush_protocol.errors import VaporbrushError
+
+from . import resources, terminal, weights
+from .commands.paint import carry_out
+from .reach import SERVE, STOP_S, wait_for
+from .stylize import Order, check_target
+
+
+def run(out: Path, size: int) -> None:
+    """Paint the demo into `out`. Raises `weights_missing` where there is no model, with what to do."""
+    model = next((one for one in weights.known() if one.present), None)
+    if model is None:
+        raise VaporbrushError("weights_missing", f"The demo needs a model. {weights.known()[0].advice}")
+    content = next(resources.art().glob("demo/content.*"))
+    order = Order(content=content, styles=("@vaporwave",), out=out, settings={"size": size})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    check_target(order)
+    if model.origin == "fetched":  # the private home has no models of its own
+        os.environ[weights.VARIABLE] = str(model.path)
+    # A short path, since a unix socket's may have 104 bytes.
+    with tempfile.TemporaryDirectory(prefix="vaporbrush-", ignore_cleanup_errors=True) as folder:
+        os.environ["VAPORBRUSH_HOME"] = folder
+        terminal.say("Starting a private daemon …")
+        client = connect(start=(*SERVE, "--idle-exit"), home=Path(folder), name="vaporbrush demo")
+        pid = int(client.daemon["pid"])
+        try:
+            told = carry_out(order, client, started=True, as_json=False)
+        finally:
+            client.shutdown(now=True)
+            if not wait_for(lambda: not _alive(pid), STOP_S):
+                os.kill(pid, signal.SIGTERM)
+    for phase, seconds in told["seconds"].items():
+        typer.echo(f"  {phase:<10} {seconds:8.2f} s")
+    typer.echo(f"The picture: {out.absolute()}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False  # the number belongs to somebody else by now
+    return True

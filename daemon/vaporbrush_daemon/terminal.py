@@ -1,0 +1,190 @@
+"""What the command line shows: the progress bar, tables, sizes and times in words. No logic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from vaporbrush_protocol.job import Job
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+PHASES = {
+    "loading": "Loading the model",
+    "measuring": "Measuring",
+    "style": "Reading the style",
+    "painting": "Painting",
+    "finishing": "Finishing",
+    "downloading": "Downloading",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """`42 s`, `3:05 min`, `1:02:03 h`."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
+def amount(count: float) -> str:
+    """Bytes in words."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def say(sentence: str) -> None:
+    """A sentence for the person, beside the output."""
+    err.print(Text(sentence), soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """What went wrong, in one sentence on stderr."""
+    err.print(Text.assemble(("vaporbrush: ", "bold red"), sentence), soft_wrap=True)
+
+
+class Shows(Protocol):
+    """Something that shows how far a task is."""
+
+    def bytes(self, what: str, done: int, size: int) -> None:
+        """Bytes that move."""
+
+    def job(self, job: Job) -> None:
+        """A job's state."""
+
+
+class Bar:
+    """The live progress bar."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID = progress.add_task("Starting", total=None, detail="")
+
+    def bytes(self, what: str, done: int, size: int) -> None:
+        """Bytes that move."""
+        self._update(what, done, size, f"{amount(done)} of {amount(size)}")
+
+    def job(self, job: Job) -> None:
+        """A job's state."""
+        if job.state == "queued":
+            self._update(f"Waiting, {job.position} before this" if job.position else "Waiting", 0, None, "")
+        elif job.progress is None:
+            self._update("Starting", 0, None, "")
+        else:
+            self._update(heading(job), job.progress.step, job.progress.steps or None, detail(job))
+
+    def _update(self, what: str, done: int, size: int | None, detail: str) -> None:
+        self._progress.update(self._task, description=what, completed=done, total=size, detail=detail)
+
+
+class Lines:
+    """The same without a terminal: one line when something begins."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def bytes(self, what: str, _done: int, size: int) -> None:
+        """Bytes that move."""
+        self._print(f"{what} ({amount(size)})")
+
+    def job(self, job: Job) -> None:
+        """A job's state."""
+        if job.progress is not None:
+            self._print(heading(job))
+
+    def _print(self, line: str) -> None:
+        if line != self._last:
+            self._last = line
+            say(f"{line} …")
+
+
+@contextmanager
+def showing(*, quiet: bool = False) -> Iterator[Shows]:
+    """A progress bar on stderr while the block runs; plain lines where stderr is no terminal."""
+    if quiet or not err.is_terminal:
+        yield Lines()
+        return
+    columns = (
+        SpinnerColumn(style="magenta"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None, complete_style="magenta", finished_style="magenta"),
+        TextColumn("{task.fields[detail]}"),
+    )
+    with Progress(*columns, console=err, transient=True, expand=True) as progress:
+        yield Bar(progress)
+
+
+def heading(job: Job) -> str:
+    """`Painting 384×256, scale 2 of 3`."""
+    progress = job.progress
+    assert progress is not None
+    where = f" {progress.width}×{progress.height}" if progress.width else ""
+    scale = f", scale {progress.scale} of {progress.scales}" if progress.scales > 1 and progress.scale else ""
+    return f"{PHASES[progress.phase]}{where}{scale}"
+
+
+def detail(job: Job) -> str:
+    """`step 40 of 300 · loss 1.2e+04 · 35 s left`."""
+    progress = job.progress
+    assert progress is not None
+    if progress.phase == "downloading":
+        return f"{amount(progress.step)} of {amount(progress.steps)}"
+    parts = [f"step {progress.step} of {progress.steps}"] if progress.steps else []
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.3g}")
+    if progress.eta_s is not None:
+        parts.append(f"{duration(progress.eta_s)} left")
+    return " · ".join(parts)
+
+
+def jobs_table(jobs: Sequence[Job]) -> Table:
+    """One row per job, the newest last."""
+    table = Table("Job", "Picture", "State", "Progress", "Left", box=None, pad_edge=False)
+    for job in jobs:
+        progress, running = job.progress, job.state == "running"
+        state = f"{job.state} ({job.position} before)" if job.state == "queued" and job.position else job.state
+        done = f"{progress.fraction:.0%}" if progress and (running or job.state == "done") else ""
+        left = duration(progress.eta_s) if progress and running else ""
+        table.add_row(job.job[:8], job.label or job.kind, state, done, left)
+    return table
+
+
+def status_table(status: Mapping[str, Any]) -> Table:
+    """The daemon's state for people; `--json` has all of it."""
+    table = Table("", "", box=None, pad_edge=False, show_header=False)
+    queue, spool, model = status["queue"], status["spool"], status["model"]
+    table.add_row("Daemon", f"{status['daemon']}, process {status['pid']}, up {duration(status['uptime_s'])}")
+    table.add_row("Serves at", ", ".join(status["endpoints"]))
+    table.add_row("Model", f"{model['auto'] or 'none'}{'. ' + model['message'] if model['message'] else ''}")
+    for worker in status["workers"]:
+        facts = [worker["state"], worker["model"]]
+        facts.append(f"{amount(worker['rss_bytes'])} of memory" if worker["rss_bytes"] else "")
+        table.add_row(f"Worker {worker['device']}", ", ".join(fact for fact in facts if fact))
+    table.add_row("Queue", f"{queue['jobs']} of {queue['max_jobs']} jobs, {amount(queue['bytes'])}")
+    table.add_row("Kept on disk", f"{amount(spool['bytes'])} of {amount(spool['budget'])}")
+    table.add_row("Log", status["log"])
+    for name, entry in sorted(status["config"].items()):
+        if entry["origin"] != "default":
+            table.add_row(f"Setting {name}", f"{entry['value']} (from {entry['origin']})")
+    return table
+
+
+def is_interactive() -> bool:
+    """Whether somebody looks at stdout."""
+    return sys.stdout.isatty()

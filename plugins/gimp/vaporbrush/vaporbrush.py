@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Vaporbrush's entry into GIMP 3: what GIMP runs to learn the procedures, and once for every call of one.
+
+Registering cannot fail. Whatever goes wrong while the rest of the plug-in is imported is kept and shown when the person
+chooses the menu entry: GIMP itself would drop the entry without a word.
+"""
+
+import sys
+import traceback
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("Gegl", "0.4")
+from gi.repository import Gimp, GLib
+
+STYLIZE = "plug-in-vaporbrush-stylize"
+RESTYLIZE = "plug-in-vaporbrush-restylize"
+MENU = "<Image>/Filters/Artistic"
+
+try:
+    from vaporbrush_gimp import procedures
+
+    broken = ""
+except Exception:  # noqa: BLE001 (see above)
+    procedures = None
+    broken = traceback.format_exc()
+
+
+class Vaporbrush(Gimp.PlugIn):
+    """The plug-in as GIMP sees it."""
+
+    def do_set_i18n(self, _name):
+        return False  # English only for now: nothing to look for
+
+    def do_query_procedures(self):
+        return [STYLIZE, RESTYLIZE]
+
+    def do_create_procedure(self, name):
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+        procedure.set_image_types("*")  # what cannot be painted gets a sentence that says what to do
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+        procedure.set_menu_label("_Vaporbrush..." if name == STYLIZE else "Vaporbrush: _Restylize...")
+        procedure.add_menu_path(MENU)
+        procedure.set_icon_name("gimp-tool-paintbrush")
+        procedure.set_attribution("The Vaporbrush authors", "The Vaporbrush authors", "2026")
+        if procedures is not None:
+            try:
+                procedures.describe(procedure, again=name == RESTYLIZE)
+            except Exception:  # noqa: BLE001
+                global broken
+                broken = broken or traceback.format_exc()
+        return procedure
+
+
+def run(procedure, run_mode, image, drawables, config, _data):
+    """One call of one of the procedures."""
+    if broken:
+        message = "Vaporbrush's plug-in is damaged. Install it again with: vaporbrush install gimp\n\n" + broken
+        error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), message, 0)
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
+    return procedures.run(procedure, run_mode, image, drawables, config)
+
+
+Gimp.main(Vaporbrush.__gtype__, sys.argv)

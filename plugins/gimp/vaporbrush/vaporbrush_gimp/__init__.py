@@ -1,0 +1,1 @@
+"""Vaporbrush inside GIMP 3."""

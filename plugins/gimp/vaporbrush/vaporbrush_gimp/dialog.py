@@ -1,0 +1,325 @@
+"""The dialog: choose a style, watch the painting converge, take it.
+
+*Preview* starts the very job that *OK* waits for: the painting is coarse after a second and goes on to its full size,
+so a preview is never thrown away and *OK* never starts over, unless something was changed in between. *Keep this* ends it
+early and takes what there is.
+"""
+
+from __future__ import annotations
+
+import queue
+from typing import Any
+
+import gi
+
+gi.require_version("Gtk", "3.0")
+gi.require_version("GimpUi", "3.0")
+from gi.repository import Gimp, GimpUi, GLib, Gtk
+
+from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, installed_start
+from vaporbrush_host.order import Order, Pixels, StyleInput
+from vaporbrush_host.words import _, caveats, expected
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
+
+from . import arguments, layers, painting
+from .chooser import StyleChooser
+from .fields import Fields
+from .notices import Notices
+from .painting import CLIENT, FOLDER, Painting, Task
+from .pictures import Canvas, pixbuf_from_rgb
+from .styles import Source
+
+CANVAS = 420  # px; a painting is judged at this size, and the dialog still fits a 1280 × 800 screen
+TICK_MS = 80
+TALLEST = 640  # px; beyond it the fields scroll, so that Advanced fits a small screen
+ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
+
+
+def ask(procedure: Any, place: layers.Place, source: Source | None, config: Any) -> Any:
+    """The new layer, or None where the person cancelled."""
+    GimpUi.init("vaporbrush")
+    dialog = Dialog(procedure, place, source, config)
+    try:
+        return dialog.run()
+    finally:
+        dialog.close()
+
+
+class Dialog:
+    """One dialog, for one layer."""
+
+    def __init__(self, procedure: Any, place: layers.Place, source: Source | None, config: Any) -> None:
+        self._place = place
+        self._config = config
+        self._work: Painting | None = None
+        self._asked: Task | None = None  # what the present work paints
+        self._taking = False  # whether the work's end ends the dialog too
+        self._tuned: dict[str, dict[str, Any]] = {}  # what a bundled style looks best with
+        self._ticket = 0
+        self._estimate_due = 0
+        self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._keeper = Keeper(self._news.put, name=CLIENT, start_command=installed_start(FOLDER))
+        self._window = GimpUi.ProcedureDialog.new(procedure, config, _("Vaporbrush"))
+        self._notices = Notices(self._keeper)
+        self._chooser = StyleChooser(place.layer, self._style_chosen)
+        self._fields = Fields(self._window, config, self._changed, selected=not Gimp.Selection.is_empty(place.image))
+        self._build()
+        self._original = place.layer.get_thumbnail(CANVAS, CANVAS, Gimp.PixbufTransparency.SMALL_CHECKS)
+        self._canvas.show_picture(self._original)
+        if source is not None:
+            self._chooser.choose(source)
+        self._keeper.start()
+        self._keeper.wake(True)
+        self._keeper.start_daemon()  # who opens the dialog is going to paint
+        self._changed()
+        self._timer = GLib.timeout_add(TICK_MS, self._tick)
+
+    def _build(self) -> None:
+        self._canvas = Canvas(CANVAS)
+        self._canvas.set_tooltip_text(_("Press to compare with the layer as it is."))
+        eye = Gtk.EventBox()
+        eye.add(self._canvas)
+        eye.connect("button-press-event", lambda *_: self._canvas.show_picture(self._original))
+        eye.connect("button-release-event", lambda *_: self._canvas.show_picture(self._painted() or self._original))
+        self._bar = Gtk.ProgressBar()
+        self._line = Gtk.Label(xalign=0, ellipsize=3)
+        self._left = Gtk.Label(xalign=1)
+        self._preview = Gtk.Button(label=_("_Preview"), use_underline=True)
+        self._preview.set_tooltip_text(_("Start painting and watch it here. OK goes on from there."))
+        self._preview.connect("clicked", lambda _button: self._start_or_stop())
+        self._keep = Gtk.Button(label=_("_Keep this"), use_underline=True)
+        self._keep.set_tooltip_text(_("Stop painting now and take it as it looks."))
+        self._keep.connect("clicked", lambda _button: self._keep_this())
+        words = Gtk.Box(spacing=6)
+        words.pack_start(self._line, True, True, 0)
+        words.pack_end(self._left, False, False, 0)
+        buttons = Gtk.Box(spacing=6, homogeneous=True)
+        buttons.pack_start(self._preview, True, True, 0)
+        buttons.pack_start(self._keep, True, True, 0)
+        left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        left.pack_start(eye, True, True, 0)
+        for widget in (self._bar, words, buttons):
+            left.pack_start(widget, False, False, 0)
+        self._expected = Gtk.Label(xalign=0, wrap=True)
+        self._expected.get_style_context().add_class("dim-label")
+        more = Gtk.Expander(label=_("_Advanced"), use_underline=True)
+        more.add(self._fields.advanced)
+        self._right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12)
+        self._right.pack_start(self._chooser, True, True, 0)
+        for widget in (self._fields.plain, more):
+            self._right.pack_start(widget, False, False, 0)
+        scrolled = Gtk.ScrolledWindow(
+            hscrollbar_policy=Gtk.PolicyType.NEVER, propagate_natural_height=True, max_content_height=TALLEST
+        )
+        scrolled.add(self._right)
+        more.connect("notify::expanded", lambda *_: GLib.timeout_add(ESTIMATE_AFTER_MS, _show_end, scrolled))
+        right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        right.pack_start(scrolled, True, True, 0)
+        right.pack_start(self._expected, False, False, 0)
+        body = Gtk.Box(spacing=18, margin=6)
+        body.pack_start(left, True, True, 0)
+        body.pack_start(right, False, False, 0)
+        area = self._window.get_content_area()
+        area.pack_start(self._notices, False, False, 0)
+        area.pack_start(body, True, True, 0)
+        body.show_all()
+        self._notices.show()
+
+    # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> Any:
+        """Until the painting is taken (its layer) or given up (None)."""
+        while self._window.run():  # GIMP's OK, or the end of a painting that is to be taken
+            try:
+                if not self._taking:
+                    self._go_on()
+                if self._work.state.ended:
+                    return self._take()
+            except VaporbrushError as error:
+                self._stop_taking(error)
+        return None
+
+    def close(self) -> None:
+        """Stop everything that is under way; the daemon frees its worker."""
+        GLib.source_remove(self._timer)
+        if self._work is not None and not self._work.state.ended:
+            self._work.run.cancel()
+            self._work.run.join(painting.GOODBYE_S)
+        self._keeper.stop()
+        self._window.destroy()
+
+    def _take(self) -> Any:
+        work = self._work
+        layer = work.deliver()
+        Gimp.progress_end()
+        for sentence in caveats(work.state.result):
+            Gimp.message(sentence)
+        return layer
+
+    def _go_on(self) -> None:
+        """OK: wait for what is being painted, or start it."""
+        if self._work is None or self._is_stale() or self._work.state.stage in ("failed", "cancelled"):
+            self._start()
+        self._taking = True
+        Gimp.progress_init(_("Vaporbrush"))
+        self._refresh()
+
+    def _keep_this(self) -> None:
+        self._work.run.finish()
+        self._taking = True
+        self._refresh()
+
+    def _start_or_stop(self) -> None:
+        if self._is_running() and not self._is_stale():
+            self._work.run.cancel()
+            return
+        try:
+            self._start()
+        except VaporbrushError as error:
+            self._stop_taking(error)
+
+    def _start(self) -> None:
+        if self._is_running():
+            self._work.run.cancel()
+        self._notices.clear_error()
+        self._asked = self._task()
+        self._work = Painting(self._asked)
+        self._refresh()
+
+    def _stop_taking(self, error: VaporbrushError) -> None:
+        self._taking = False
+        report = self._work.state.report if self._work is not None and self._work.state.error is error else ""
+        if error.code != "cancelled":
+            self._notices.show_error(error, report)
+        self._refresh()
+
+    def _style_chosen(self, source: Source) -> None:
+        source.put(self._config)
+        tuned = self._tuned.get(source.name) if source.name else None
+        if tuned is not None:
+            arguments.put_values(self._config, tuned)
+        self._changed()
+
+    # ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _task(self) -> Task:
+        if self._chooser.source is None:
+            raise RequestError("bad_field", _("Choose a style first."))
+        return Task(self._place, self._chooser.source, arguments.values_of(self._config))
+
+    def _is_running(self) -> bool:
+        return self._work is not None and not self._work.state.ended
+
+    def _is_stale(self) -> bool:
+        """Whether something was changed since the painting was started."""
+        try:
+            return self._asked != self._task()
+        except VaporbrushError:
+            return True
+
+    def _changed(self) -> None:
+        if self._estimate_due:
+            GLib.source_remove(self._estimate_due)
+        self._estimate_due = GLib.timeout_add(ESTIMATE_AFTER_MS, self._ask_estimate)
+        self._refresh()
+
+    def _ask_estimate(self) -> bool:
+        self._estimate_due = 0
+        if self._chooser.source is None:
+            self._expected.set_text("")
+            return GLib.SOURCE_REMOVE
+        try:
+            task = self._task()
+            width, height = task.place.size
+            content = Pixels(b"", width, height)
+            like = task.source.layer
+            style = Pixels(b"", like.get_width(), like.get_height()) if like is not None else content
+            pixels = None if task.source.name else style
+            order = Order(content, (StyleInput(pixels=pixels, name=task.source.name),), task.values)
+            self._ticket = self._keeper.estimate(order.sizes_only())
+        except VaporbrushError as error:
+            self._expected.set_text(error.message)
+        return GLib.SOURCE_REMOVE
+
+    # ── what has happened ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tick(self) -> bool:
+        while not self._news.empty():
+            self._heard(self._news.get())
+        self._notices.tick()
+        work = self._work
+        if work is not None:
+            before = work.state
+            if work.latest() is not before:
+                self._refresh()
+                if self._taking and not work.state.ended:
+                    painting.show_progress(work.state)
+                if work.state.ended:
+                    self._ended(work)
+        return GLib.SOURCE_CONTINUE
+
+    def _ended(self, work: Painting) -> None:
+        if work.state.error is not None:
+            self._stop_taking(work.state.error)
+        elif self._taking:
+            self._window.response(Gtk.ResponseType.OK)
+
+    def _heard(self, news: Any) -> None:
+        if isinstance(news, Condition):
+            self._notices.show_condition(news)
+            self._changed()
+        elif isinstance(news, Estimated) and news.ticket == self._ticket:
+            self._expected.set_text(
+                _("Takes {expected}.").format(expected=expected(news.estimate)) if news.estimate else news.error.message
+            )
+        elif isinstance(news, StylesListed):
+            self._show_styles(news)
+
+    def _show_styles(self, news: StylesListed) -> None:
+        for style in news.styles:
+            if not style.thumb:
+                continue
+            picture = pixbuf_from_rgb(style.thumb, style.thumb_width, style.thumb_height)
+            tuned = {"strength": style.strength, "style_scale": style.style_scale}
+            self._tuned[style.name] = {name: value for name, value in tuned.items() if value is not None}
+            self._chooser.add_bundled(Source(style.title, name=style.name), picture, style.description or style.title)
+
+    def _painted(self) -> Any:
+        preview = None if self._work is None else self._work.state.preview
+        return None if preview is None else pixbuf_from_rgb(preview.pixels, preview.width, preview.height)
+
+    def _refresh(self) -> None:
+        """Everything on the left, and what may be pressed."""
+        state = None if self._work is None else self._work.state
+        running, stale = self._is_running(), self._is_stale()
+        if state is not None and state.preview is not None:
+            self._canvas.show_picture(self._painted())
+        self._preview.set_label(_("_Preview") if not running or stale else _("_Stop"))
+        self._preview.set_sensitive(self._chooser.source is not None and not self._taking)
+        painted = running and state.preview is not None
+        self._keep.set_sensitive(painted and not stale and state.stage != "ending")
+        self._right.set_sensitive(not self._taking)
+        self._window.set_response_sensitive(Gtk.ResponseType.OK, self._chooser.source is not None and not self._taking)
+        self._bar.set_fraction(0.0 if state is None or state.fraction is None else state.fraction)
+        self._left.set_text("" if state is None else state.left)
+        self._line.set_text(self._words(state, stale=stale))
+
+    def _words(self, state: Any, *, stale: bool) -> str:
+        if self._chooser.source is None:
+            return _("Choose a style.")
+        if state is None or state.error is not None:
+            return _("“{layer}” in the style of “{style}”").format(
+                layer=self._place.name, style=self._chooser.source.title
+            )
+        if stale:
+            return _("Something was changed: Preview shows it.")
+        if state.stage == "done":
+            return _("Painted. OK takes it.")
+        return state.line
+
+
+def _show_end(scrolled: Gtk.ScrolledWindow) -> bool:
+    """Scroll to what has just been unfolded (after it has been laid out)."""
+    adjustment = scrolled.get_vadjustment()
+    adjustment.set_value(adjustment.get_upper())
+    return GLib.SOURCE_REMOVE

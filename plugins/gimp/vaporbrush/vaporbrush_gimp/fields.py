@@ -1,0 +1,136 @@
+"""The dialog's fields, made from the one table of controls: GIMP's own widgets where its argument types fit them.
+
+Every field shows and sets a property of the call's config, so that GIMP's *Reset* and its saved settings work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gi.repository import GimpUi, GObject, Gtk
+
+from vaporbrush_host.controls import CONTROLS, OPEN_CHOICES, Control
+from vaporbrush_host.words import _
+
+from .arguments import canonical
+
+PIXELS = "pixels"  # the entry of the size's list beside which the number stands
+USUAL_SIZE = 1024  # px; what the number shows before somebody types one
+
+
+class Fields:
+    """Two boxes, `plain` and `advanced`. `changed` is called after any of the values has changed."""
+
+    def __init__(self, dialog: Any, config: Any, changed: Callable[[], None], *, selected: bool) -> None:
+        self._selected = selected  # whether there is a selection to use
+        self._dialog = dialog
+        self._config = config
+        self._labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+        self.plain = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self.advanced = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_top=6)
+        for control in CONTROLS:
+            box = self.advanced if control.advanced else self.plain
+            box.pack_start(self._field(control), False, False, 0)
+            config.connect(f"notify::{canonical(control)}", lambda *_: changed())
+        self.plain.show_all()
+        self.advanced.show_all()
+
+    def _field(self, control: Control) -> Gtk.Widget:
+        name = canonical(control)
+        if control.kind == "size":
+            return self._size(control)
+        if control.name in OPEN_CHOICES:
+            return self._open_choice(control)
+        if control.kind == "steps":
+            return self._steps(control)
+        if control.kind == "number":
+            entry = self._dialog.get_scale_entry(name, 1.0)
+            if control.logarithmic:
+                entry.set_logarithmic(True)
+            self._labels.add_widget(entry.get_label())
+            return entry
+        field = self._dialog.get_widget(name, GObject.TYPE_NONE)
+        if control.name == "use_selection":
+            field.set_sensitive(self._selected)
+        if isinstance(field, GimpUi.Labeled):
+            self._labels.add_widget(field.get_label())
+        return field
+
+    def _row(self, control: Control, field: Gtk.Widget) -> Gtk.Box:
+        nick = self._config.find_property(canonical(control)).nick  # with its mnemonic
+        label = Gtk.Label(label=nick, use_underline=True, xalign=0)
+        label.set_mnemonic_widget(field)
+        self._labels.add_widget(label)
+        row = Gtk.Box(spacing=6, tooltip_text=control.tip)
+        row.pack_start(label, False, False, 0)
+        row.pack_start(field, True, True, 0)
+        return row
+
+    def _open_choice(self, control: Control) -> Gtk.Widget:
+        """A list in which a word that is not in it (from a script, or another machine) still shows."""
+        combo = Gtk.ComboBoxText()
+        for option in control.options:
+            combo.append(option.value, option.label)
+        name = canonical(control)
+
+        def show(*_: Any) -> None:
+            word = self._config.get_property(name) or control.default
+            if not combo.set_active_id(word):
+                combo.append(word, word)
+                combo.set_active_id(word)
+
+        combo.connect("changed", lambda combo: self._config.set_property(name, combo.get_active_id()))
+        self._config.connect(f"notify::{name}", show)
+        show()
+        return self._row(control, combo)
+
+    def _steps(self, control: Control) -> Gtk.Widget:
+        """A number whose 0 is shown in words."""
+        number = Gtk.SpinButton.new_with_range(0, control.high, 10)
+        name = canonical(control)
+
+        def output(spin: Gtk.SpinButton) -> bool:
+            value = spin.get_value_as_int()
+            spin.set_text(str(value) if value else _("By quality"))
+            return True
+
+        number.connect("output", output)
+        number.connect("value-changed", lambda spin: self._config.set_property(name, spin.get_value_as_int()))
+        self._config.connect(f"notify::{name}", lambda *_: number.set_value(self._config.get_property(name)))
+        number.set_value(self._config.get_property(name))
+        return self._row(control, number)
+
+    def _size(self, control: Control) -> Gtk.Widget:
+        combo = Gtk.ComboBoxText()
+        for word, label in (("auto", _("Automatic")), ("full", _("The layer's own")), (PIXELS, _("Pixels:"))):
+            combo.append(word, label)
+        number = Gtk.SpinButton.new_with_range(control.low, control.high, 16)
+        number.set_value(USUAL_SIZE)
+        name = canonical(control)
+
+        def show(*_: Any) -> None:
+            word = self._config.get_property(name) or control.default
+            if word in control_words:
+                combo.set_active_id(word)
+            else:
+                combo.set_active_id(PIXELS)
+                if word.isdecimal() and int(word) != number.get_value_as_int():
+                    number.set_value(int(word))
+            number.set_sensitive(combo.get_active_id() == PIXELS)
+
+        def put(*_: Any) -> None:
+            word = combo.get_active_id()
+            chosen = str(number.get_value_as_int()) if word == PIXELS else word
+            if chosen != self._config.get_property(name):
+                self._config.set_property(name, chosen)
+
+        control_words = ("auto", "full")
+        combo.connect("changed", put)
+        number.connect("value-changed", put)
+        self._config.connect(f"notify::{name}", show)
+        show()
+        box = Gtk.Box(spacing=6)
+        box.pack_start(combo, True, True, 0)
+        box.pack_start(number, False, False, 0)
+        return self._row(control, box)

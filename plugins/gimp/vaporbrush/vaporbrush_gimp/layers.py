@@ -1,0 +1,213 @@
+"""Pixels and layers of GIMP: what is painted, what it is painted like, and the layer that comes out.
+
+Colours: asking a buffer for `R'G'B'A …` makes GEGL convert from whatever the image is (precision, linear or perceptual,
+grey, any profile) to sRGB, and setting it converts back. Floats carry colours outside sRGB as values outside 0..1.
+Buffers are read and written in bands of rows, as `bytes`: PyGObject copies anything else item by item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gi.repository import Gegl, Gimp
+
+from vaporbrush_host import bands
+from vaporbrush_host.order import Pixels
+from vaporbrush_host.words import _
+from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
+from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Channels, Depth
+
+PARASITE = "vaporbrush-recipe"
+BABL: dict[tuple[Channels, Depth], str] = {
+    ("RGBA", "u8"): "R'G'B'A u8",
+    ("RGBA", "u16"): "R'G'B'A u16",
+    ("RGBA", "f32"): "R'G'B'A float",
+    ("GRAY", "u8"): "Y u8",  # linear: a selection's or a mask's value is a coverage, not a colour
+    ("GRAY", "f32"): "Y float",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The content as it was before painting, and the layer above which the result goes (mostly the content itself)."""
+
+    image: Any
+    layer: Any
+    below: Any
+    name: str
+    size: tuple[int, int]
+    offset: tuple[int, int]
+
+    def now(self) -> tuple[Any, int, tuple[int, int]]:
+        """Parent, position and offsets for the result as things are now: the layer may have been moved or deleted
+        while it was painted. Without the layer below, the top of the stack.
+        """
+        offset = self.offset
+        if self._has(self.layer):
+            _found, *offset = self.layer.get_offsets()
+        if not self._has(self.below):
+            return None, 0, (offset[0], offset[1])
+        return self.below.get_parent(), self.image.get_item_position(self.below), (offset[0], offset[1])
+
+    def _has(self, layer: Any) -> bool:
+        return layer.is_valid() and layer.get_image().get_id() == self.image.get_id()
+
+
+def refuse(sentence: str) -> RequestError:
+    """What cannot be painted, as one sentence."""
+    return RequestError("bad_field", sentence)
+
+
+def content_layer(image: Any, drawables: list[Any]) -> Any:
+    """The one layer to paint, or a sentence that says what to select instead."""
+    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+        raise refuse(
+            _("“{name}” has indexed colours, which cannot be painted: choose Image ▸ Mode ▸ RGB first.").format(
+                name=image.get_name()
+            )
+        )
+    if image.get_floating_sel() is not None:
+        raise refuse(
+            _(
+                "There is a floating selection: anchor it (Layer ▸ Anchor Layer) or make it a layer "
+                "(Layer ▸ To New Layer) first."
+            )
+        )
+    if len(drawables) != 1:
+        raise refuse(_("{count} layers are selected: select the one to paint.").format(count=len(drawables)))
+    drawable = drawables[0]
+    if isinstance(drawable, Gimp.LayerMask):  # GIMP passes the mask while it is the one being edited
+        drawable = Gimp.Layer.from_mask(drawable)
+    if not isinstance(drawable, Gimp.Layer):
+        raise refuse(_("“{name}” is a channel: select a layer to paint.").format(name=drawable.get_name()))
+    if drawable.get_width() < 1 or drawable.get_height() < 1 or (drawable.is_group() and not drawable.get_children()):
+        raise refuse(_("The layer “{name}” is empty: there is nothing to paint.").format(name=drawable.get_name()))
+    return drawable
+
+
+def place_of(layer: Any, below: Any = None) -> Place:
+    """Where a painting of `layer` will go: above it, or above another layer of its image."""
+    _found, x, y = layer.get_offsets()
+    size = (layer.get_width(), layer.get_height())
+    return Place(layer.get_image(), layer, below or layer, layer.get_name(), size, (x, y))
+
+
+def depth_of(image: Any) -> Depth:
+    """The fewest bits that carry the image's colours in sRGB without loss."""
+    profile = image.get_color_profile()
+    if profile is None or profile.is_equal(Gimp.ColorProfile.new_rgb_srgb()):
+        if image.get_precision() == Gimp.Precision.U8_NON_LINEAR:
+            return "u8"
+        if image.get_precision() == Gimp.Precision.U16_NON_LINEAR:
+            return "u16"
+    return "f32"
+
+
+def read_drawable(drawable: Any) -> Pixels:
+    """The drawable's own pixels with its filters applied, without its mask, opacity and mode."""
+    depth = depth_of(drawable.get_image())
+    check_size(drawable, depth)
+    # The buffer is the layer before its non-destructive filters; a copy can be merged and thrown away.
+    filtered = isinstance(drawable, Gimp.Layer) and bool(drawable.get_filters())
+    source = drawable.copy() if filtered else drawable
+    try:
+        if filtered:
+            source.merge_filters()
+        return _read(source, (0, 0), (drawable.get_width(), drawable.get_height()), "RGBA", depth)
+    finally:
+        if filtered:
+            source.delete()
+
+
+def read_selection(place: Place) -> Pixels | None:
+    """The selection over the content, softness included (255 or 1.0 = selected); None where nothing is selected."""
+    if Gimp.Selection.is_empty(place.image):
+        return None
+    touches, *_box = place.layer.mask_intersect()
+    if not touches:
+        raise refuse(
+            _("The selection does not touch the layer “{name}”: move it there, or choose Select ▸ None.").format(
+                name=place.name
+            )
+        )
+    depth: Depth = "u8" if depth_of(place.image) == "u8" else "f32"
+    return _read(place.image.get_selection(), place.offset, place.size, "GRAY", depth)
+
+
+def check_size(drawable: Any, depth: Depth) -> None:
+    """A sentence for a picture that is larger than any daemon takes."""
+    width, height = drawable.get_width(), drawable.get_height()
+    if max(width, height) > MAX_SIDE or width * height * 4 * DEPTH_BYTES[depth] > MAX_BLOB_BYTES:
+        raise RequestError(
+            "too_large",
+            _("“{name}” is {width} × {height} pixels; at most {side} on a side and {size} GiB fit.").format(
+                name=drawable.get_name(), width=width, height=height, side=MAX_SIDE, size=MAX_BLOB_BYTES // 2**30
+            ),
+        )
+
+
+def _read(drawable: Any, origin: tuple[int, int], size: tuple[int, int], channels: Channels, depth: Depth) -> Pixels:
+    """The rectangle at `origin`; what lies outside the buffer is transparent black."""
+    buffer, babl = drawable.get_buffer(), BABL[channels, depth]
+    (left, above), (width, height) = origin, size
+
+    def rows(top: int, count: int) -> bytes:
+        return buffer.get(Gegl.Rectangle.new(left, above + top, width, count), 1.0, babl, Gegl.AbyssPolicy.NONE)
+
+    data = bands.read(height, width * CHANNEL_COUNT[channels] * DEPTH_BYTES[depth], rows)
+    return Pixels(data, width, height, channels, depth)
+
+
+def write_drawable(drawable: Any, pixels: Pixels) -> None:
+    """Fill a drawable that is as large as `pixels`."""
+    buffer, babl = drawable.get_buffer(), BABL[pixels.channels, pixels.depth]
+
+    def put(top: int, count: int, band: bytes) -> None:
+        buffer.set(Gegl.Rectangle.new(0, top, pixels.width, count), babl, band)
+
+    row = pixels.width * CHANNEL_COUNT[pixels.channels] * DEPTH_BYTES[pixels.depth]
+    bands.write(pixels.height, row, pixels.data, put)
+    buffer.flush()
+
+
+def insert_result(place: Place, pixels: Pixels, name: str, record: bytes) -> Any:
+    """The painting as a new layer directly above the content, in one undo step. `record` is kept on the layer."""
+    if not place.image.is_valid():
+        raise refuse(_("The image was closed while it was being painted, so there is no place for the result."))
+    grey = place.image.get_base_type() == Gimp.ImageBaseType.GRAY
+    kind = Gimp.ImageType.GRAYA_IMAGE if grey else Gimp.ImageType.RGBA_IMAGE
+    layer = Gimp.Layer.new(place.image, name, pixels.width, pixels.height, kind, 100, Gimp.LayerMode.NORMAL)
+    write_drawable(layer, pixels)
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, record))
+    place.image.undo_group_start()
+    try:
+        parent, position, offset = place.now()
+        layer.set_offsets(*offset)
+        place.image.insert_layer(layer, parent, position)
+        copy_mask(place.layer, layer)
+        layer.update(0, 0, pixels.width, pixels.height)
+    finally:
+        place.image.undo_group_end()
+    Gimp.displays_flush()
+    return layer
+
+
+def copy_mask(content: Any, layer: Any) -> None:
+    """What the content hides with its layer mask, the painting hides too."""
+    if not content.is_valid() or content.get_mask() is None or not content.get_apply_mask():
+        return
+    size = (layer.get_width(), layer.get_height())
+    if (content.get_width(), content.get_height()) != size:
+        return
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
+    write_drawable(mask, _read(content.get_mask(), (0, 0), size, "GRAY", "f32"))
+    layer.set_edit_mask(False)
+
+
+def record_of(layer: Any) -> bytes | None:
+    """What `insert_result` kept on the layer."""
+    parasite = layer.get_parasite(PARASITE)
+    return None if parasite is None else bytes(parasite.get_data())

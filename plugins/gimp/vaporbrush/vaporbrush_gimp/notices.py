@@ -1,0 +1,127 @@
+"""What the dialog has to say above its fields: how the daemon is, and what went wrong, each with what can be done."""
+
+from __future__ import annotations
+
+import queue
+from typing import Any
+
+from gi.repository import Gtk, Pango
+
+from vaporbrush_host.keeper import Action, Condition, Keeper
+from vaporbrush_host.runs import FetchRun, RunState
+from vaporbrush_host.words import _, next_step
+from vaporbrush_protocol.errors import VaporbrushError
+
+from .problems import copy, report
+
+WIDEST = 90  # characters of a line: a sentence is read in lines, not in a ribbon
+SILENT = ("looking", "ready", "loading")  # conditions that need no bar
+
+
+class Notice(Gtk.InfoBar):
+    """A sentence, what to do about it in smaller type, and buttons."""
+
+    def __init__(self) -> None:
+        super().__init__(no_show_all=True)
+        self._first = Gtk.Label(xalign=0, wrap=True, selectable=True, max_width_chars=WIDEST, can_focus=False)
+        self._second = Gtk.Label(xalign=0, wrap=True, selectable=True, max_width_chars=WIDEST, can_focus=False)
+        small = Pango.AttrList()
+        small.insert(Pango.attr_scale_new(0.9))
+        self._second.set_attributes(small)
+        words = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
+        words.pack_start(self._first, False, False, 0)
+        words.pack_start(self._second, False, False, 0)
+        words.show()
+        self._first.show()
+        self.get_content_area().add(words)
+        self._actions: dict[int, Any] = {}
+        self.connect("response", lambda _bar, number: self._actions[number]())
+
+    def say(self, kind: Gtk.MessageType, first: str, second: str, actions: list[tuple[str, str, Any]]) -> None:
+        """Show it; `actions` are (label, tooltip, function)."""
+        self.set_message_type(kind)
+        self.words(first, second)
+        for button in self.get_action_area().get_children():
+            button.destroy()
+        self._actions.clear()
+        for number, (label, tip, act) in enumerate(actions):
+            self._actions[number] = act
+            self.add_button(label, number).set_tooltip_text(tip or None)
+        self.show()
+
+    def words(self, first: str, second: str) -> None:
+        """Replace what it says."""
+        self._first.set_text(first)
+        self._second.set_text(second)
+        self._second.set_visible(bool(second))
+
+
+class Notices(Gtk.Box):
+    """One notice for the daemon's condition, one for the last error."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._keeper = keeper
+        self._condition, self._error = Notice(), Notice()
+        self._state: Condition | None = None
+        self._fetch: FetchRun | None = None
+        self._fetched: queue.SimpleQueue[RunState] = queue.SimpleQueue()
+        for notice in (self._error, self._condition):
+            self.pack_start(notice, False, False, 0)
+
+    def show_condition(self, condition: Condition) -> None:
+        """The daemon's condition; nothing while all is well."""
+        self._state = condition
+        if self._fetch is not None:
+            return
+        if condition.kind in SILENT or (condition.kind == "stopped" and condition.startable):
+            self._condition.hide()
+            return
+        kind = {"lite": Gtk.MessageType.INFO, "starting": Gtk.MessageType.INFO}.get(
+            condition.kind, Gtk.MessageType.WARNING
+        )
+        actions = [
+            (action.label, action.tip, lambda action=action: self._act(action))
+            for action in condition.actions
+            if action.verb != "unload"
+        ]
+        self._condition.say(kind, condition.short, condition.sentence, actions)
+
+    def show_error(self, error: VaporbrushError, trace: str) -> None:
+        """What went wrong, the next step, the log, and *Copy details*."""
+        log = "" if self._state is None else self._state.log
+        daemon = "" if self._state is None else self._state.daemon
+        second = " ".join(filter(None, (next_step(error.code), _("Log: {path}").format(path=log) if log else "")))
+        details = report(error, trace, log, daemon)
+        self._error.say(Gtk.MessageType.ERROR, error.message, second, [(_("Copy details"), "", lambda: copy(details))])
+
+    def clear_error(self) -> None:
+        """A new attempt begins."""
+        self._error.hide()
+
+    def tick(self) -> None:
+        """Show how far the full model is."""
+        while self._fetch is not None and not self._fetched.empty():
+            state = self._fetched.get()
+            self._condition.words(_("Getting the full model"), state.line)
+            if state.ended:
+                self._fetch = None
+                if state.error is not None:
+                    self.show_error(state.error, state.report)
+                self._keeper.look()
+                if self._state is not None:
+                    self.show_condition(self._state)
+
+    def _act(self, action: Action) -> None:
+        if action.verb == "start":
+            self._keeper.start_daemon()
+        elif action.verb == "fetch":
+            self._fetch = FetchRun("vgg19", self._fetched.put, self._keeper.connect)
+            self._fetch.start()
+            self._condition.say(
+                Gtk.MessageType.INFO, _("Getting the full model"), "", [(_("Cancel"), "", self._fetch.cancel)]
+            )
+        elif action.verb == "copy_command" and self._state is not None:
+            copy(self._state.command)
+        elif action.verb == "copy_details" and self._state is not None:
+            copy("\n".join(filter(None, (self._state.sentence or self._state.short, self._state.log))))

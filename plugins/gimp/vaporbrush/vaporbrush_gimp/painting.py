@@ -1,0 +1,150 @@
+"""One painting: what is read from GIMP before it, how it runs, and what is put into GIMP after it.
+
+Threads: a `PaintRun` talks to the daemon in its own thread and only puts states into a queue. Everything here runs on
+the plug-in's main thread, the only one that may call GIMP.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gi.repository import Gimp
+
+from vaporbrush_host.controls import Value, from_recipe
+from vaporbrush_host.keeper import installed_start
+from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
+from vaporbrush_host.runs import PaintRun, RunState
+from vaporbrush_host.words import _
+from vaporbrush_protocol.client import Client, connect
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
+from vaporbrush_protocol.version import __version__
+
+from . import layers, styles
+from .layers import Place
+from .styles import Source
+
+FOLDER = Path(__file__).resolve().parent.parent  # where the installer put the plug-in
+LEASE_S = 5.0  # GIMP's own Cancel kills this process without a word: the daemon notices by the silence
+GOODBYE_S = 2.0  # how long a cancelled run gets to tell the daemon before this process ends; the lease covers the rest
+TICK_S = 0.1  # how often GIMP's progress bar moves
+CLIENT = f"vaporbrush-gimp {__version__}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to paint, in whose style, how, and where it goes."""
+
+    place: Place
+    source: Source
+    values: Mapping[str, Value]
+
+
+def connected() -> Client:
+    """A client of the daemon, which is started where it does not run."""
+    return connect(start=installed_start(FOLDER) or True, name=CLIENT)
+
+
+def order_of(task: Task) -> Order:
+    """Read everything that the painting needs."""
+    content = layers.read_drawable(task.place.layer)
+    mask = layers.read_selection(task.place) if task.values["use_selection"] else None
+    style = StyleInput(pixels=task.source.read(), name=task.source.name)
+    return Order(content, (style,), task.values, mask, label=task.place.name)
+
+
+class Painting:
+    """A run and the queue that it reports into. `latest()` never waits; `state` is the newest that was taken."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._states: queue.SimpleQueue[RunState] = queue.SimpleQueue()
+        self.run = PaintRun(order_of(task), self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel")
+        self.state = self.run.state
+        self.run.start()
+
+    def latest(self, wait_s: float = 0.0) -> RunState:
+        """The newest state; waits at most `wait_s` for one."""
+        try:
+            self.state = self._states.get(timeout=wait_s) if wait_s else self._states.get_nowait()
+            while True:
+                self.state = self._states.get_nowait()
+        except queue.Empty:
+            return self.state
+
+    def follow(self, show: Callable[[RunState], None]) -> RunState:
+        """Wait for the end, showing each state."""
+        while not self.latest(TICK_S).ended:
+            show(self.state)
+        return self.state
+
+    def deliver(self) -> Any:
+        """The new layer. Raises the run's error where it has failed."""
+        state = self.state
+        if state.error is not None:
+            raise state.error
+        image = state.job.image if state.job is not None else None
+        if state.stage != "done" or state.pixels is None or image is None:
+            raise VaporbrushError("cancelled", _("The painting was cancelled."))
+        pixels = Pixels(state.pixels, image.width, image.height, image.channels, image.depth, image.transfer)
+        return layers.insert_result(self.task.place, pixels, self.task.source.title, record(self.task, state.result))
+
+
+def record(task: Task, result: Mapping[str, Any]) -> bytes:
+    """What is kept with the layer: the pinned recipe, and where content and style came from. JSON."""
+    content = task.place.layer
+    kept = {
+        "vaporbrush": __version__,
+        "recipe": result.get("recipe", {}),
+        "model": result.get("model", ""),
+        "values": {name: list(value) if isinstance(value, tuple) else value for name, value in task.values.items()},
+        "style": task.source.ref().to_json() if source_is_there(task.source) else None,
+        "content": {"name": task.place.name, "tattoo": content.get_tattoo() if content.is_valid() else 0},
+    }
+    return json.dumps(kept).encode()
+
+
+def source_is_there(source: Source) -> bool:
+    """Whether a layer used as style was closed while it was being looked at."""
+    return source.layer is None or source.layer.is_valid()
+
+
+def again(painted: Any) -> tuple[Place, Source | None, Mapping[str, Value]]:
+    """Place, style (if it can still be had) and values of a layer that was painted before."""
+    raw = layers.record_of(painted)
+    try:
+        kept = json.loads(raw) if raw is not None else None
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict):
+        raise RequestError(
+            "bad_field",
+            _("The layer “{name}” was not painted by Vaporbrush: select one that was.").format(name=painted.get_name()),
+        )
+    image, content = painted.get_image(), kept.get("content") or {}
+    layer = image.get_layer_by_tattoo(int(content.get("tattoo") or 0)) or image.get_layer_by_name(
+        str(content.get("name", ""))
+    )
+    if layer is None:
+        raise RequestError(
+            "bad_field",
+            _("The layer “{name}” that this was painted from is not in the image any more.").format(
+                name=content.get("name", "")
+            ),
+        )
+    ref = StyleRef.from_json(kept.get("style"))
+    values = from_recipe(kept.get("values") or kept.get("recipe") or {})
+    return layers.place_of(layer, painted), styles.found_again(ref) if ref else None, values
+
+
+def show_progress(state: RunState) -> None:
+    """In the image's status bar, with GIMP's own Cancel button."""
+    Gimp.progress_set_text(" · ".join(part for part in (state.line, state.left) if part))
+    if state.fraction is None:
+        Gimp.progress_pulse()
+    else:
+        Gimp.progress_update(state.fraction)

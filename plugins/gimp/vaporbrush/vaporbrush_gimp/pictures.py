@@ -1,0 +1,82 @@
+"""Small pictures in the dialog: thumbnails, and the painting as it converges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gi
+
+gi.require_version("Gtk", "3.0")
+from gi.repository import GdkPixbuf, GLib, Gtk
+
+THUMB = 80  # px: three columns beside the preview; a style is told apart at this size
+
+
+def pixbuf_from_rgb(pixels: Any, width: int, height: int, *, alpha: bool = False) -> GdkPixbuf.Pixbuf:
+    """A picture from packed RGB (or RGBA) rows."""
+    count = 4 if alpha else 3
+    return GdkPixbuf.Pixbuf.new_from_bytes(
+        GLib.Bytes.new(bytes(pixels)), GdkPixbuf.Colorspace.RGB, alpha, 8, width, height, width * count
+    )
+
+
+def square(pixbuf: GdkPixbuf.Pixbuf, side: int = THUMB) -> GdkPixbuf.Pixbuf:
+    """The middle of a picture as a square: a grid of equal tiles is easier on the eye than letterboxes."""
+    width, height = pixbuf.get_width(), pixbuf.get_height()
+    short = min(width, height)
+    cut = pixbuf.new_subpixbuf((width - short) // 2, (height - short) // 2, short, short)
+    return cut.scale_simple(side, side, GdkPixbuf.InterpType.BILINEAR)
+
+
+def blank(side: int = THUMB) -> GdkPixbuf.Pixbuf:
+    """A quiet grey tile for a picture that is not there yet."""
+    tile = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, side, side)
+    tile.fill(0x80808040)
+    return tile
+
+
+class Canvas(Gtk.ScrolledWindow):
+    """Shows one picture as large as it fits, centred, enlarged at most four times.
+
+    Made of ready widgets: drawing by hand would need pycairo, which not every GIMP has.
+    """
+
+    MOST = 4.0
+
+    def __init__(self, side: int) -> None:
+        super().__init__(shadow_type=Gtk.ShadowType.IN)
+        self.set_policy(Gtk.PolicyType.EXTERNAL, Gtk.PolicyType.EXTERNAL)  # a picture never makes the dialog grow
+        self.set_size_request(side, side)
+        self._image = Gtk.Image()
+        self.add(self._image)
+        self._room = (side, side)
+        self._picture: GdkPixbuf.Pixbuf | None = None
+        self.connect("size-allocate", self._allocated)
+
+    @property
+    def picture(self) -> GdkPixbuf.Pixbuf | None:
+        """What is shown."""
+        return self._picture
+
+    def show_picture(self, picture: GdkPixbuf.Pixbuf | None) -> None:
+        """Replace the picture."""
+        self._picture = picture
+        if picture is None:
+            self._image.clear()
+            return
+        width, height = picture.get_width(), picture.get_height()
+        scale = min(self._room[0] / width, self._room[1] / height, self.MOST)
+        width, height = max(1, int(width * scale)), max(1, int(height * scale))
+        if picture.get_has_alpha():
+            shown = picture.composite_color_simple(
+                width, height, GdkPixbuf.InterpType.BILINEAR, 255, 8, 0x999999, 0x666666
+            )
+        else:
+            shown = picture.scale_simple(width, height, GdkPixbuf.InterpType.BILINEAR)
+        self._image.set_from_pixbuf(shown)
+
+    def _allocated(self, _widget: Gtk.Widget, room: Any) -> None:
+        inner = (max(1, room.width - 4), max(1, room.height - 4))
+        if inner != self._room:
+            self._room = inner
+            GLib.idle_add(lambda: self.show_picture(self._picture))  # not while sizes are being negotiated

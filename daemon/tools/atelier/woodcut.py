@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from atelier.colour import Array, mix, rgb, smoothstep
-from atelier.field import Rng, noise, shifted, slope
+from atelier.field import Rng, noise, shifted
 from atelier.frame import Frame
 from atelier.hatching import hatch
 
@@ -143,8 +143,7 @@ def _front(frame: Frame, rng: Rng) -> tuple[Array, Array, Array]:
     needles = (0.15 + 0.13 * np.sin(x / 11 + y / 17)) * trees
     cut = hatch(frame, rng, 0.5 * x + 0.86 * y, y - 0.4 * x, needles, spacing=9, length=30, shake=1.4, wedge=True)
     grass = hatch(frame, rng, x + 0.35 * y, -y, 0.55 * ground, spacing=9.5, length=38, shake=1.5, wedge=True)
-    edge, _ = slope(frame.blur(mask, 1.2))
-    light = smoothstep(0.10, 0.16, np.abs(edge) * frame.scale) * (1 - mask)
+    light = smoothstep(0.02, 0.12, frame.blur(mask, 2.2)) * (1 - mask)
     return mask, 1 - np.where(ground > 0.5, grass, cut), light
 
 

@@ -17,7 +17,7 @@ from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 from vaporbrush_protocol.version import __version__
 
 from . import terminal
-from .commands import CANCELLED, DONE, FAILED, NO_DAEMON, USAGE, daemon, models, paint
+from .commands import CANCELLED, DONE, FAILED, NO_DAEMON, USAGE, daemon, install, models, paint
 
 # The order itself was found wrong, not the painting of it.
 USAGE_CODES = {"bad_field", "too_large", "too_small", "unknown_style", "unknown_model", "unknown_job", "device_missing"}
@@ -39,6 +39,8 @@ for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(models.app, name="weights", rich_help_panel="Set up")
+app.add_typer(install.app, name="install", rich_help_panel="Set up")
+app.add_typer(install.remove, name="uninstall", rich_help_panel="Set up")
 
 
 def _show_version(wanted: bool) -> None:

@@ -178,7 +178,7 @@ class Keeper(threading.Thread):
         self._start_command = tuple(start_command)
         self._home = home
         self._client: Client | None = None
-        self._condition = LOOKING
+        self.condition = LOOKING
         self._boot = ""
         self._todo: queue.SimpleQueue[tuple[str, Any, int]] = queue.SimpleQueue()
         self._ticket = 0
@@ -278,8 +278,8 @@ class Keeper(threading.Thread):
             self._post(Estimated(ticket, None, error))
 
     def _tell(self, condition: Condition) -> None:
-        if condition != self._condition:
-            self._condition = condition
+        if condition != self.condition:
+            self.condition = condition
             self._post(condition)
 
     def _drop(self) -> None:

@@ -1,0 +1,32 @@
+"""`install` and `uninstall`: the plug-ins of the host programs."""
+
+from __future__ import annotations
+
+import typer
+
+from vaporbrush_daemon import install_krita
+
+app = typer.Typer(help="Put a plug-in into its program.", no_args_is_help=True)
+remove = typer.Typer(help="Take a plug-in out of its program.", no_args_is_help=True)
+
+
+@app.callback()
+def _install() -> None: ...
+
+
+@remove.callback()
+def _uninstall() -> None: ...
+
+
+@app.command("krita")
+def krita() -> None:
+    """Install or update the plug-in in every Krita of this user, and enable it."""
+    for sentence in install_krita.install():
+        typer.echo(sentence)
+
+
+@remove.command("krita")
+def uninstall_krita() -> None:
+    """Remove the plug-in from every Krita of this user."""
+    for sentence in install_krita.uninstall():
+        typer.echo(sentence)

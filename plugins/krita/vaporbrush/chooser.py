@@ -1,0 +1,323 @@
+"""The style chooser: a row with thumbnail and name for each chosen style, and the gallery that opens from it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from vaporbrush_host.order import StyleRef
+from vaporbrush_host.words import _
+from vaporbrush_protocol.limits import MAX_STYLES
+
+from . import layers, sources
+from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
+
+ROW_SIDE = 44  # px; two lines of text beside it
+TILE_SIDE = 72
+GALLERY_SIZE = (348, 380)
+
+
+def pixmap(image, side):
+    """An image fitted into a square pixmap, centred; a plain tile where there is none."""
+    tile = QtGui.QPixmap(side, side)
+    tile.fill(Qt.GlobalColor.transparent)
+    painter = QtGui.QPainter(tile)
+    painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+    if image is None or image.isNull():
+        painter.fillRect(tile.rect(), QtGui.QColor(128, 128, 128, 60))
+    else:
+        fitted = image.scaled(
+            side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        painter.drawImage((side - fitted.width()) // 2, (side - fitted.height()) // 2, fitted)
+    painter.end()
+    return tile
+
+
+class Gallery(QtWidgets.QFrame):
+    """The pop-up with everything that can be a style. `chosen` carries a `StyleRef`."""
+
+    chosen = Signal(object)
+
+    def __init__(self, studio, parent=None):
+        super().__init__(parent, Qt.WindowType.Popup)
+        self.studio = studio
+        self.own = None
+        self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
+        self.tabs = QtWidgets.QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.bundled = self._list()
+        self.layers = self._list()
+        self.files = self._list()
+        file_page = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(file_page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.files)
+        self.browse = QtWidgets.QPushButton(_("Choose a picture…"))
+        self.browse.clicked.connect(self._browse)
+        column.addWidget(self.browse)
+        self.tabs.addTab(self._page(self.bundled), _("Bundled"))
+        self.tabs.addTab(self._page(self.layers), _("Layers"))
+        self.tabs.addTab(file_page, _("Files"))
+        box = QtWidgets.QVBoxLayout(self)
+        box.setContentsMargins(6, 6, 6, 6)
+        box.addWidget(self.tabs)
+        self.resize(*GALLERY_SIZE)
+
+    def _page(self, view):
+        page = QtWidgets.QStackedWidget()
+        note = QtWidgets.QLabel()
+        note.setWordWrap(True)
+        note.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        note.setMargin(16)
+        page.addWidget(view)
+        page.addWidget(note)
+        view.note = (page, note)
+        return page
+
+    def _list(self):
+        view = QtWidgets.QListWidget()
+        view.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
+        view.setIconSize(QtCore.QSize(TILE_SIDE, TILE_SIDE))
+        view.setGridSize(QtCore.QSize(TILE_SIDE + 32, TILE_SIDE + 2 * view.fontMetrics().height() + 10))
+        view.setResizeMode(QtWidgets.QListView.ResizeMode.Adjust)
+        view.setMovement(QtWidgets.QListView.Movement.Static)
+        view.setUniformItemSizes(True)
+        view.setWordWrap(True)
+        view.setTextElideMode(Qt.TextElideMode.ElideRight)
+        view.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        view.itemClicked.connect(self._clicked)
+        view.itemActivated.connect(self._clicked)
+        return view
+
+    def fill(self, own):
+        """Show what there is now. `own` is the id of the layer to be painted, which cannot be its own style."""
+        self.own = own
+        self.bundled.clear()
+        for style in self.studio.bundled:
+            image = sources.bundled_thumbnail(style) if style.thumb else None
+            self._add(self.bundled, StyleRef("bundled", style.name), style.title, image, style.description)
+        self._say(self.bundled, _("The bundled styles show when Vaporbrush runs."))
+        self.layers.clear()
+        for ref, document, node in sources.layer_refs(own):
+            name = Path(document.fileName()).name or document.name() or _("Unnamed")
+            self._add(self.layers, ref, ref.name, sources.layer_thumbnail(node, TILE_SIDE), f"{ref.name} · {name}")
+        self._say(
+            self.layers, _("Any other layer can be the style. Put a painting on a layer, or open it as a document.")
+        )
+        self.files.clear()
+        for path in self.studio.recent_files():
+            if Path(path).is_file():
+                self._add(
+                    self.files, StyleRef("file", path), Path(path).stem, sources.file_thumbnail(path, TILE_SIDE), path
+                )
+
+    def _say(self, view, text):
+        page, note = view.note
+        note.setText(text)
+        page.setCurrentIndex(0 if view.count() else 1)
+
+    def _add(self, view, ref, title, image, tip):
+        item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap(image, TILE_SIDE)), title)
+        item.setData(Qt.ItemDataRole.UserRole, ref)
+        item.setToolTip(tip)
+        item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        view.addItem(item)
+
+    def open_at(self, widget, own, kind):
+        """Open below (or above) a widget, on the tab where the present style is."""
+        self.fill(own)
+        order = ["bundled", "layer", "file"]
+        self.tabs.setCurrentIndex(order.index(kind) if kind in order else (0 if self.bundled.count() else 1))
+        corner = widget.mapToGlobal(QtCore.QPoint(0, widget.height() + 2))
+        screen = QtGui.QGuiApplication.screenAt(corner) or QtGui.QGuiApplication.primaryScreen()
+        free = screen.availableGeometry()
+        if corner.y() + self.height() > free.bottom():
+            corner = widget.mapToGlobal(QtCore.QPoint(0, -self.height() - 2))
+        x = min(max(corner.x(), free.left()), free.right() - self.width())
+        self.move(x, max(free.top(), corner.y()))
+        self.show()
+
+    def _clicked(self, item):
+        self.hide()
+        self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+    def _browse(self):
+        self.hide()
+        recent = self.studio.recent_files()
+        start = str(Path(recent[0]).parent) if recent else ""
+        path, _kind = QtWidgets.QFileDialog.getOpenFileName(
+            self.parentWidget(),
+            _("Choose a picture as the style"),
+            start,
+            _("Pictures") + f" ({sources.PICTURE_FILES})",
+        )
+        if path:
+            self.chosen.emit(StyleRef("file", path))
+
+
+class StyleRow(QtWidgets.QFrame):
+    """One chosen style."""
+
+    opened = Signal()
+    removed = Signal()
+    weighed = Signal(float)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.button = QtWidgets.QToolButton()
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setIconSize(QtCore.QSize(ROW_SIDE, ROW_SIDE))
+        self.button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.button.setFixedHeight(ROW_SIDE + 10)
+        self.button.setToolTip(_("The picture whose style is painted with. Drop a picture file here, too."))
+        self.button.clicked.connect(self.opened)
+        self.weight = QtWidgets.QDoubleSpinBox()
+        self.weight.setRange(0.1, 100.0)
+        self.weight.setSingleStep(0.5)
+        self.weight.setDecimals(1)
+        self.weight.setPrefix("× ")
+        self.weight.setToolTip(_("How much this style counts among the others."))
+        self.weight.valueChanged.connect(self.weighed)
+        self.remove = QtWidgets.QToolButton()
+        self.remove.setText("✕")
+        self.remove.setAutoRaise(True)
+        self.remove.setToolTip(_("Paint without this style"))
+        self.remove.clicked.connect(self.removed)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.button, 1)
+        row.addWidget(self.weight)
+        row.addWidget(self.remove)
+
+    def show_ref(self, ref, image, where, several):
+        """Show a style, or (None) the invitation to choose one."""
+        if ref is None:
+            self.button.setIcon(QtGui.QIcon(pixmap(None, ROW_SIDE)))
+            self.button.setText(_("  Choose a style…"))
+        else:
+            self.button.setIcon(QtGui.QIcon(pixmap(image, ROW_SIDE)))
+            metrics = self.button.fontMetrics()
+            room = max(60, self.width() - ROW_SIDE - (130 if several else 30))
+            name = metrics.elidedText(sources.title(ref), Qt.TextElideMode.ElideRight, room)
+            place = metrics.elidedText(where, Qt.TextElideMode.ElideRight, room)
+            self.button.setText(f"  {name}\n  {place}")
+            self.weight.blockSignals(True)
+            self.weight.setValue(ref.weight)
+            self.weight.blockSignals(False)
+        self.weight.setVisible(several)
+        self.remove.setVisible(several)
+
+
+class StyleChooser(QtWidgets.QWidget):
+    """The chosen styles. `changed` fires when another one is chosen."""
+
+    changed = Signal()
+
+    def __init__(self, studio, parent=None):
+        super().__init__(parent)
+        self.studio = studio
+        self.own = lambda: None  # the id of the layer to be painted
+        self._refs = []
+        self._rows = []
+        self._target = 0
+        self.setAcceptDrops(True)
+        self.gallery = Gallery(studio, self)
+        self.gallery.chosen.connect(self._chosen)
+        self.add = QtWidgets.QToolButton()
+        self.add.setText(_("+ Add another style"))
+        self.add.setAutoRaise(True)
+        self.add.setToolTip(_("Mix several styles, each with its weight."))
+        self.add.clicked.connect(lambda: self.open(len(self._refs)))
+        self.column = QtWidgets.QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(4)
+        self.column.addWidget(self.add)
+        studio.styles_changed.connect(lambda _styles: self._show())
+        self._show()
+
+    def refs(self):
+        """The chosen styles."""
+        return tuple(self._refs)
+
+    def set_refs(self, refs):
+        """Show other styles."""
+        if tuple(refs) != self.refs():
+            self._refs = list(refs)[:MAX_STYLES]
+            self._show()
+            self.changed.emit()
+
+    def open(self, index):
+        """Open the gallery for the style at this place (one past the end adds one)."""
+        self._target = index
+        kind = self._refs[index].kind if index < len(self._refs) else ""
+        anchor = self._rows[min(index, len(self._rows) - 1)]
+        self.gallery.open_at(anchor, self.own(), kind)
+
+    def _chosen(self, ref):
+        if self._target < len(self._refs):
+            self._refs[self._target] = replace(ref, weight=self._refs[self._target].weight)
+        elif not any(ref.same_source(other) for other in self._refs):
+            self._refs.append(ref)
+        self._show()
+        self.changed.emit()
+
+    def _removed(self, index):
+        del self._refs[index]
+        self._show()
+        self.changed.emit()
+
+    def _weighed(self, index, weight):
+        self._refs[index] = replace(self._refs[index], weight=weight)
+        self.changed.emit()
+
+    def _show(self):
+        wanted = max(1, len(self._refs))
+        while len(self._rows) > wanted:
+            self._rows.pop().deleteLater()
+        while len(self._rows) < wanted:
+            index = len(self._rows)
+            row = StyleRow()
+            row.opened.connect(lambda index=index: self.open(index))
+            row.removed.connect(lambda index=index: self._removed(index))
+            row.weighed.connect(lambda weight, index=index: self._weighed(index, weight))
+            self.column.insertWidget(index, row)
+            self._rows.append(row)
+        for index, row in enumerate(self._rows):
+            ref = self._refs[index] if index < len(self._refs) else None
+            image = None if ref is None else sources.thumbnail(ref, ROW_SIDE * 2, self.studio.bundled)
+            row.show_ref(ref, image, "" if ref is None else self._where(ref), len(self._refs) > 1)
+        self.add.setVisible(0 < len(self._refs) < MAX_STYLES)
+
+    def _where(self, ref):
+        if ref.kind == "bundled":
+            return _("Bundled style")
+        if ref.kind == "file":
+            return Path(ref.name).name if Path(ref.name).is_file() else _("The file is not there any more")
+        found = sources.layer_of(ref)
+        if found is None:
+            return _("The layer is not there any more")
+        name = Path(found[0].fileName()).name or found[0].name() or _("Unnamed")
+        return _("Layer in {document}").format(document=name)
+
+    def resizeEvent(self, event):
+        """The names are cut to the room there is."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            QtCore.QTimer.singleShot(0, self._show)
+
+    def dragEnterEvent(self, event):
+        """Picture files may be dropped."""
+        if sources.dropped_files(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event):
+        """The dropped files become the styles."""
+        files = sources.dropped_files(event.mimeData())
+        self.set_refs([StyleRef("file", path) for path in files])
+        event.acceptProposedAction()
+
+
+def own_layer_id(document):
+    """The id of the layer that would be painted."""
+    node = layers.active_layer(document)
+    return None if node is None else node.uniqueId().toString()

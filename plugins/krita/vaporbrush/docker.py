@@ -1,0 +1,345 @@
+"""The docker: the controls made from the shared table, the paintings under way, and the daemon's condition."""
+
+from krita import DockWidget, Krita
+
+from vaporbrush_host import controls, words
+from vaporbrush_host.words import _
+
+from . import layers
+from .chooser import StyleChooser, own_layer_id
+from .fields import field_for
+from .panels import ConditionPanel, TaskPanel, small
+from .qt import Qt, QtCore, QtWidgets
+
+DOCKER_ID = "vaporbrush_docker"
+POLL_MS = 500  # Krita tells nobody that the active layer or the selection changed
+ESTIMATE_MS = 250  # after the last change of a control
+MESSAGE_MS = 12000
+
+
+class VaporbrushDocker(DockWidget):
+    """One docker per window; the studio behind it is one for all."""
+
+    studio = None  # set by the extension before Krita makes dockers
+
+    def __init__(self):
+        super().__init__()
+        self.setWindowTitle("Vaporbrush")
+        self.fields = {}
+        self.panels = {}
+        self._document = None
+        self._target = None
+        self._ticket = None
+        self._loading = False
+        self.chooser = StyleChooser(self.studio)
+        self.setWidget(self._build())
+        self.chooser.own = lambda: own_layer_id(self.document())
+        self.chooser.changed.connect(self._style_changed)
+        for field in self.fields.values():
+            field.changed.connect(self._changed)
+        self.studio.task_changed.connect(self._task_changed)
+        self.studio.task_removed.connect(self._task_removed)
+        self.studio.estimated.connect(self._estimated)
+        self.studio.condition_changed.connect(lambda _condition: self._changed())
+        self.studio.said.connect(self.say)
+        self._poll = QtCore.QTimer(self)
+        self._poll.setInterval(POLL_MS)
+        self._poll.timeout.connect(self._look)
+        self._soon = QtCore.QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(ESTIMATE_MS)
+        self._soon.timeout.connect(self._ask_estimate)
+        self._load(self.studio.remembered(None))
+        for task in self.studio.tasks.values():
+            self._task_changed(task)
+
+    # ── how it is built ──
+
+    def _build(self):
+        form = QtWidgets.QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(8)
+        form.setVerticalSpacing(6)
+        form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        advanced = QtWidgets.QFormLayout()
+        advanced.setContentsMargins(0, 4, 0, 0)
+        advanced.setHorizontalSpacing(8)
+        advanced.setVerticalSpacing(6)
+        advanced.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        advanced.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for control in controls.CONTROLS:
+            field = self.fields[control.name] = field_for(control)
+            into = advanced if control.advanced else form
+            if control.kind == "truth":
+                into.addRow("", field)
+            else:
+                label = QtWidgets.QLabel(control.label)
+                label.setToolTip(control.tip)
+                label.setBuddy(field)
+                into.addRow(label, field)
+        self.fold = QtWidgets.QToolButton()
+        self.fold.setText(_("Advanced"))
+        self.fold.setCheckable(True)
+        self.fold.setAutoRaise(True)
+        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.fold.setArrowType(Qt.ArrowType.RightArrow)
+        self.fold.toggled.connect(self._folded)
+        self.advanced = QtWidgets.QWidget()
+        self.advanced.setLayout(advanced)
+        self.advanced.hide()
+
+        self.reset = QtWidgets.QToolButton()
+        self.reset.setText(_("Reset"))
+        self.reset.setAutoRaise(True)
+        self.reset.setToolTip(_("Set every control back to its default. The style stays."))
+        self.reset.clicked.connect(lambda: self.set_values(controls.defaults()))
+        fold_row = QtWidgets.QHBoxLayout()
+        fold_row.addWidget(self.fold)
+        fold_row.addStretch(1)
+        fold_row.addWidget(self.reset)
+
+        inner = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(inner)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(8)
+        column.addWidget(self.chooser)
+        column.addLayout(form)
+        column.addLayout(fold_row)
+        column.addWidget(self.advanced)
+        column.addStretch(1)
+        scroll = QtWidgets.QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+
+        self.message = small()
+        self.message.setObjectName("vaporbrush_message")
+        self.message.hide()
+        self._message_end = QtCore.QTimer(self)
+        self._message_end.setSingleShot(True)
+        self._message_end.timeout.connect(self.message.hide)
+        self.tasks = QtWidgets.QVBoxLayout()
+        self.tasks.setSpacing(6)
+        self.expected = small()
+        self.button = QtWidgets.QPushButton(_("Stylize"))
+        self.button.setObjectName("vaporbrush_button")
+        self.button.setDefault(True)
+        self.button.clicked.connect(self.stylize)
+        self.menu_button = QtWidgets.QToolButton()
+        self.menu_button.setText("⋯")
+        self.menu_button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu_button.setToolTip(_("More"))
+        self.menu_button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
+        menu = QtWidgets.QMenu(self.menu_button)
+        self.repeat_action = menu.addAction(_("Repeat last stylize"), self.studio.repeat)
+        self.restylize_action = menu.addAction(_("Restylize this painting"), self.studio.restylize)
+        self.copy_action = menu.addAction(_("Copy settings from this painting"), self.copy_settings)
+        menu.aboutToShow.connect(self._menu_opens)
+        self.menu_button.setMenu(menu)
+        go = QtWidgets.QHBoxLayout()
+        go.setSpacing(6)
+        go.addWidget(self.button, 1)
+        go.addWidget(self.menu_button)
+        self.condition = ConditionPanel(self.studio)
+
+        bottom = QtWidgets.QVBoxLayout()
+        bottom.setContentsMargins(6, 6, 6, 6)
+        bottom.setSpacing(6)
+        bottom.addLayout(self.tasks)
+        bottom.addWidget(self.message)
+        bottom.addWidget(self.expected)
+        bottom.addLayout(go)
+        bottom.addWidget(self.condition)
+        outer = QtWidgets.QWidget()
+        outer_column = QtWidgets.QVBoxLayout(outer)
+        outer_column.setContentsMargins(0, 0, 0, 0)
+        outer_column.setSpacing(0)
+        outer_column.addWidget(scroll, 1)
+        outer_column.addLayout(bottom)
+        return outer
+
+    def _folded(self, open_):
+        self.fold.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
+        self.advanced.setVisible(open_)
+
+    # ── what Krita tells ──
+
+    def canvasChanged(self, canvas):
+        """Krita calls this when another view becomes active, and when the last one closes."""
+        self.studio.document_closed()
+        self._switch(self.document())
+
+    def document(self):
+        """The document of the active view."""
+        return Krita.instance().activeDocument()
+
+    def showEvent(self, event):
+        """From now on the daemon's condition is kept fresh."""
+        super().showEvent(event)
+        self.studio.look(id(self), True)
+        self._poll.start()
+
+    def hideEvent(self, event):
+        """A hidden docker asks nothing."""
+        super().hideEvent(event)
+        self.studio.look(id(self), False)
+        self._poll.stop()
+
+    def _switch(self, document):
+        key = layers.document_id(document) if document is not None else None
+        if key != self._document:
+            self._document = key
+            if key is not None and "last" in layers.records(document):
+                self._load(self.studio.remembered(document))
+        self._look()
+
+    def _look(self):
+        """Notice another document, layer or size, which Krita does not announce."""
+        document = self.document()
+        key = layers.document_id(document) if document is not None else None
+        if key != self._document:
+            self._switch(document)
+            return
+        node = layers.active_layer(document)
+        target = None if node is None else (node.uniqueId().toString(), layers.place_of(document, node))
+        if target != self._target:
+            self._target = target
+            self._changed()
+        self._enable(document, node)
+
+    def _enable(self, document, node):
+        problem = ""
+        if document is None:
+            problem = _("Open a picture to begin.")
+        elif node is None:
+            problem = _("Choose the layer to be painted.")
+        elif not self.chooser.refs():
+            problem = _("Choose a style to begin.")
+        elif self.studio.condition.command:
+            problem = _("Vaporbrush has to be started first.")
+        self.button.setEnabled(not problem)
+        self.button.setToolTip(problem or _("Paint “{layer}” on a new layer above it.").format(layer=node.name()))
+        if problem:
+            self.expected.setText(problem)
+
+    # ── the controls ──
+
+    def values(self):
+        """What the controls say."""
+        return {name: field.value() for name, field in self.fields.items()}
+
+    def set_values(self, values):
+        """Show other values."""
+        self._loading = True
+        for name, value in controls.clean(values).items():
+            self.fields[name].set_value(value)
+        self._loading = False
+        self._changed()
+
+    def _load(self, remembered):
+        values, refs = remembered
+        self.set_values(values)
+        self._loading = True
+        self.chooser.set_refs(refs)
+        self._loading = False
+
+    def _style_changed(self):
+        refs = self.chooser.refs()
+        if not self._loading and len(refs) == 1 and refs[0].kind == "bundled":
+            style = next((s for s in self.studio.bundled if s.name == refs[0].name), None)
+            if style is not None:  # a bundled style brings the strength and scale that suit it
+                tuned = {"strength": style.strength, "style_scale": style.style_scale}
+                self.set_values({**self.values(), **{name: v for name, v in tuned.items() if v is not None}})
+        self._changed()
+
+    def _changed(self):
+        if not self._loading:
+            self._soon.start()
+
+    def _ask_estimate(self):
+        document = self.document()
+        node = layers.active_layer(document)
+        self._enable(document, node)
+        if not self.button.isEnabled():
+            return
+        self._ticket = self.studio.estimate(self.values(), self.chooser.refs(), document, node)
+        if self._ticket is None:
+            self.expected.setText("")
+        self.expected.setVisible(True)
+
+    def _estimated(self, answer):
+        if answer.ticket != self._ticket or not self.button.isEnabled():
+            return
+        if answer.error is not None:
+            self.expected.setText(answer.error.message)
+        else:
+            line = words.expected(answer.estimate)
+            self.expected.setText(line[:1].upper() + line[1:])
+
+    # ── painting ──
+
+    def stylize(self):
+        """The button."""
+        return self.studio.stylize(self.values(), self.chooser.refs())
+
+    def copy_settings(self):
+        """Show the settings stored with the active painting."""
+        document = self.document()
+        node = layers.active_layer(document)
+        stored = self.studio.recipe_of(document, node) if node is not None else None
+        if stored is not None:
+            self._load(stored[:2])
+
+    def _menu_opens(self):
+        document = self.document()
+        node = layers.active_layer(document)
+        painted = node is not None and self.studio.recipe_of(document, node) is not None
+        self.restylize_action.setEnabled(painted)
+        self.copy_action.setEnabled(painted)
+        self.repeat_action.setEnabled(node is not None)
+
+    def say(self, text, error=False):
+        """A sentence for the painter, for a while."""
+        self.message.setText(("⚠ " if error else "") + text)
+        self.message.show()
+        self._message_end.start(MESSAGE_MS)
+
+    def _task_changed(self, task):
+        key = task.run.key
+        panel = self.panels.get(key)
+        if panel is None:
+            self._clear_finished()
+            panel = self.panels[key] = TaskPanel(key)
+            panel.keep.connect(self.studio.keep)
+            panel.cancel.connect(self.studio.cancel)
+            panel.again.connect(self.studio.again)
+            panel.dismiss.connect(self.studio.dismiss)
+            self.tasks.addWidget(panel)
+        panel.show_task(task, log=self.studio.condition.log)
+
+    def _task_removed(self, key):
+        panel = self.panels.pop(key, None)
+        if panel is not None:
+            self.tasks.removeWidget(panel)
+            panel.deleteLater()
+
+    def _clear_finished(self):
+        """What was done well needs no more room once something new begins."""
+        for key, task in list(self.studio.tasks.items()):
+            if task.state.stage == "done":
+                self.studio.dismiss(key)
+
+
+def open_docker(window):
+    """Show the docker of a window and give it the keyboard."""
+    for docker in window.dockers() if hasattr(window, "dockers") else Krita.instance().dockers():
+        if docker.objectName() == DOCKER_ID:
+            docker.setVisible(True)
+            docker.raise_()
+            button = docker.findChild(QtWidgets.QPushButton, "vaporbrush_button")
+            if button is not None:
+                button.setFocus()
+            return docker
+    return None

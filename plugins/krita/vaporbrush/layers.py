@@ -1,0 +1,268 @@
+"""Krita's documents, layers and selections. Everything here runs on the GUI thread; nothing here knows the daemon.
+
+Pixels of 8-bit to float sRGB layers are read and written as they are. Every other colour model and profile goes through
+a layer that belongs to no document: filled in the source's colour space, converted by Krita, and read again.
+"""
+
+import json
+from dataclasses import dataclass
+
+from krita import Krita
+
+from vaporbrush_host import bands
+from vaporbrush_host.order import Pixels
+from vaporbrush_host.words import _
+from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
+from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES
+
+from .qt import QtCore
+
+SRGB = "sRGB-elle-V2-srgbtrc.icc"
+LINEAR = "sRGB-elle-V2-g10.icc"
+TRANSFER = {SRGB: "srgb", "sRGB built-in": "srgb", LINEAR: "linear"}  # the profiles that need no conversion
+DEPTHS = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
+SHARED_SPACE = ("RGBA", "F32", SRGB)  # what every other colour space is converted to
+CHANNELS_OF_MODEL = {"A": 1, "GRAYA": 2, "RGBA": 4, "XYZA": 4, "LABA": 4, "YCbCrA": 4, "CMYKA": 5}
+LAYERS = ("paintlayer", "grouplayer", "filelayer", "filterlayer", "filllayer", "clonelayer", "vectorlayer")
+ANNOTATION = "vaporbrush"
+MAX_RECORDS = 200  # paintings remembered in one document; each is about 2 KB in the saved file
+
+
+class LayerError(Exception):
+    """What was asked for cannot be done with this layer; the message is one sentence for the painter."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A rectangle in the document, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def meets(self, other):
+        """The common part, or None."""
+        left, top = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Place(left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A layer as it was when the painting was asked for: everything that putting the result back needs."""
+
+    document: str
+    node: str
+    name: str
+    place: Place
+    space: tuple
+    pixels: Pixels
+    mask: Pixels | None = None
+
+
+def document_id(document):
+    """What a document is known by while Krita runs, and in the saved file: its root layer's id."""
+    root = document.rootNode() if document is not None else None
+    return root.uniqueId().toString() if root is not None else ""
+
+
+def documents():
+    """The open documents, by id."""
+    return {key: document for document in Krita.instance().documents() if (key := document_id(document))}
+
+
+def nodes(root):
+    """All layers below a layer, topmost first, without masks."""
+    for child in reversed(root.childNodes()):
+        if child.type() in LAYERS:
+            yield child
+            yield from nodes(child)
+
+
+def find(document, node_id):
+    """The layer of this id, or None where it was deleted."""
+    return next((n for n in nodes(document.rootNode()) if n.uniqueId().toString() == node_id), None)
+
+
+def active_layer(document):
+    """The active layer, or for a mask the layer it belongs to; None while the document loads."""
+    node = document.activeNode() if document is not None else None
+    while node is not None and node.type() not in LAYERS:
+        node = node.parentNode()
+    return node
+
+
+def canvas(document):
+    """The document's own rectangle."""
+    return Place(document.xOffset(), document.yOffset(), document.width(), document.height())
+
+
+def place_of(document, node):
+    """Where a layer has pixels: what lies beyond the canvas counts for paint layers; others end at the canvas."""
+    rect = node.bounds()
+    place = Place(rect.x(), rect.y(), rect.width(), rect.height())
+    if node.type() in ("paintlayer", "filelayer", "clonelayer"):
+        sensible = place.width <= MAX_SIDE and place.height <= MAX_SIDE
+        return place if sensible else (canvas(document).meets(place) or place)
+    if node.type() == "filllayer":
+        return canvas(document)
+    return canvas(document).meets(place) or Place(place.x, place.y, 0, 0)
+
+
+def space_of(node):
+    """A layer's colour space as Krita's calls want it: model, depth, profile."""
+    return (node.colorModel(), node.colorDepth(), node.colorProfile())
+
+
+def native(space):
+    """(channels, depth, transfer) of pixels that travel without conversion, or None."""
+    model, depth, profile = space
+    if model != "RGBA" or depth not in DEPTHS or profile not in TRANSFER:
+        return None
+    # Krita keeps integers as B,G,R,A and floats as R,G,B,A
+    return ("BGRA" if depth in ("U8", "U16") else "RGBA", DEPTHS[depth], TRANSFER[profile])
+
+
+def read(document, node, place):
+    """The pixels of a layer with its masks, groups with all that is in them. Raises `LayerError`."""
+    if place.width < 1 or place.height < 1:
+        raise LayerError(
+            _("The layer “{name}” is empty: paint on it first, or choose another.").format(name=node.name())
+        )
+    if max(place.width, place.height) > MAX_SIDE:
+        raise LayerError(
+            _("The layer “{name}” is {width} × {height} pixels; at most {most} a side can be painted.").format(
+                name=node.name(), width=place.width, height=place.height, most=MAX_SIDE
+            )
+        )
+    space = space_of(node)
+    form = native(space)
+    depth = DEPTHS.get(space[1])
+    channels = CHANNELS_OF_MODEL.get(space[0])
+    if depth is None or channels is None:
+        raise LayerError(
+            _("The layer “{name}” has the colour space {space}, which cannot be read.").format(
+                name=node.name(), space=" ".join(space)
+            )
+        )
+    if form is None:
+        goal = ("RGBA", "f32", "srgb")
+        get = _converting(document, node, place, space, channels * DEPTH_BYTES[depth])
+    else:
+        goal = form
+        get = _plain(node, place)
+    row_bytes = place.width * CHANNEL_COUNT[goal[0]] * DEPTH_BYTES[goal[1]]
+    if row_bytes * place.height > MAX_BLOB_BYTES:
+        raise LayerError(_("The layer “{name}” is too large to be sent.").format(name=node.name()))
+    try:
+        data = bands.read(place.height, row_bytes, get)
+    except bands.ShortReadError as error:
+        raise LayerError(
+            _("Krita did not give the pixels of “{name}” ({reason}). Flatten or convert the layer first.").format(
+                name=node.name(), reason=error
+            )
+        ) from error
+    return Pixels(data, place.width, place.height, *goal)
+
+
+def _getter(node):
+    # A paint layer without masks is read from its own pixels, which are right even while it is hidden.
+    plain = node.type() == "paintlayer" and not node.childNodes()
+    return node.pixelData if plain else node.projectionPixelData
+
+
+def _plain(node, place):
+    get = _getter(node)
+    return lambda top, rows: get(place.x, place.y + top, place.width, rows).data()
+
+
+def _converting(document, node, place, space, pixel_bytes):
+    get = _getter(node)
+
+    def band(top, rows):
+        data = get(place.x, place.y + top, place.width, rows)
+        if len(data) != place.width * rows * pixel_bytes:
+            raise bands.ShortReadError(f"{len(data)} bytes for {place.width} × {rows} pixels of {' '.join(space)}")
+        scratch = document.createNode("vaporbrush", "paintlayer")
+        scratch.setColorSpace(*space)
+        scratch.setPixelData(data, 0, 0, place.width, rows)
+        if not scratch.setColorSpace(*SHARED_SPACE):
+            raise bands.ShortReadError(f"no conversion from {' '.join(space)}")
+        return scratch.pixelData(0, 0, place.width, rows).data()
+
+    return band
+
+
+def read_selection(document, place):
+    """The selection over a rectangle as one byte a pixel; None without a selection. Raises `LayerError`."""
+    selection = document.selection()
+    if selection is None:
+        return None
+    area = Place(selection.x(), selection.y(), selection.width(), selection.height())
+    if area.width < 1 or area.height < 1 or area.meets(place) is None:
+        raise LayerError(_("Nothing of this layer is selected. Select a part of it, or switch “Use selection” off."))
+    data = bands.read(
+        place.height,
+        place.width,
+        lambda top, rows: selection.pixelData(place.x, place.y + top, place.width, rows).data(),
+    )
+    return Pixels(data, place.width, place.height, "GRAY", "u8", "srgb")
+
+
+def capture(document, node, *, use_selection):
+    """Read a layer (and the selection) to be painted. Raises `LayerError`."""
+    place = place_of(document, node)
+    pixels = read(document, node, place)
+    mask = read_selection(document, place) if use_selection else None
+    return Capture(document_id(document), node.uniqueId().toString(), node.name(), place, space_of(node), pixels, mask)
+
+
+def insert(document, taken, image, pixels, name):
+    """Put a painting above the layer it was made from, as one undo step. Returns (new layer, whether that one is gone).
+
+    `image` describes `pixels`. The painter's active layer stays active: a brush stroke never changes its layer.
+    """
+    form = native(taken.space)
+    source = taken.space if form == (image.channels, image.depth, image.transfer) else SHARED_SPACE
+    if source == SHARED_SPACE and (image.channels, image.depth, image.transfer) != ("RGBA", "f32", "srgb"):
+        raise LayerError(_("The painting came in a form that this layer does not have."))
+    layer = document.createNode(name, "paintlayer")
+    if space_of(layer) != source:
+        layer.setColorSpace(*source)
+    row_bytes = image.width * image.pixel_bytes
+
+    def put(top, rows, data):
+        layer.setPixelData(QtCore.QByteArray(data), taken.place.x, taken.place.y + top, image.width, rows)
+
+    bands.write(image.height, row_bytes, pixels, put)
+    if source != taken.space:
+        layer.setColorSpace(*taken.space)
+    below = find(document, taken.node)
+    active = document.activeNode()
+    parent = below.parentNode() if below is not None else document.rootNode()
+    parent.addChildNode(layer, below)
+    if active is not None:
+        document.setActiveNode(active)
+    return layer, below is None
+
+
+def records(document):
+    """What is stored about the paintings in a document, by the painted layer's id."""
+    try:
+        stored = json.loads(bytes(document.annotation(ANNOTATION)).decode("utf-8"))
+    except ValueError:
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def store(document, key, record):
+    """Store something about a painting with the document, under its layer's id (or another key)."""
+    everything = records(document)
+    everything.pop(key, None)
+    everything[key] = record
+    while len(everything) > MAX_RECORDS:
+        del everything[next(iter(everything))]
+    data = json.dumps(everything, ensure_ascii=False).encode("utf-8")
+    document.setAnnotation(ANNOTATION, "Vaporbrush: how layers were painted", QtCore.QByteArray(data))

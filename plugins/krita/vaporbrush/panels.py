@@ -1,0 +1,292 @@
+"""The parts of the docker below its controls: the paintings under way, and the daemon's condition."""
+
+from krita import Krita
+
+from vaporbrush_host import words
+from vaporbrush_host.words import _
+
+from . import sources
+from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
+
+PREVIEW_HEIGHT = 220  # px at most; the controls stay in view beside it
+PROGRESS_STEPS = 1000
+DOTS = {
+    "ready": "#5cb85c",
+    "lite": "#5cb85c",
+    "loading": "#e0a030",
+    "starting": "#e0a030",
+    "looking": "#909090",
+    "stopped": "#909090",
+    "absent": "#d9534f",
+    "wrong_version": "#d9534f",
+    "refused": "#d9534f",
+}
+
+
+def copy(text):
+    """Put a text on the clipboard."""
+    QtWidgets.QApplication.clipboard().setText(text)
+
+
+def small(text=""):
+    """A label that wraps, and whose text can be selected."""
+    label = QtWidgets.QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    # a long word (a path) must not widen the docker
+    label.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.MinimumExpanding)
+    return label
+
+
+class Preview(QtWidgets.QWidget):
+    """The painting as it is now, fitted into the width."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._image = None
+        policy = QtWidgets.QSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def show_image(self, image):
+        """Show a QImage; None hides the preview."""
+        size = None if self._image is None else self._image.size()
+        self._image = image
+        self.setVisible(image is not None)
+        if image is not None and image.size() != size:
+            self.updateGeometry()
+        self.update()
+
+    def image(self):
+        """What is shown."""
+        return self._image
+
+    def hasHeightForWidth(self):
+        """The picture's aspect ratio decides."""
+        return True
+
+    def heightForWidth(self, width):
+        """The height that shows the whole picture."""
+        if self._image is None:
+            return 0
+        return min(PREVIEW_HEIGHT, max(1, width * self._image.height() // self._image.width()))
+
+    def sizeHint(self):
+        """As high as the present width asks for."""
+        return QtCore.QSize(200, self.heightForWidth(max(self.width(), 200)))
+
+    def paintEvent(self, _event):
+        """Draw it."""
+        if self._image is None:
+            return
+        painter = QtGui.QPainter(self)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+        size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        x, y = (self.width() - size.width()) // 2, (self.height() - size.height()) // 2
+        painter.drawImage(QtCore.QRect(QtCore.QPoint(x, y), size), self._image)
+        painter.end()
+
+
+class TaskPanel(QtWidgets.QFrame):
+    """One painting: preview, progress and buttons while it runs; afterwards what came of it."""
+
+    keep = Signal(str)
+    cancel = Signal(str)
+    again = Signal(str)
+    dismiss = Signal(str)
+
+    def __init__(self, key, parent=None):
+        super().__init__(parent)
+        self.key = key
+        self._seen = 0
+        self._report = ""
+        self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
+        self.title = QtWidgets.QLabel()
+        self.title.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.close_button = QtWidgets.QToolButton()
+        self.close_button.setText("✕")
+        self.close_button.setAutoRaise(True)
+        self.close_button.clicked.connect(lambda: self.dismiss.emit(self.key))
+        self.preview = Preview()
+        self.preview.hide()
+        self.bar = QtWidgets.QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setMaximumHeight(8)
+        self.line = small()
+        self.left = QtWidgets.QLabel()
+        self.keep_button = QtWidgets.QPushButton(_("Keep this"))
+        self.keep_button.setToolTip(_("Stop here and take the painting as it is now."))
+        self.keep_button.clicked.connect(lambda: self.keep.emit(self.key))
+        self.cancel_button = QtWidgets.QPushButton(_("Cancel"))
+        self.cancel_button.setToolTip(_("Stop and keep nothing."))
+        self.cancel_button.clicked.connect(self._cancel)
+        self.again_button = QtWidgets.QPushButton(_("Try again"))
+        self.again_button.clicked.connect(lambda: self.again.emit(self.key))
+        self.details_button = QtWidgets.QPushButton(_("Copy details"))
+        self.details_button.setToolTip(_("Copies what happened, for a report. No picture is in it."))
+        self.details_button.clicked.connect(lambda: copy(self._report))
+        head = QtWidgets.QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(self.close_button)
+        words_row = QtWidgets.QHBoxLayout()
+        words_row.addWidget(self.line, 1)
+        words_row.addWidget(self.left, 0, Qt.AlignmentFlag.AlignTop)
+        buttons = QtWidgets.QHBoxLayout()
+        for button in (self.keep_button, self.cancel_button, self.again_button, self.details_button):
+            buttons.addWidget(button, 1)
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addWidget(self.preview)
+        column.addWidget(self.bar)
+        column.addLayout(words_row)
+        column.addLayout(buttons)
+
+    def show_task(self, task, *, log):
+        """Show the state of a painting."""
+        state = task.state
+        running = not state.ended
+        self.title.setText(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
+        self.title.setToolTip(self.title.text())
+        self._show_preview(state if running else None)
+        self.bar.setVisible(running)
+        if state.fraction is None:
+            self.bar.setRange(0, 0)
+        else:
+            self.bar.setRange(0, PROGRESS_STEPS)
+            self.bar.setValue(round(PROGRESS_STEPS * state.fraction))
+        self.line.setText(self._words(task))
+        self.left.setText(state.left)
+        self.left.setVisible(bool(state.left))
+        self.keep_button.setVisible(running)
+        self.keep_button.setEnabled(
+            state.stage == "running" and state.job.progress is not None and state.job.progress.step > 0
+        )
+        self.cancel_button.setVisible(running)
+        failed = state.stage == "failed"
+        self.again_button.setVisible(failed)
+        self.details_button.setVisible(failed)
+        self.close_button.setVisible(state.ended)
+        if failed:
+            version = f"Krita {Krita.instance().version()}"
+            details = words.details(state.error, log=log, host=version)
+            self._report = f"{details}\n\n{state.report}"
+
+    def _words(self, task):
+        state = task.state
+        if state.stage == "failed":
+            step = words.next_step(state.error.code)
+            return " ".join(part for part in (state.error.message, step) if part)
+        if state.stage == "done":
+            return "\n".join((words.result_line(state.result), *task.notes))
+        return state.line
+
+    def _show_preview(self, state):
+        if state is None or state.preview is None:
+            self.preview.show_image(None)
+        elif state.preview.number != self._seen:
+            self._seen = state.preview.number
+            self.preview.show_image(sources.to_qimage(state.preview))
+
+    def _cancel(self):
+        self.cancel_button.setEnabled(False)
+        self.keep_button.setEnabled(False)
+        self.line.setText(_("Cancelling…"))
+        self.cancel.emit(self.key)
+
+
+class ConditionPanel(QtWidgets.QWidget):
+    """The daemon's condition: a dot, words, and what can be done."""
+
+    def __init__(self, studio, parent=None):
+        super().__init__(parent)
+        self.studio = studio
+        self._error = None
+        self.dot = QtWidgets.QLabel("●")
+        self.short = QtWidgets.QLabel()
+        self.short.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.sentence = small()
+        self.buttons = QtWidgets.QHBoxLayout()
+        self.buttons.setSpacing(6)
+        self.bar = QtWidgets.QProgressBar()
+        self.bar.setRange(0, PROGRESS_STEPS)
+        self.bar.setTextVisible(False)
+        self.bar.setMaximumHeight(8)
+        self.bar.hide()
+        head = QtWidgets.QHBoxLayout()
+        head.setSpacing(6)
+        head.addWidget(self.dot)
+        head.addWidget(self.short, 1)
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(head)
+        column.addWidget(self.sentence)
+        column.addWidget(self.bar)
+        column.addLayout(self.buttons)
+        studio.condition_changed.connect(lambda _condition: self.refresh())
+        studio.fetch_changed.connect(lambda _state: self.refresh())
+        self._shown = ()
+        self.refresh()
+
+    def refresh(self):
+        """Show what is known now."""
+        condition = self.studio.condition
+        fetch = self.studio.fetch_state
+        fetching = self.studio.fetch is not None
+        self.dot.setStyleSheet(f"color: {DOTS[condition.kind]}")
+        self.short.setText(condition.short)
+        tip = "\n".join(
+            part
+            for part in (
+                condition.daemon,
+                condition.device,
+                _("Log: {path}").format(path=condition.log) if condition.log else "",
+            )
+            if part
+        )
+        self.short.setToolTip(tip)
+        sentence = condition.sentence
+        if fetching:
+            sentence = _("Fetching the full model… {line}").format(line=fetch.line)
+        elif fetch is not None and fetch.stage == "failed" and condition.kind == "lite":
+            sentence = f"{fetch.error.message} {words.next_step(fetch.error.code)}"
+        self.sentence.setText(sentence)
+        self.sentence.setVisible(bool(sentence))
+        self.bar.setVisible(fetching)
+        if fetching:
+            self.bar.setRange(0, 0 if fetch.fraction is None else PROGRESS_STEPS)
+            self.bar.setValue(round(PROGRESS_STEPS * (fetch.fraction or 0)))
+        actions = () if fetching else condition.actions
+        if actions != self._shown:
+            self._shown = actions
+            self._rebuild(actions)
+
+    def _rebuild(self, actions):
+        while self.buttons.count():
+            item = self.buttons.takeAt(0)
+            if item.widget() is not None:
+                item.widget().deleteLater()
+        for action in actions:
+            button = QtWidgets.QPushButton(action.label)
+            button.setObjectName(f"vaporbrush_do_{action.verb}")
+            button.setToolTip(action.tip)
+            button.clicked.connect(lambda _checked=False, action=action: self.do(action))
+            self.buttons.addWidget(button)
+        self.buttons.addStretch(1)
+
+    def do(self, action):
+        """A button was pressed."""
+        condition = self.studio.condition
+        if action.verb == "start":
+            self.studio.keeper.start_daemon()
+        elif action.verb == "unload":
+            self.studio.keeper.unload()
+        elif action.verb == "fetch":
+            self.studio.get_full_model()
+        elif action.verb == "copy_command":
+            copy(condition.command)
+        else:
+            copy(f"{condition.sentence}\n{action.tip}\nKrita {Krita.instance().version()}")

@@ -1,0 +1,153 @@
+"""Where styles come from in Krita: bundled ones, layers of all open documents, picture files. GUI thread only."""
+
+from pathlib import Path
+
+from krita import Krita
+
+from vaporbrush_host.order import Pixels, StyleInput, StyleRef
+from vaporbrush_host.words import _
+
+from . import layers
+from .layers import LayerError
+from .qt import Qt, QtCore, QtGui
+
+PICTURE_FILES = "*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.gif *.kra *.ora *.psd *.exr *.xcf"
+RECENT_FILES = 12
+
+
+def title(ref):
+    """What a style is called: a layer's, a file's or a bundled style's name."""
+    return Path(ref.name).stem if ref.kind == "file" else ref.name
+
+
+def layer_refs(own=None):
+    """Every layer of every open document that could be a style, the active document's first; without `own`."""
+    active = layers.document_id(Krita.instance().activeDocument())
+    for key, document in sorted(layers.documents().items(), key=lambda item: item[0] != active):
+        for node in layers.nodes(document.rootNode()):
+            node_id = node.uniqueId().toString()
+            place = layers.place_of(document, node)
+            if node_id != own and place.width > 0 and place.height > 0 and node.type() != "filterlayer":
+                yield StyleRef("layer", node.name(), node_id, key), document, node
+
+
+def layer_of(ref):
+    """(document, layer) of a layer reference: by id, and after reopening a file by the layer's name. Else None."""
+    for document in layers.documents().values():
+        node = layers.find(document, ref.layer)
+        if node is not None:
+            return document, node
+    return None
+
+
+def thumbnail(ref, side, bundled=()):
+    """A small QImage of a style at most `side` pixels large, or None where it cannot be had."""
+    if ref.kind == "layer":
+        found = layer_of(ref)
+        return None if found is None else layer_thumbnail(found[1], side)
+    if ref.kind == "file":
+        return file_thumbnail(ref.name, side)
+    style = next((s for s in bundled if s.name == ref.name), None)
+    return None if style is None or not style.thumb else bundled_thumbnail(style)
+
+
+def layer_thumbnail(node, side):
+    """A layer's thumbnail in its own aspect ratio."""
+    rect = node.bounds()
+    longest = max(rect.width(), rect.height(), 1)
+    image = node.thumbnail(max(1, rect.width() * side // longest), max(1, rect.height() * side // longest))
+    return image if image is not None and not image.isNull() else None
+
+
+def bundled_thumbnail(style):
+    """The thumbnail that came from the daemon."""
+    width, height = style.thumb_width, style.thumb_height
+    return QtGui.QImage(style.thumb, width, height, 3 * width, QtGui.QImage.Format.Format_RGB888).copy()
+
+
+def file_thumbnail(path, side):
+    """A picture file's thumbnail, decoded small where the format allows it."""
+    reader = QtGui.QImageReader(path)
+    reader.setAutoTransform(True)
+    size = reader.size()
+    if size.isValid():
+        reader.setScaledSize(size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio))
+    image = reader.read()
+    return None if image.isNull() else image
+
+
+def style_input(ref):
+    """The style's pixels (or its name, for a bundled one). Raises `LayerError`."""
+    if ref.kind == "bundled":
+        return StyleInput(name=ref.name, weight=ref.weight)
+    if ref.kind == "file":
+        return StyleInput(pixels=file_pixels(ref.name), weight=ref.weight)
+    found = layer_of(ref)
+    if found is None:
+        raise LayerError(
+            _("The style layer “{name}” is not there any more. Choose another style.").format(name=ref.name)
+        )
+    document, node = found
+    return StyleInput(pixels=layers.read(document, node, layers.place_of(document, node)), weight=ref.weight)
+
+
+def style_sizes(ref):
+    """(width, height) of a style, cheaply, for an estimate; None where that is not known."""
+    if ref.kind == "layer":
+        found = layer_of(ref)
+        place = layers.place_of(*found) if found is not None else None
+        return None if place is None or place.width < 1 else (place.width, place.height)
+    if ref.kind == "file":
+        size = QtGui.QImageReader(ref.name).size()
+        return (size.width(), size.height()) if size.isValid() else None
+    return None
+
+
+def file_pixels(path):
+    """A picture file as sRGB pixels: 8 bits, or 16 where the file has more. Raises `LayerError`."""
+    if not Path(path).is_file():
+        raise LayerError(_("The picture {path} is not there any more. Choose another style.").format(path=path))
+    reader = QtGui.QImageReader(path)
+    reader.setAutoTransform(True)  # photographs lie on their side otherwise
+    image = reader.read()
+    if image.isNull():
+        return _opened(path)
+    if image.colorSpace().isValid():
+        image.convertToColorSpace(QtGui.QColorSpace(QtGui.QColorSpace.NamedColorSpace.SRgb))
+    deep = image.depth() > 32 or image.format() == QtGui.QImage.Format.Format_Grayscale16
+    wanted = QtGui.QImage.Format.Format_RGBA64 if deep else QtGui.QImage.Format.Format_RGBA8888
+    image = image.convertToFormat(wanted)
+    pixel_bytes = 8 if deep else 4
+    bits = image.constBits()
+    bits.setsize(image.sizeInBytes())
+    row_bytes = image.width() * pixel_bytes  # Qt pads rows to 4 bytes, which these are a multiple of
+    return Pixels(
+        bytes(bits)[: row_bytes * image.height()], image.width(), image.height(), "RGBA", "u16" if deep else "u8"
+    )
+
+
+def _opened(path):
+    """A file that only Krita itself reads (.kra, .psd, .exr …): its merged picture."""
+    application = Krita.instance()
+    application.setBatchmode(True)  # no dialogs about missing profiles
+    try:
+        document = application.openDocument(path)
+    finally:
+        application.setBatchmode(False)
+    if document is None or document.rootNode() is None:
+        raise LayerError(_("{path} is not a picture that can be read. Choose another style.").format(path=path))
+    try:
+        return layers.read(document, document.rootNode(), layers.canvas(document))
+    finally:
+        document.close()
+
+
+def to_qimage(preview):
+    """A preview (packed RGB rows) as a QImage."""
+    width, height = preview.width, preview.height
+    return QtGui.QImage(bytes(preview.pixels), width, height, 3 * width, QtGui.QImage.Format.Format_RGB888).copy()
+
+
+def dropped_files(mime):
+    """The picture files in what was dropped on the style chooser."""
+    return [url.toLocalFile() for url in mime.urls() if isinstance(url, QtCore.QUrl) and url.isLocalFile()]

@@ -23,7 +23,8 @@ from .job import Job
 from .launcher import start_daemon
 from .limits import CONNECT_TIMEOUT_S, DEFAULT_LEASE_S, LIST_PAGE, MAX_WATCH_S, REQUEST_TIMEOUT_S
 from .messages import IDEMPOTENT, OnLeaseEnd
-from .recipe import Image, Recipe, sequence, truth
+from .recipe import Image, Recipe
+from .rules import sequence, truth
 from .transfer import OnBytes, download, upload
 
 MAX_RESTARTS = 3  # of the daemon during one `stylize`, before the job is taken for the cause

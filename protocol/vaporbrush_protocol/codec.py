@@ -20,8 +20,6 @@ except ImportError:
 
 Buffer = bytes | bytearray | memoryview
 
-MAX_INTEGER = 2**53 - 1  # what a peer that only has doubles can repeat exactly
-
 
 def encode(header: Mapping[str, Any], chunk: Buffer | None = None) -> list[Buffer]:
     """The frames of one message: protocol, header, and the chunk if there is one.

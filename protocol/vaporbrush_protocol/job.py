@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from .codec import MAX_INTEGER, Buffer
+from .codec import Buffer
 from .errors import RemoteError
 from .limits import MAX_SIDE
 from .messages import FINAL, JobKind, JobState
 from .progress import Progress
-from .recipe import Image, bad, choice, mapping, sequence, text, whole
+from .recipe import Image
+from .rules import MAX_INTEGER, bad, choice, mapping, sequence, text, whole
 
 MAX_NOTES = 100
 MAX_NOTE_BYTES = 4096

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from .codec import MAX_INTEGER, Buffer
+from .codec import Buffer
 from .errors import RequestError
 from .limits import (
     DEFAULT_LEASE_S,
@@ -21,7 +20,8 @@ from .limits import (
     PREVIEW_SIDE,
     PROTOCOL_MAJOR,
 )
-from .recipe import Recipe, bad, choice, number, sequence, sha256, text, truth, whole
+from .recipe import Recipe
+from .rules import MAX_INTEGER, flag, integer, line, read, real, rule, sequence, sha256, uuid4, whole, word
 
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 JobKind = Literal["paint", "fetch"]
@@ -38,60 +38,31 @@ TRANSITIONS: dict[JobState, tuple[JobState, ...]] = {
 }
 FINAL: tuple[JobState, ...] = ("done", "cancelled", "failed")  # nothing happens in these without a new `submit`
 
-Check = Callable[[str, Any], Any]
+
+def _versions(name: str, value: object) -> tuple[int, ...]:
+    return tuple(whole(f"{name}[{i}]", v, 0, 1000) for i, v in enumerate(sequence(name, value, 1, 16)))
 
 
-def job_id(field_name: str, value: object) -> str:
-    """A UUID of version 4 as 36 lower-case characters: the client makes it, so that a retry is the same job."""
-    try:
-        parsed = uuid.UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        parsed = None
-    if parsed is None or str(parsed) != value or parsed.version != 4:
-        raise bad(field_name, value, "a UUID (version 4, lower case)")
-    return str(parsed)
-
-
-def _versions(field_name: str, value: object) -> tuple[int, ...]:
-    return tuple(whole(f"{field_name}[{i}]", v, 0, 1000) for i, v in enumerate(sequence(field_name, value, 1, 16)))
-
-
-def _recipe(_field_name: str, value: object) -> Recipe:
+def _recipe(_name: str, value: object) -> Recipe:
     return Recipe.from_wire(value)
 
 
-def _sizes_only(_field_name: str, value: object) -> Recipe:
+def _sizes_only(_name: str, value: object) -> Recipe:
     return Recipe.from_wire(value, hashed=False)
 
 
-def _within(low: int, high: int) -> Check:
-    return lambda name, value: whole(name, value, low, high)
-
-
-def _seconds(low: float, high: float) -> Check:
-    return lambda name, value: number(name, value, low, high)
-
-
-def _lease_end(field_name: str, value: object) -> str:
-    return choice(field_name, value, ("finish", "cancel"))
-
-
-def _rule(check: Check, says: str) -> dict[str, Any]:
-    """What a field must be: as code, and in the words of the specification's tables."""
-    return {"check": check, "says": says}
-
-
-_JOB = _rule(job_id, "text: a UUID of version 4, 36 lower-case characters")
-_BLOB = _rule(sha256, "text: a sha256, 64 lower-case hexadecimal digits")
+_JOB = rule(uuid4, "text: a UUID", "which job")
+_BLOB = rule(sha256, "text: a sha256", "the hash of all its bytes")
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
     """Who is calling, and which major versions it speaks."""
 
-    client: str = field(default="", metadata=_rule(text, "text, at most 200 bytes"))
+    client: str = field(default="", metadata=line("the program that calls, for the log and for people"))
     versions: tuple[int, ...] = field(
-        default=(PROTOCOL_MAJOR,), metadata=_rule(_versions, "list of 1 to 16 integers: major versions")
+        default=(PROTOCOL_MAJOR,),
+        metadata=rule(_versions, "list of 1 to 16 integers", "the major versions that the client speaks"),
     )
 
 
@@ -119,7 +90,7 @@ class Styles:
 class Estimate:
     """What a recipe would cost. The hashes in it may be empty."""
 
-    recipe: Recipe = field(metadata=_rule(_sizes_only, "map: a recipe; its `blob`s may be empty"))
+    recipe: Recipe = field(metadata=rule(_sizes_only, "map: a recipe", "its `blob`s may be empty"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +98,8 @@ class Put:
     """A piece of a blob; without a chunk, a question how much of it is there."""
 
     blob: str = field(metadata=_BLOB)
-    size: int = field(metadata=_rule(_within(1, MAX_BLOB_BYTES), "integer, 1 to 2147483648: bytes of the whole blob"))
-    offset: int = field(default=0, metadata=_rule(_within(0, MAX_BLOB_BYTES), "integer: where in it the chunk belongs"))
+    size: int = field(metadata=integer(1, MAX_BLOB_BYTES, "bytes of the whole blob"))
+    offset: int = field(default=0, metadata=integer(0, MAX_BLOB_BYTES, "where in the blob the chunk belongs"))
     chunk: Buffer | None = None
 
 
@@ -137,12 +108,15 @@ class Submit:
     """Paint this. The same id again returns the job as it is now."""
 
     job: str = field(metadata=_JOB)
-    recipe: Recipe = field(metadata=_rule(_recipe, "map: a recipe"))
+    recipe: Recipe = field(metadata=rule(_recipe, "map: a recipe", "what to paint"))
     lease_s: float = field(
-        default=DEFAULT_LEASE_S, metadata=_rule(_seconds(1.0, MAX_LEASE_S), "number, 1 to 3600: seconds")
+        default=DEFAULT_LEASE_S,
+        metadata=real(
+            1.0, MAX_LEASE_S, "seconds without a request about the job after which its client is taken for gone"
+        ),
     )
-    on_lease_end: OnLeaseEnd = field(default="finish", metadata=_rule(_lease_end, "text: `finish` or `cancel`"))
-    label: str = field(default="", metadata=_rule(text, "text, at most 200 bytes: what people call it"))
+    on_lease_end: OnLeaseEnd = field(default="finish", metadata=word(OnLeaseEnd, "what then becomes of the job"))
+    label: str = field(default="", metadata=line("what people call it"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +124,12 @@ class Watch:
     """Tell me when the job has changed since `seen`."""
 
     job: str = field(metadata=_JOB)
-    seen: int = field(default=0, metadata=_rule(_within(0, MAX_INTEGER), "integer: the last `seq` that was seen"))
-    wait_s: float = field(
-        default=MAX_WATCH_S, metadata=_rule(_seconds(0.0, MAX_WATCH_S), "number, 0 to 30: seconds to wait at most")
-    )
+    seen: int = field(default=0, metadata=integer(0, MAX_INTEGER, "the last `seq` that was seen"))
+    wait_s: float = field(default=MAX_WATCH_S, metadata=real(0.0, MAX_WATCH_S, "seconds to wait at most"))
     preview: int = field(
-        default=0, metadata=_rule(_within(0, PREVIEW_SIDE), "integer, 0 to 512: its longest side in pixels, 0 for none")
+        default=0, metadata=integer(0, PREVIEW_SIDE, "longest side of the wanted preview in pixels; 0: none")
     )
-    preview_seen: int = field(
-        default=0, metadata=_rule(_within(0, MAX_INTEGER), "integer: `number` of the last preview that was seen")
-    )
+    preview_seen: int = field(default=0, metadata=integer(0, MAX_INTEGER, "`number` of the last preview that was seen"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +137,15 @@ class Get:
     """A piece of a blob."""
 
     blob: str = field(metadata=_BLOB)
-    offset: int = field(default=0, metadata=_rule(_within(0, MAX_BLOB_BYTES), "integer: where in it to begin"))
-    size: int = field(
-        default=MAX_CHUNK_BYTES, metadata=_rule(_within(1, MAX_CHUNK_BYTES), "integer, 1 to 1048576: bytes at most")
-    )
+    offset: int = field(default=0, metadata=integer(0, MAX_BLOB_BYTES, "where in the blob to begin"))
+    size: int = field(default=MAX_CHUNK_BYTES, metadata=integer(1, MAX_CHUNK_BYTES, "bytes wanted at most"))
 
 
 @dataclass(frozen=True, slots=True)
 class List:
     """A page of the jobs, oldest first."""
 
-    after: str | None = field(default=None, metadata=_rule(job_id, "text: the last job of the previous page"))
+    after: str | None = field(default=None, metadata=rule(uuid4, "text: a UUID", "the last job of the previous page"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +174,7 @@ class FetchModel:
     """Download a model's weights; a job like any other."""
 
     job: str = field(metadata=_JOB)
-    model: str = field(metadata=_rule(text, "text, at most 200 bytes: a name that `models` gives"))
+    model: str = field(metadata=line("a name that `models` gives"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +186,7 @@ class Unload:
 class Shutdown:
     """End the daemon: after the running jobs, or now."""
 
-    now: bool = field(default=False, metadata=_rule(truth, "true or false"))
+    now: bool = field(default=False, metadata=flag("do not wait for running jobs"))
 
 
 Request = (
@@ -274,15 +242,7 @@ def parse_request(header: Mapping[str, Any], chunk: Buffer | None = None) -> Req
     if kind is None:
         shown = repr(name[:40]) if isinstance(name, str) else f"a {type(name).__name__}"
         raise RequestError("unknown_request", f"`request` is {shown}, but must be one of {', '.join(REQUESTS)}.")
-    given: dict[str, Any] = {}
-    for each in fields(kind):
-        if not each.metadata:
-            continue
-        value = header.get(each.name)
-        if value is not None:
-            given[each.name] = each.metadata["check"](each.name, value)
-        elif each.default is MISSING:
-            raise RequestError("bad_field", f"`{each.name}` is missing: `{name}` needs it.")
+    given = read(kind, header)
     if chunk is not None:
         if kind is not Put:
             raise RequestError("bad_frame", f"`{name}` came with a chunk, but only `put` carries one.")

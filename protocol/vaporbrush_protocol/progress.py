@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-from .recipe import choice, mapping, number, whole
+from .rules import choice, mapping, number, whole
 
 Phase = Literal["loading", "measuring", "style", "painting", "finishing", "downloading"]
 _HUGE = 1e300  # a loss is finite, or the job has failed

@@ -1,19 +1,34 @@
 """The recipe: everything that determines a painting. One frozen record from the dialog to the engine and into the file.
 
-Fields are declared once, in the dataclasses; `Field` metadata carries the range. `from_wire` accepts what msgpack or
-JSON gives, ignores unknown fields (a newer peer may send them) and raises `RequestError` naming field and value.
+Fields are declared once, in the dataclasses, with their rules as metadata. `from_wire` accepts what msgpack or JSON
+gives, ignores unknown fields (a newer peer may send them) and raises `RequestError` naming field and value.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 from .errors import RequestError
-from .limits import MAX_BLOB_BYTES, MAX_NAME_BYTES, MAX_SIDE, MAX_STEPS, MAX_STYLES
+from .limits import MAX_BLOB_BYTES, MAX_SIDE, MAX_STEPS, MAX_STYLES
+from .rules import (
+    MAX_INTEGER,
+    bad,
+    choice,
+    flag,
+    integer,
+    line,
+    mapping,
+    number,
+    read,
+    real,
+    rule,
+    sequence,
+    sha256,
+    whole,
+    word,
+)
 
 Channels = Literal["RGB", "RGBA", "BGRA", "GRAY", "GRAYA"]
 Depth = Literal["u8", "u16", "f16", "f32"]
@@ -37,82 +52,31 @@ MIN_STRENGTH, MAX_STRENGTH = 1.0, 1_000_000.0
 MIN_STYLE_SCALE, MAX_STYLE_SCALE = 0.1, 4.0
 
 
-def bad(field: str, value: object, want: str) -> RequestError:
-    """One sentence for a field that is not acceptable."""
-    shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
-    return RequestError("bad_field", f"`{field}` is {shown[:80]}, but must be {want}.")
+def _maybe_sha256(name: str, value: object) -> str:
+    return "" if value == "" else sha256(name, value)
 
 
-def number(field: str, value: object, low: float, high: float) -> float:
-    """A finite real number in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise bad(field, value, f"a number from {low:g} to {high:g}")
-    if not low <= value <= high:
-        raise bad(field, value, f"a number from {low:g} to {high:g}")
-    return float(value)
+def _size(name: str, value: object) -> int | str:
+    return choice(name, value, ("full", "auto")) if isinstance(value, str) else whole(name, value, 1, MAX_SIDE)
 
 
-def whole(field: str, value: object, low: int, high: int) -> int:
-    """An integer in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise bad(field, value, f"a whole number from {low} to {high}")
-    return value
-
-
-def choice(field: str, value: object, options: Sequence[str]) -> str:
-    """One of a few words."""
-    if not isinstance(value, str) or value not in options:
-        raise bad(field, value, "one of " + ", ".join(options))
-    return value
-
-
-def text(field: str, value: object, longest: int = MAX_NAME_BYTES) -> str:
-    """A short text."""
-    if not isinstance(value, str) or len(value.encode("utf-8", "replace")) > longest:
-        raise bad(field, value, f"a text of at most {longest} bytes")
-    return value
-
-
-def truth(field: str, value: object) -> bool:
-    """True or false."""
-    if not isinstance(value, bool):
-        raise bad(field, value, "true or false")
-    return value
-
-
-def mapping(field: str, value: object) -> Mapping[str, Any]:
-    """A map with text keys (the codec guarantees the keys)."""
-    if not isinstance(value, Mapping):
-        raise bad(field, value, "a map")
-    return value
-
-
-def sequence(field: str, value: object, least: int, most: int) -> Sequence[Any]:
-    """A list of `least` to `most` things."""
-    if not isinstance(value, (list, tuple)) or not least <= len(value) <= most:
-        raise bad(field, value, f"a list of {least} to {most} items")
-    return value
-
-
-def sha256(field: str, value: object, *, empty: bool = False) -> str:
-    """A sha256 as 64 lower-case hexadecimal digits."""
-    if isinstance(value, str) and (
-        (empty and not value) or (len(value) == 64 and set(value) <= set("0123456789abcdef"))
-    ):
-        return value
-    raise bad(field, value, "a sha256 as 64 lower-case hexadecimal digits")
+def _layer_weights(name: str, value: object) -> tuple[float, ...]:
+    weights = tuple(number(f"{name}[{i}]", v, 0.0, 1e9) for i, v in enumerate(sequence(name, value, 5, 5)))
+    if not any(weights):
+        raise bad(name, 0, "five weights, at least one above 0")
+    return weights
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """Raw pixels: rows from the top, packed, little-endian, straight alpha. `blob` is the sha256 of these bytes."""
 
-    blob: str
-    width: int
-    height: int
-    channels: Channels = "RGBA"
-    depth: Depth = "u8"
-    transfer: Transfer = "srgb"
+    blob: str = field(metadata=rule(_maybe_sha256, "text: a sha256", "the hash of the pixels' bytes"))
+    width: int = field(metadata=integer(1, MAX_SIDE, "pixels"))
+    height: int = field(metadata=integer(1, MAX_SIDE, "pixels"))
+    channels: Channels = field(default="RGBA", metadata=word(Channels, "the order of a pixel's samples"))
+    depth: Depth = field(default="u8", metadata=word(Depth, "the type of a sample, little-endian"))
+    transfer: Transfer = field(default="srgb", metadata=word(Transfer, "how samples encode light; alpha is linear"))
 
     @classmethod
     def of(
@@ -146,21 +110,15 @@ class Image:
         return self.width * self.height * self.pixel_bytes
 
     @classmethod
-    def from_wire(cls, field: str, wire: object, *, hashed: bool = True) -> Image:
-        """Validate; `hashed=False` allows an empty `blob` (an estimate needs sizes only)."""
-        raw = mapping(field, wire)
-        image = cls(
-            blob=sha256(f"{field}.blob", raw.get("blob", ""), empty=not hashed),
-            width=whole(f"{field}.width", raw.get("width"), 1, MAX_SIDE),
-            height=whole(f"{field}.height", raw.get("height"), 1, MAX_SIDE),
-            channels=choice(f"{field}.channels", raw.get("channels", "RGBA"), get_args(Channels)),  # type: ignore[arg-type]
-            depth=choice(f"{field}.depth", raw.get("depth", "u8"), get_args(Depth)),  # type: ignore[arg-type]
-            transfer=choice(f"{field}.transfer", raw.get("transfer", "srgb"), get_args(Transfer)),  # type: ignore[arg-type]
-        )
+    def from_wire(cls, name: str, wire: object, *, hashed: bool = True) -> Image:
+        """Validate the field `name`; `hashed=False` allows an empty `blob` (an estimate needs sizes only)."""
+        image = cls(**read(cls, {"blob": "", **mapping(name, wire)}, f"{name}."))
+        if hashed:
+            sha256(f"{name}.blob", image.blob)
         if image.size_bytes > MAX_BLOB_BYTES:
             raise RequestError(
                 "too_large",
-                f"`{field}` is {image.width}×{image.height} pixels, {image.size_bytes} bytes; "
+                f"`{name}` is {image.width}×{image.height} pixels, {image.size_bytes} bytes; "
                 f"at most {MAX_BLOB_BYTES} fit.",
             )
         return image
@@ -174,24 +132,26 @@ class Image:
 class Style:
     """One style: a picture (`image`) or a bundled style (`name`), its weight among the styles, and where it applies."""
 
-    image: Image | None = None
-    name: str = ""
-    weight: float = 1.0
-    mask: Image | None = None  # GRAY, in the content's frame: where in the content this style paints
+    image: Image | None = field(default=None, metadata=rule(None, "map: an image", "the style picture"))
+    name: str = field(default="", metadata=line("a bundled or user style, instead of `image`"))
+    weight: float = field(default=1.0, metadata=real(0.0, 1000.0, "its share among the styles"))
+    mask: Image | None = field(
+        default=None,
+        metadata=rule(None, "map: an image, `GRAY`, as large as the content", "where in it this style paints"),
+    )
 
     @classmethod
-    def from_wire(cls, field: str, wire: object, *, hashed: bool = True) -> Style:
+    def from_wire(cls, name: str, wire: object, *, hashed: bool = True) -> Style:
         """Validate one entry of `styles`."""
-        raw = mapping(field, wire)
-        image, name, mask = raw.get("image"), text(f"{field}.name", raw.get("name", "")), raw.get("mask")
-        if (image is None) == (not name):
-            raise bad(field, None if image is None else "both", "a map with either `image` or `name`")
-        return cls(
-            image=None if image is None else Image.from_wire(f"{field}.image", image, hashed=hashed),
-            name=name,
-            weight=number(f"{field}.weight", raw.get("weight", 1.0), 0.0, 1000.0),
-            mask=None if mask is None else Image.from_wire(f"{field}.mask", mask, hashed=hashed),
-        )
+        raw = mapping(name, wire)
+        given = read(cls, raw, f"{name}.")
+        for picture in ("image", "mask"):
+            if raw.get(picture) is not None:
+                given[picture] = Image.from_wire(f"{name}.{picture}", raw[picture], hashed=hashed)
+        style = cls(**given)
+        if (style.image is None) == (not style.name):
+            raise RequestError("bad_field", f"`{name}` needs either an `image` or a `name`, not both and not neither.")
+        return style
 
     def to_wire(self) -> dict[str, Any]:
         """The map that `from_wire` reads."""
@@ -216,43 +176,70 @@ class Recipe:
     `outside` says what the delivered picture shows where `mask` is zero.
     """
 
-    content: Image
-    styles: tuple[Style, ...]
-    mask: Image | None = None
-    start_image: Image | None = None
-    size: int | Literal["full", "auto"] = "auto"
-    quality: Quality = "standard"
-    strength: float = DEFAULT_STRENGTH
-    style_scale: float = 1.0
-    color: Color = "style"
-    blend: float = 1.0
-    tileable: bool = False
-    start: Start = "content"
-    steps: int | None = None
-    optimizer: Optimizer = "lbfgs"
-    layer_weights: tuple[float, ...] | None = None
-    pool: Pool = "max"
-    tv: float = 0.0
-    seed: int = 0
-    model: str = "auto"
-    device: str = "auto"
-    outside: Outside = "transparent"
+    content: Image = field(metadata=rule(None, "map: an image", "what is repainted"))
+    styles: tuple[Style, ...] = field(metadata=rule(None, f"list of 1 to {MAX_STYLES} styles", "in what manner"))
+    mask: Image | None = field(
+        default=None,
+        metadata=rule(None, "map: an image, `GRAY`, as large as the content", "where to paint: 0 is not at all"),
+    )
+    start_image: Image | None = field(
+        default=None, metadata=rule(None, "map: an image", "where to begin, in place of `start`: an earlier `canvas`")
+    )
+    size: int | Literal["full", "auto"] = field(
+        default="auto",
+        metadata=rule(
+            _size,
+            f"integer, 1 to {MAX_SIDE}, or text: `full` or `auto`",
+            "the longest side that is painted, in pixels; `full`: the content's own; `auto`: the largest whose "
+            "predicted time fits the quality's budget",
+        ),
+    )
+    quality: Quality = field(default="standard", metadata=word(Quality, "how much time `auto` may take"))
+    strength: float = field(
+        default=DEFAULT_STRENGTH,
+        metadata=real(MIN_STRENGTH, MAX_STRENGTH, "style against content, in the unit of Gatys' notebook"),
+    )
+    style_scale: float = field(
+        default=1.0,
+        metadata=real(MIN_STYLE_SCALE, MAX_STYLE_SCALE, "1: the style's longest side is the painted size"),
+    )
+    color: Color = field(
+        default="style",
+        metadata=word(Color, "the style's colours, or the content's: by luma only, or by matching first"),
+    )
+    blend: float = field(default=1.0, metadata=real(0.0, 1.0, "share of the painting over the content"))
+    tileable: bool = field(default=False, metadata=flag("whether opposite edges of the painting fit together"))
+    start: Start = field(default="content", metadata=word(Start, "where the optimisation begins"))
+    steps: int | None = field(
+        default=None, metadata=integer(0, MAX_STEPS, "optimiser steps in all; left out: the quality's own")
+    )
+    optimizer: Optimizer = field(default="lbfgs", metadata=word(Optimizer, "L-BFGS or Adam"))
+    layer_weights: tuple[float, ...] | None = field(
+        default=None,
+        metadata=rule(
+            _layer_weights,
+            "list of 5 numbers, at least one above 0",
+            "relative weights of the style taps relu1_1 … relu5_1; left out: in proportion to 1/N²",
+        ),
+    )
+    pool: Pool = field(default="max", metadata=word(Pool, "how the network pools"))
+    tv: float = field(default=0.0, metadata=real(0.0, 1e6, "weight of the total variation"))
+    seed: int = field(default=0, metadata=integer(0, MAX_INTEGER, "of the noise that `start` may ask for"))
+    model: str = field(default="auto", metadata=line("`auto`, or a name that `models` gives"))
+    device: str = field(default="auto", metadata=line("`auto`, or a device that `status` gives"))
+    outside: Outside = field(default="transparent", metadata=word(Outside, "what is delivered where the mask is 0"))
 
     @classmethod
     def from_wire(cls, wire: object, *, hashed: bool = True) -> Recipe:
         """Validate a recipe from msgpack or JSON. Unknown fields are ignored."""
         raw = mapping("recipe", wire)
-        known = {f.name for f in fields(cls)}
-        given: dict[str, Any] = {k: v for k, v in raw.items() if k in known}
+        given = read(cls, raw)
         given["content"] = Image.from_wire("content", raw.get("content"), hashed=hashed)
         styles = sequence("styles", raw.get("styles"), 1, MAX_STYLES)
         given["styles"] = tuple(Style.from_wire(f"styles[{i}]", s, hashed=hashed) for i, s in enumerate(styles))
         for optional in ("mask", "start_image"):
-            if given.get(optional) is not None:
-                given[optional] = Image.from_wire(optional, given[optional], hashed=hashed)
-        for name, check in _CHECKS.items():
-            if name in given:
-                given[name] = check(name, given[name])
+            if raw.get(optional) is not None:
+                given[optional] = Image.from_wire(optional, raw[optional], hashed=hashed)
         recipe = cls(**given)
         for mask in (recipe.mask, *(s.mask for s in recipe.styles)):
             if mask is not None and mask.channels != "GRAY":
@@ -285,41 +272,3 @@ class Recipe:
         if self.layer_weights is not None:
             wire["layer_weights"] = list(self.layer_weights)
         return wire
-
-
-def _size(field: str, value: object) -> int | str:
-    return choice(field, value, ("full", "auto")) if isinstance(value, str) else whole(field, value, 1, MAX_SIDE)
-
-
-def _steps(field: str, value: object) -> int | None:
-    return None if value is None else whole(field, value, 0, MAX_STEPS)
-
-
-def _layer_weights(field: str, value: object) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    weights = tuple(number(f"{field}[{i}]", v, 0.0, 1e9) for i, v in enumerate(sequence(field, value, 5, 5)))
-    if not any(weights):
-        raise bad(field, 0, "five weights, at least one above 0")
-    return weights
-
-
-_CHECKS: dict[str, Any] = {
-    "size": _size,
-    "quality": lambda f, v: choice(f, v, get_args(Quality)),
-    "strength": lambda f, v: number(f, v, MIN_STRENGTH, MAX_STRENGTH),
-    "style_scale": lambda f, v: number(f, v, MIN_STYLE_SCALE, MAX_STYLE_SCALE),
-    "color": lambda f, v: choice(f, v, get_args(Color)),
-    "blend": lambda f, v: number(f, v, 0.0, 1.0),
-    "tileable": truth,
-    "start": lambda f, v: choice(f, v, get_args(Start)),
-    "steps": _steps,
-    "optimizer": lambda f, v: choice(f, v, get_args(Optimizer)),
-    "layer_weights": _layer_weights,
-    "pool": lambda f, v: choice(f, v, get_args(Pool)),
-    "tv": lambda f, v: number(f, v, 0.0, 1e6),
-    "seed": lambda f, v: whole(f, v, 0, 2**63 - 1),
-    "model": text,
-    "device": text,
-    "outside": lambda f, v: choice(f, v, get_args(Outside)),
-}

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .codec import MAX_INTEGER, Buffer, decode, encode, undelimited, unsupported_version
+from .codec import Buffer, decode, encode, undelimited, unsupported_version
 from .errors import RequestError, VaporbrushError
 from .limits import ANNOUNCED, MAX_OUTSTANDING, PROTOCOL_MAJOR, PROTOCOL_MINOR
 from .messages import Hello, Request, parse_request
+from .rules import MAX_INTEGER
 
 Frames = list[Buffer]
 BUSY_RETRY_S = 0.1  # a client that has too much outstanding needs to read a reply, not to wait

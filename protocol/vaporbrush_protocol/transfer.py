@@ -10,7 +10,8 @@ from .channel import Channel, Message
 from .codec import Buffer
 from .errors import LinkError, RequestError
 from .limits import MAX_CHUNK_BYTES
-from .recipe import Image, truth, whole
+from .recipe import Image
+from .rules import truth, whole
 
 OnBytes = Callable[[int, int], None]  # bytes done, bytes in all
 

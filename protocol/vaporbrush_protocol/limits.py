@@ -1,7 +1,7 @@
 """Every size and time that both sides of the wire agree on. The daemon announces them in `hello`."""
 
 PROTOCOL = b"VPBR/1"  # first frame of every message; the digit is the major version
-PROTOCOL_MAJOR = 1
+PROTOCOL_MAJOR = 1  # grows when an old peer would be broken
 PROTOCOL_MINOR = 0
 
 MAX_HEADER_BYTES = 64 * 1024  # a header is a few hundred bytes; 1 MiB of empty maps would cost 72 MiB to decode
@@ -21,7 +21,7 @@ PREVIEW_SIDE = 512  # pixels; 512² RGB is 768 KiB and fits one chunk
 
 MAX_WATCH_S = 30.0  # longest wait of a long poll
 DEFAULT_LEASE_S = 15.0  # a client that said nothing about its job for so long is taken for gone
-MAX_LEASE_S = 3600.0
+MAX_LEASE_S = 3600.0  # a laptop may sleep over lunch; longer than that, nobody waits
 LIST_PAGE = 50  # jobs in one reply to `list`, so that it fits a header
 
 REQUEST_TIMEOUT_S = 10.0  # a reply that takes longer than this (besides `watch`) means the daemon hangs

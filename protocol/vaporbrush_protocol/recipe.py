@@ -50,6 +50,7 @@ CONTENT_LAYER = "relu4_2"
 DEFAULT_STRENGTH = 1000.0
 MIN_STRENGTH, MAX_STRENGTH = 1.0, 1_000_000.0
 MIN_STYLE_SCALE, MAX_STYLE_SCALE = 0.1, 4.0
+MAX_LAYER_WEIGHT = 1e9  # relative to each other only
 
 
 def _maybe_sha256(name: str, value: object) -> str:
@@ -61,7 +62,7 @@ def _size(name: str, value: object) -> int | str:
 
 
 def _layer_weights(name: str, value: object) -> tuple[float, ...]:
-    weights = tuple(number(f"{name}[{i}]", v, 0.0, 1e9) for i, v in enumerate(sequence(name, value, 5, 5)))
+    weights = tuple(number(f"{name}[{i}]", v, 0.0, MAX_LAYER_WEIGHT) for i, v in enumerate(sequence(name, value, 5, 5)))
     if not any(weights):
         raise bad(name, 0, "five weights, at least one above 0")
     return weights
@@ -218,12 +219,12 @@ class Recipe:
         default=None,
         metadata=rule(
             _layer_weights,
-            "list of 5 numbers, at least one above 0",
+            f"list of 5 numbers, 0 to {MAX_LAYER_WEIGHT:g}, one above 0 at least",
             "relative weights of the style taps relu1_1 … relu5_1; left out: in proportion to 1/N²",
         ),
     )
     pool: Pool = field(default="max", metadata=word(Pool, "how the network pools"))
-    tv: float = field(default=0.0, metadata=real(0.0, 1e6, "weight of the total variation"))
+    tv: float = field(default=0.0, metadata=real(0.0, 1_000_000.0, "weight of the total variation"))
     seed: int = field(default=0, metadata=integer(0, MAX_INTEGER, "of the noise that `start` may ask for"))
     model: str = field(default="auto", metadata=line("`auto`, or a name that `models` gives"))
     device: str = field(default="auto", metadata=line("`auto`, or a device that `status` gives"))

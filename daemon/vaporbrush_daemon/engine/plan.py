@@ -1,0 +1,304 @@
+"""What a recipe will cost, and how it is therefore painted. Free of torch: the front answers `estimate` with it.
+
+Costs are measured in megapixel-steps: one optimiser step over a million pixels, forward and backward. What one costs
+here is remembered per device and model in `speed.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.limits import MIN_SIDE
+from vaporbrush_protocol.recipe import Recipe
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A quality: seconds that `size: auto` may cost, steps per scale from the finest to coarser ones (the last
+    repeats), and the relative progress over ten steps below which a scale is done.
+    """
+
+    budget_s: float
+    steps: tuple[int, ...]
+    enough: float
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "draft": Schedule(20.0, (15, 30, 50, 60), 0.02),
+    "standard": Schedule(120.0, (40, 60, 80, 80), 0.01),
+    "fine": Schedule(600.0, (120, 120, 120, 100), 0.003),
+}
+COARSEST = 96  # pixels, longest side: below, the largest strokes of a style no longer fit
+SHORTEST = 32  # pixels, shorter side of every scale but the finest: two positions of relu5_1
+GRID = 16  # the stride of relu5_1: a tileable picture's sides are multiples of it
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds per megapixel-step and per step besides (launches, the optimiser's small matrices)."""
+
+    precision: Precision = "fp32"
+    per_megapixel: float = 9.0  # a 2-core CPU with AVX-512
+    per_step: float = 0.01
+    measured: bool = False
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale of the painting."""
+
+    width: int
+    height: int
+    steps: int
+
+    @property
+    def megapixels(self) -> float:
+        """Millions of pixels."""
+        return self.width * self.height / 1e6
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes per pixel that a painting needs at its finest scale, besides its history (measured:
+    tests/bench/NOTES.md).
+    """
+
+    activations: int  # kept between forward and backward
+    rest: int  # image, gradient, content activations, temporaries of the Gram matrices
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a recipe is painted: all that is chosen on the spot. A result records it as `text`."""
+
+    scales: tuple[Scale, ...]
+    precision: Precision
+    history: int
+    tile: int | None  # side of the tiles' inner part; None: untiled
+    frugal: bool  # the first two blocks are computed twice instead of kept
+    seconds: float
+    memory_bytes: int
+    enough: float | None  # relative progress over ten steps at which a scale is done; None: all steps are taken
+
+    @property
+    def width(self) -> int:
+        """Of the painted picture."""
+        return self.scales[-1].width
+
+    @property
+    def height(self) -> int:
+        """Of the painted picture."""
+        return self.scales[-1].height
+
+    @property
+    def steps(self) -> int:
+        """Over all scales."""
+        return sum(scale.steps for scale in self.scales)
+
+    @property
+    def text(self) -> str:
+        """For people and for the record, like "untiled, bf16, history 10"."""
+        where = "untiled" if self.tile is None else f"tiles of {self.tile}"
+        return f"{where}{', recomputed' if self.frugal else ''}, {self.precision}, history {self.history}"
+
+
+# From the fastest way to the one that needs least memory: (tile, frugal, history).
+WAYS: tuple[tuple[int | None, bool, int], ...] = (
+    (None, False, 10),
+    (None, True, 10),
+    (1024, True, 10),
+    (512, True, 5),
+    (256, True, 3),
+)
+HALO = 2 * 80  # what a tile's side grows by, see losses.MARGIN
+BASE_BYTES = 300_000_000  # torch, both precisions of the weights, workspaces
+
+
+def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:
+    """The plan for a recipe. `memory`: bytes that may be used, None if unknown. `plan_step` 1 is the cheaper second
+    try.
+
+    Without pixels a selection's bounding box is not known, so a masked recipe is predicted as if all were painted.
+    Raises `too_small` and `out_of_memory`.
+    """
+    return plan(recipe.content.width, recipe.content.height, recipe, speed, memory, plan_step=plan_step)
+
+
+def plan(
+    width: int,
+    height: int,
+    recipe: Recipe,
+    speed: Speed,
+    memory: int | None = None,
+    *,
+    plan_step: int = 0,
+    start_side: int | None = None,
+) -> Plan:
+    """The plan for painting `width`×`height` pixels of content; `start_side` is the longest side of a painting to go
+    on from.
+    """
+    if start_side is None and recipe.start_image is not None:
+        start_side = max(recipe.start_image.width, recipe.start_image.height)
+    if min(width, height) < MIN_SIDE:
+        raise VaporbrushError(
+            "too_small", f"The content is {width}×{height} pixels, but each side needs at least {MIN_SIDE}."
+        )
+    longest = max(width, height)
+    if recipe.size == "auto":
+        sides = [s for s in range(longest - longest % 32, COARSEST, -32) if s < longest]
+        candidates = [longest, *sides]
+    else:
+        candidates = [longest if recipe.size == "full" else min(recipe.size, longest)]
+    chosen, error = None, None
+    for side in candidates:
+        scales = scale_sizes(width, height, side, recipe, start_side)
+        if scales[-1].width < MIN_SIDE or scales[-1].height < MIN_SIDE:
+            error = VaporbrushError(
+                "too_small",
+                f"At size {side} the painting would be {scales[-1].width}×{scales[-1].height} pixels, but each side "
+                f"needs at least {MIN_SIDE}: choose a larger size.",
+            )
+            continue
+        try:
+            found = _fit(scales, recipe, speed, memory, plan_step)
+        except VaporbrushError as problem:
+            error = problem
+            continue
+        chosen = found
+        if recipe.size != "auto" or found.seconds <= SCHEDULES[recipe.quality].budget_s:
+            break
+    if chosen is None:
+        assert error is not None
+        raise error
+    return chosen
+
+
+def scale_sizes(width: int, height: int, side: int, recipe: Recipe, start_side: int | None = None) -> tuple[Scale, ...]:
+    """Coarse to fine, each twice the one before; the last has `side` as its longest side."""
+    sizes = [_scaled(width, height, side, recipe)]
+    while True:
+        w, h = _scaled(*sizes[-1], (max(sizes[-1]) + 1) // 2, recipe)
+        if max(w, h) < COARSEST or min(w, h) < SHORTEST:
+            break
+        if start_side is not None and max(sizes[-1]) <= 1.5 * start_side:
+            break  # the painting to go on from has the coarse structure already
+        sizes.append((w, h))
+    schedule = SCHEDULES[recipe.quality].steps
+    steps = [schedule[min(level, len(schedule) - 1)] for level in range(len(sizes))]
+    if recipe.steps is not None:
+        steps = _share(recipe.steps, steps)
+    return tuple(Scale(w, h, n) for (w, h), n in reversed(list(zip(sizes, steps, strict=True))))
+
+
+def _share(total: int, steps: list[int]) -> list[int]:
+    """`total` steps divided like `steps`, exactly."""
+    edges = [round(total * sum(steps[:i]) / sum(steps)) for i in range(len(steps) + 1)]
+    return [high - low for low, high in pairwise(edges)]
+
+
+def _scaled(width: int, height: int, side: int, recipe: Recipe) -> tuple[int, int]:
+    factor = side / max(width, height)
+    w, h = max(1, round(width * factor)), max(1, round(height * factor))
+    if recipe.tileable:
+        w, h = (max(GRID, round(n / GRID) * GRID) for n in (w, h))
+    return w, h
+
+
+def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | None, plan_step: int) -> Plan:
+    """The fastest way that fits the memory."""
+    least = 0
+    for tile, frugal, history in WAYS[2 * plan_step :]:
+        bytes_ = memory_of(scales[-1], speed.precision, tile, frugal=frugal, history=history)
+        least = bytes_
+        if memory is None or bytes_ <= memory:
+            factor = overhead(scales[-1], tile) * (1.15 if frugal else 1.0)
+            seconds = sum(
+                s.steps * (s.megapixels * speed.per_megapixel * (factor if s is scales[-1] else 1.0) + speed.per_step)
+                for s in scales
+            )
+            # a forward pass per style and one for the content are a third of a step each
+            seconds += sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
+            enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
+            return Plan(scales, speed.precision, history, tile, frugal, seconds, bytes_, enough)
+    raise VaporbrushError(
+        "out_of_memory",
+        f"Painting {scales[-1].width}×{scales[-1].height} pixels needs {least / 1e9:.1f} GB even in small tiles, but "
+        f"{(memory or 0) / 1e9:.1f} GB are free: choose a smaller size.",
+    )
+
+
+def memory_of(scale: Scale, precision: Precision, tile: int | None, *, frugal: bool, history: int) -> int:
+    """Bytes at the finest scale: `290 + 30` channels per pixel are kept between forward and backward, pooling keeps
+    indices of 8 bytes, the Gram matrices work on fp32 copies; the history is 2·3·4 bytes per pixel and pair, times
+    4/3 for the pyramid.
+    """
+    width = 2 if precision == "bf16" else 4
+    activations = 320 * width + 240
+    if frugal:
+        activations = int(activations * 0.4)
+    transient = 64 * width + 64 * 4 * 2  # one layer's gradient, and two fp32 copies of relu1_1
+    pixels = scale.width * scale.height
+    held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
+    always = 32 * history + 120 + 512 * width // 64  # history; image, gradients, pyramid; the content's relu4_2
+    return int(BASE_BYTES + held * (activations + transient) + pixels * always)
+
+
+def overhead(scale: Scale, tile: int | None) -> float:
+    """How much more arithmetic tiles cost: their margins, and a second forward pass (half of forward and backward)."""
+    if tile is None or max(scale.width, scale.height) <= tile:
+        return 1.0
+    grown = 1.0
+    for side in (scale.width, scale.height):
+        count = -(-side // tile)
+        grown *= (side + (count - 1) * HALO) / side
+    return 1.5 * grown
+
+
+# -- what this machine can do ------------------------------------------------------------------------------------------
+
+
+def read_speed(cache: Path, device: str, model: str) -> Speed:
+    """What was measured here, else a guess that says so."""
+    try:
+        stored = json.loads((cache / "speed.json").read_text())[_key(device, model)]
+        return Speed(
+            "bf16" if stored["precision"] == "bf16" else "fp32",
+            float(stored["per_megapixel"]),
+            float(stored["per_step"]),
+            measured=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return _guess(device, model)
+
+
+def write_speed(cache: Path, device: str, model: str, speed: Speed) -> None:
+    """Remember a measurement."""
+    cache.mkdir(parents=True, exist_ok=True)
+    file = cache / "speed.json"
+    try:
+        stored: dict[str, Mapping[str, Any]] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        stored = {}
+    stored[_key(device, model)] = {k: v for k, v in asdict(speed).items() if k != "measured"}
+    partial = file.with_name(f"speed.{os.getpid()}.part")
+    partial.write_text(json.dumps(stored, indent=1))
+    partial.replace(file)
+
+
+def _key(device: str, model: str) -> str:
+    return f"{platform.node()} {device} {model}"
+
+
+def _guess(device: str, model: str) -> Speed:
+    guess = Speed("bf16", 0.01, 0.003) if device.startswith("cuda") else Speed()
+    return replace(guess, per_megapixel=guess.per_megapixel / 6) if model == "vgg19-lite" else guess

@@ -3,24 +3,28 @@
     python daemon/tools/distil.py train PICTURES --teacher vgg19_features.pth --run RUN [--widths 16,32,96,192,192]
     python daemon/tools/distil.py export RUN/checkpoint.pt --out vgg19-lite.safetensors [--student 0]
 
-PICTURES holds two folders, `photo` and `art`. Training can be stopped at any time and started again: it goes on from
-RUN/checkpoint.pt. It logs to RUN/log.csv. On a CPU, half the time goes into fresh memory unless
-GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 are set.
+PICTURES holds two folders, `photo` and `art`. Training can be stopped at any time and started again: it goes on
+from RUN/checkpoint.pt. It logs to RUN/log.csv. On a CPU, half the time goes into fresh memory unless
+GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 are
+set.
 
 What is learnt: that a linear map (with a bias) of each tap of the student gives the teacher's tap, and that the
-difference of two pictures' Gram matrices, carried over by that map, is the teacher's. The maps are never trained: they are
-the ridge solution of running averages, so the student always learns against the best map of the moment. Export absorbs
-them: with W' = [W b] and W' = QR, R [s; 1] has the same inner products as W' [s; 1], so only R travels, as the metric of the tap.
-The nearest published work is collaborative distillation (Wang et al., CVPR 2020).
+difference of two pictures' Gram matrices, carried over by that map, is the teacher's. The maps are never
+trained: they are the ridge solution of running averages, so the student always learns against the best map of
+the moment. Export absorbs them: with W' = [W b] and W' = QR, R [s; 1] has the same inner products as W' [s; 1],
+so only R travels, as the metric of the tap. The nearest published work is collaborative distillation (Wang et
+al., CVPR 2020).
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import json
 import math
 import random
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,10 +39,10 @@ from torch import Tensor
 SCRIPT_VERSION = "1"
 #: Weight of each tap in the loss. The deep taps learn slowest and carry the large strokes.
 TAP_WEIGHTS = {"relu1_1": 0.6, "relu2_1": 0.8, "relu3_1": 1.0, "relu4_1": 1.4, "relu4_2": 1.0, "relu5_1": 1.8}
-#: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again.
+#: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again (1.6 GB).
 BATCH_PIXELS, REPLAYED = 8 * 160 * 160, 28
-#: Chance that a step learns from a kept batch: the teacher's forward pass is the dearest part of a step.
-REPLAY_CHANCE = 0.6
+#: New batches per step, at most: the teacher's forward pass is the dearest part, so each is learnt from about twice.
+FRESH = 0.5
 STATE_SHARE = 0.45
 AVERAGE, RIDGE = 0.98, 1e-4
 WARM_UP = 60
@@ -156,6 +160,8 @@ class Training:
         self.batches = Batches(self.pictures.train, self.rng)
         self.replay: list[Taught] = []
         self.step, self.busy = 0, 0.0
+        self.produced, self.consumed = 0, 0
+        self.lock, self.over = threading.Lock(), threading.Event()
         self.learners = [self.learner(Vgg(tuple(map(int, w.split(","))))) for w in options.widths]
         self.checkpoint = self.run / "checkpoint.pt"
         self.run.mkdir(parents=True, exist_ok=True)
@@ -179,10 +185,10 @@ class Training:
                 init_from_teacher(learner.net, self.teacher, images)
             self.say(f"student {learner.net.widths} initialised")
         for _ in range(FIRST_AVERAGES):
-            taught = self.taught()
+            self.feed()
             for learner in self.learners:
                 with torch.no_grad():
-                    compare(learner, taught, observe=True)
+                    compare(learner, self.replay[-1], observe=True)
 
     def validation(self) -> dict[str, Taught]:
         """Fixed batches never learnt from: pictures, and states that the teacher painted from held-out pictures."""
@@ -229,15 +235,40 @@ class Training:
             torch.save(what, part)
             part.replace(path)
 
-    def taught(self) -> Taught:
-        """A batch with the teacher's answers: a kept one, or a fresh one, which is then kept."""
-        if len(self.replay) >= REPLAYED and self.rng.random() < REPLAY_CHANCE:
-            return self.rng.choice(self.replay)
+    def feed(self) -> None:
+        """One more batch with the teacher's answers."""
         fresh = teach(self.teacher, self.batches.draw(BATCH_PIXELS, STATE_SHARE))
-        if len(self.replay) >= REPLAYED:
-            self.replay.pop(0)
-        self.replay.append(fresh)
-        return fresh
+        with self.lock:
+            self.replay = [*self.replay[-REPLAYED + 1 :], fresh]
+            self.produced += 1
+
+    def keep_feeding(self) -> None:
+        """The teacher's thread. Teacher and student never wait for each other within an operation, only here and there:
+        on a busy machine that is worth more than two threads for both.
+        """
+        torch.set_num_threads(max(1, self.options.threads // 2))
+        painted = self.step
+        try:
+            while not self.over.is_set():
+                if self.step - painted >= self.options.paint_every:
+                    self.paint_states()
+                    painted = self.step
+                elif self.produced < REPLAYED + FRESH * self.consumed:
+                    self.feed()
+                else:
+                    time.sleep(0.02)
+        finally:
+            self.over.set()  # learning on without new batches would go unnoticed
+
+    def taught(self) -> Taught:
+        """Any of the kept batches."""
+        while len(self.replay) < min(4, REPLAYED) and not self.over.is_set():
+            time.sleep(0.05)
+        if self.over.is_set():
+            raise RuntimeError("The teacher's thread has ended; its error is printed above.")
+        with self.lock:
+            self.consumed += 1
+            return random.choice(self.replay)
 
     def done(self) -> float:
         """The share of the training that is over, by steps or by minutes."""
@@ -270,12 +301,9 @@ class Training:
                 self.batches.add(make_states(self.teacher, None, self.pictures.train, self.rng))
             return
         learner = self.rng.choice(self.learners)
-        maps = learner.maps()
-        learner.net.requires_grad_(requires_grad=False)
+        net, maps = copy.deepcopy(learner.net).requires_grad_(requires_grad=False), learner.maps()
         for _ in range(3):
-            made = make_states(lambda x: forward(learner.net, x), maps, self.pictures.train, self.rng)
-            self.batches.add(made)
-        learner.net.requires_grad_(requires_grad=True)
+            self.batches.add(make_states(lambda x: forward(net, x), maps, self.pictures.train, self.rng))
 
     def report(self) -> None:
         new = not (self.run / "log.csv").exists()
@@ -303,13 +331,13 @@ class Training:
             self.paint_states()
             self.say(f"{len(self.batches.states)} states by the teacher")
             self.save()
+        threading.Thread(target=self.keep_feeding, daemon=True).start()
+        torch.set_num_threads(max(1, options.threads // 2))
         recent: list[float] = []
         while self.done() < 1:
             began = time.perf_counter()
             recent.append(self.learn())
             self.step += 1
-            if self.step % options.paint_every == 0:
-                self.paint_states()
             self.busy += time.perf_counter() - began
             if self.step % 50 == 0:
                 self.say(f"loss {sum(recent) / len(recent):.4f}, {self.busy / self.step:.2f} s a step on average")
@@ -317,6 +345,7 @@ class Training:
             if self.step % options.report_every == 0 or self.done() >= 1:
                 self.report()
                 self.save()
+        self.over.set()
 
 
 def export(options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ class Pictures:
 
 
 def crop(picture: Tensor, size: int, rng: random.Random, scale: tuple[float, float] = (0.45, 1.0)) -> Tensor:
-    """A random square of a picture (3, H, W), uint8 or float: turned, mirrored, resized to (3, size, size) in [0, 1]."""
+    """A random square of a picture (3, H, W), uint8 or float: turned, mirrored, resized to (3, size, size)."""
     height, width = picture.shape[1:]
     side = max(16, int(min(height, width) * rng.uniform(*scale)))
     top, left = rng.randint(0, height - side), rng.randint(0, width - side)
@@ -75,7 +75,7 @@ def recolour(image: Tensor, rng: random.Random) -> Tensor:
 
 
 def gram(tap: Tensor, to_teacher: Tensor | None) -> Tensor:
-    """Gram matrix F'F / (h*w) of a tap (1, C, h, w); a student's is carried to the teacher's channels by its map (n+1, N)."""
+    """Gram matrix F'F / (h*w) of a tap (1, C, h, w); a student's is carried over by its map (n+1, N)."""
     features = rows(tap)[0]
     if to_teacher is not None:
         features = torch.cat([features, torch.ones(len(features), 1)], 1)

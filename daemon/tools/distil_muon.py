@@ -1,8 +1,8 @@
 """Muon (Jordan et al. 2024): momentum with orthogonalised steps: all directions of a layer learn at one pace.
 
-Adam follows the few directions that dominate a convolution's gradient; the deep taps, which matter to large brush
-strokes, learn from the many small ones. Measured here after 400 steps of Adam: a further 100 left relu4_1 and relu5_1
-where they were, 100 of Muon instead explained another 4 to 6 % of their variance.
+Adam follows the few directions that dominate a convolution's gradient; the deep taps, which matter to large
+brush strokes, learn from the many small ones. Measured here after 400 steps of Adam: a further 100 left relu4_1
+and relu5_1 where they were, 100 of Muon instead explained another 4 to 6 % of their variance.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Convolutions by Muon, scaled to the size of Adam's steps (Liu et al. 2025); biases by the sign of their momentum."""
+    """Convolutions by Muon in steps of Adam's size (Liu et al. 2025); biases by the sign of their momentum."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})

@@ -1,8 +1,9 @@
 """The two networks of the distillation: the VGG19 features that teach, and a narrow VGG19 that learns.
 
-The student starts from the teacher, not from noise: each of its layers is a subset of the teacher's channels (chosen
-greedily so that a linear map of the subset explains the whole layer), and its weights are the least-squares fit of those
-channels from what the student's own previous layer really gives. This is closed form and costs a minute.
+The student starts from the teacher, not from noise: each of its layers is a subset of the teacher's channels
+(chosen greedily so that a linear map of the subset explains the whole layer), and its weights are the
+least-squares fit of those channels from what the student's own previous layer really gives. This is closed form
+and costs a minute.
 """
 
 from __future__ import annotations

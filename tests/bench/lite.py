@@ -2,10 +2,11 @@
 
     python -m tests.bench.lite [--size 512] [--pairs 20] [--quality standard] [--out build/looks] [--again]
 
-Writes one PNG per painting and model, `lite_sheet.png` (content, style, lite, vgg19; one row per pair) and `lite.json`
-into the folder, and prints a table with the medians of the ratios lite/vgg19. Paintings that are there already are judged
-again but not painted again (unless `--again`), so the bench can be stopped and gone on with. Both models follow the same
-schedule, and each leaves a scale as the engine does, when its own progress is spent (`steps` in `lite.json`).
+Writes one PNG per painting and model, `lite_sheet.png` (content, style, lite, vgg19; one row per pair) and
+`lite.json` into the folder, and prints a table with the medians of the ratios lite/vgg19. Paintings that are
+there already are judged again but not painted again (unless `--again`), so the bench can be stopped and gone on
+with. Both models follow the same schedule, and each leaves a scale as the engine does, when its own progress is
+spent (`steps` in `lite.json`).
 """
 
 from __future__ import annotations

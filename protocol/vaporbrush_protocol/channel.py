@@ -37,17 +37,18 @@ class Channel:
         self._link: Link | None = None
         self._last_id = 0
 
-    def connect(self, wait_s: float = CONNECT_TIMEOUT_S) -> None:
+    def connect(self, wait_s: float = CONNECT_TIMEOUT_S) -> Link:
         """Open the link and say hello, where that has not been done."""
         if self._link is not None:
-            return
-        self._link = Link.open(self.connection, wait_s)
+            return self._link
+        self._link = link = Link.open(self.connection, wait_s)
         hello = Message({"request": "hello", "client": self.name, "versions": [PROTOCOL_MAJOR]})
         try:
-            self._converse(self._link, iter([hello]), self._greeted, wait_s)
+            self._converse(link, iter([hello]), self._greeted, wait_s)
         except RemoteError:
             self.close()
             raise
+        return link
 
     def _greeted(self, _: Message, reply: Message) -> None:
         self.daemon = reply.header
@@ -82,9 +83,7 @@ class Channel:
         After a refusal nothing more is sent; when the outstanding replies have come, the first refusal is raised as
         `RemoteError`. Raises `LinkError` when the connection breaks or no reply comes for `wait_s`.
         """
-        self.connect(min(wait_s, CONNECT_TIMEOUT_S))
-        if self._link is not None:
-            self._converse(self._link, requests, deliver, wait_s)
+        self._converse(self.connect(min(wait_s, CONNECT_TIMEOUT_S)), requests, deliver, wait_s)
 
     def _converse(self, link: Link, requests: Iterator[Message], deliver: Deliver, wait_s: float) -> None:
         waiting: dict[int, Message] = {}

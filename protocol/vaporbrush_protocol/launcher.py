@@ -88,7 +88,7 @@ def start_daemon(
 def _spawned(argv: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     environment = {**clean_environment(os.environ), "VAPORBRUSH_HOME": str(folder)}
     options: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # pragma: no cover
         options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         folder.mkdir(parents=True, exist_ok=True)

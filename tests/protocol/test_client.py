@@ -162,6 +162,33 @@ def test_a_daemon_that_breaks_every_connection_is_given_up(router: Router, clien
     assert router.names() == ["status", "status"]  # sent twice, not for ever
 
 
+def test_a_daemon_that_is_being_restarted_is_waited_for(folder: Path) -> None:
+    old = Router(folder)
+    with Client(old.connection, 5) as client:
+        client.ping()
+        old.stop()
+        new: list[Router] = []
+        timer = threading.Timer(0.3, lambda: new.append(Router(folder)))
+        timer.start()
+        client.ping()
+        timer.join()
+        assert new[0].names() == ["ping"]
+        new[0].stop()
+
+
+def test_a_daemon_that_stays_away_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vaporbrush_protocol.channel.RECONNECT_S", 0.2)
+    router = Router(folder)
+    with Client(router.connection, 5) as client:
+        client.ping()
+        router.stop()
+        with pytest.raises(LinkError, match="No daemon answers at ipc:") as failure:
+            client.ping()
+        assert failure.value.code == "no_daemon"
+        with pytest.raises(LinkError, match="No daemon answers at ipc:"):
+            client.ping()
+
+
 def test_a_restarted_daemon_is_found_at_its_new_address(folder: Path) -> None:
     old, new = Router(folder, tcp=True), Router(folder, tcp=True)
     old.connection.write(folder)

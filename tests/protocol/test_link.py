@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import select
+import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +79,47 @@ def test_an_endpoint_that_makes_no_sense_is_no_daemon(endpoint: str) -> None:
     with pytest.raises(LinkError) as failure:
         Link.open(Connection((endpoint,), TOKEN))
     assert failure.value.code == "no_daemon"
+
+
+def test_an_interrupted_connect_leaves_no_socket_open(folder: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Listener(folder / "socket", lambda _: silent.over.wait(10)) as silent:
+        before = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                Link.open(Connection((silent.endpoint,), TOKEN), 5)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        gc.collect()  # an open socket would warn here, and a warning fails the test
+
+
+class WindowsSocket:
+    """A socket without `sendmsg`, as on Windows."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self.setblocking, self.send, self.recv_into = plain.setblocking, plain.send, plain.recv_into
+        self.fileno, self.close = plain.fileno, plain.close
+
+
+def test_it_also_works_as_on_windows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(select, "poll")
+    with Router(folder, tcp=True) as router:
+        plain = socket.create_connection(("127.0.0.1", int(router.endpoint.rpartition(":")[2])))
+        link = Link(WindowsSocket(plain), TOKEN, router.endpoint)  # type: ignore[arg-type]
+        link._log_in(time.monotonic() + 5)
+        chunk = bytes(range(256)) * 4096
+        router.answers["get"] = ({}, chunk)
+        for identity in range(8):
+            link.send(encode({"id": identity, "request": "get", "blob": "0" * 64}), 5)
+        for identity in range(8):
+            header, came = decode(link.receive(5))
+            assert (header["id"], came) == (identity, chunk)
+        with pytest.raises(LinkError, match="did not answer in time"):
+            link.receive(0.05)
+        link.close()
 
 
 def test_no_endpoint_is_no_daemon() -> None:

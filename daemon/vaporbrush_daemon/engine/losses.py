@@ -71,7 +71,7 @@ class Losses:
 
 
 def tap_weights(relative: Sequence[float] | None) -> tuple[float, ...]:
-    """The five w. Relative weights are scaled to the sum of the default ones, so that the strength keeps its meaning."""
+    """The five w. Relative weights are scaled to the default ones' sum, so that the strength keeps its meaning."""
     default = tuple(1.0 / PUBLISHED_WIDTHS[tap] ** 2 for tap in STYLE_LAYERS)
     if relative is None:
         return default

@@ -5,11 +5,9 @@ frame and resample  →  for each scale: targets, optimise, refine  →  compose
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,22 +22,22 @@ from vaporbrush_daemon.pixels import Floats
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.limits import MIN_SIDE
 from vaporbrush_protocol.progress import Progress
-from vaporbrush_protocol.recipe import STYLE_LAYERS, Recipe, Style
+from vaporbrush_protocol.recipe import Recipe
 
-from . import colour, compose
+from . import compose
 from .features import Network, Weights, load_weights
+from .layers import Layers, Pictures, regions
 from .losses import Grams, Losses, Objective, Region, Weighting, style_statistics, tap_weights
 from .optimiser import Adam, Lbfgs, Optimiser
 from .plan import Plan, Scale, Speed, plan, read_speed, write_speed
-from .scales import Pyramid, refine, resize
+from .scales import Pyramid, refine
+from .targets import Targets
 
 REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the device only then
 FIRST_MOVE = 0.01  # mean absolute change of the first step, in units of the image's range
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
 WINDOW = 10  # steps over which progress is judged
 FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
-PREVIEW_STATISTICS = 64  # style targets kept in memory
-CACHE_FILES = 256  # style targets kept on disk, 1.9 MB each
 PROBE = 192  # pixels: side of the picture on which speed is measured
 
 Wanted = Literal["go", "cancel", "finish"]
@@ -56,17 +54,6 @@ class Control(Protocol):
     def wanted(self) -> Wanted:
         """Asked before every step and every tile: a heartbeat too."""
         ...
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """The recipe's pictures, decoded: float32, straight RGBA, sRGB-encoded, nominally in [0, 1]."""
-
-    content: Floats  # (H, W, 4)
-    styles: Sequence[Floats]  # (h, w, 4) each
-    mask: Floats | None = None  # (H, W)
-    style_masks: Sequence[Floats | None] = ()  # (H, W) each, one per style
-    start: Floats | None = None  # (h, w, 3): a canvas to go on from
 
 
 @dataclass(frozen=True)
@@ -109,7 +96,7 @@ class Painter:
         self.speeds: dict[str, Speed] = {}
         self._weights: dict[str, Weights] = {}
         self._networks: dict[tuple[str, str], Network] = {}
-        self._targets: OrderedDict[str, Grams] = OrderedDict()
+        self._targets = Targets(cache / "styles")
 
     # -- models --------------------------------------------------------------------------------------------------------
 
@@ -186,8 +173,9 @@ class Painter:
         for number, style in enumerate(pictures.styles):
             if min(style.shape[:2]) < MIN_SIDE:
                 raise VaporbrushError(
-                    "too_small", f"Style {number + 1} is {style.shape[1]}×{style.shape[0]} pixels, but each side needs
-                    at least {MIN_SIDE}.",
+                    "too_small",
+                    f"Style {number + 1} is {style.shape[1]}×{style.shape[0]} pixels, "
+                    f"but each side needs at least {MIN_SIDE}.",
                 )
         start_side = None if pictures.start is None else max(pictures.start.shape[:2])
         chosen = plan(frame.width, frame.height, recipe, speed, memory, plan_step=plan_step, start_side=start_side)
@@ -195,7 +183,7 @@ class Painter:
         job.seconds["loading"] = loaded - began
         job.total_cost = sum(s.steps * s.megapixels for s in chosen.scales) or 1.0
 
-        layers = _Layers(recipe, pictures, frame, self.device)
+        layers = Layers(recipe, pictures, frame, self.device)
         network = self._network(recipe.model, chosen.precision)
         image: Tensor | None = None
         content: Tensor | None = None
@@ -261,7 +249,7 @@ class Painter:
     # -- one scale -----------------------------------------------------------------------------------------------------
 
     def _objective(
-        self, job: _Job, network: Network, layers: _Layers, scale: Scale, content: Tensor, alpha: Tensor | None
+        self, job: _Job, network: Network, layers: Layers, scale: Scale, content: Tensor, alpha: Tensor | None
     ) -> Objective:
         recipe = job.recipe
         targets = []
@@ -280,12 +268,26 @@ class Painter:
             alive=lambda: self._check(job),
         )
 
+    def _target(self, job: _Job, network: Network, layers: Layers, number: int, scale: Scale) -> Grams:
+        """A style's Gram matrices for one scale, computed only if they never were."""
+        recipe, size = job.recipe, layers.style_size(number, scale)
+        stat = self.files[recipe.model].stat()
+        model = (recipe.model, stat.st_size, stat.st_mtime_ns, str(network.dtype), recipe.pool)
+        key = Targets.key(layers.style_digest(number), size, model)
+        found = self._targets.get(key, self.device)
+        if found is None:
+            job.cached = False
+            style, alpha = layers.style(number, size)
+            found = style_statistics(network, style, alpha, pool=recipe.pool)
+            self._targets.put(key, found)
+        return found
+
     def _check(self, job: _Job) -> None:
         if job.control.wanted() == "cancel":
             raise VaporbrushError("cancelled", "The job was cancelled.")
 
     def _optimise(
-        self, job: _Job, objective: Objective, scale: Scale, image: Tensor, layers: _Layers
+        self, job: _Job, objective: Objective, scale: Scale, image: Tensor, layers: Layers
     ) -> tuple[Tensor, Losses | None]:
         """Take the steps of one scale."""
         start, pyramid = image, Pyramid.of(scale.height, scale.width)
@@ -295,7 +297,7 @@ class Painter:
             if job.recipe.optimizer == "lbfgs"
             else Adam(pyramid.variables, self.device)
         )
-        history: list[float] = []
+        history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
         for number in range(scale.steps):
             wanted = job.control.wanted()
@@ -313,24 +315,20 @@ class Painter:
             if now - job.reported >= REPORT_S or number in (0, scale.steps - 1):
                 job.reported = now
                 total = float(losses.total)
-                history.append(total)
+                history.append((number, total))
                 if not math.isfinite(total):
                     raise VaporbrushError(
-                        "diverged", f"The loss became {total} in step {job.phase.step}: lower the strength (it is
-                        {job.recipe.strength:g}).",
+                        "diverged",
+                        f"The loss became {total} in step {job.phase.step}: lower the strength "
+                        f"(it is {job.recipe.strength:g}).",
                     )
                 self._report(job, losses, image, layers, now)
-                if (
-                    job.plan.enough is not None
-                    and len(history) > WINDOW
-                    and history[-1 - WINDOW] - total < job.plan.enough * total
-                ):
-                    if number + 1 < scale.steps:
-                        job.stopped = "converged"
+                if job.plan.enough is not None and number + 1 < scale.steps and slow(history, job.plan.enough):
+                    job.stopped = "converged"
                     break
         return image, losses
 
-    def _report(self, job: _Job, losses: Losses, image: Tensor, layers: _Layers, now: float) -> None:
+    def _report(self, job: _Job, losses: Losses, image: Tensor, layers: Layers, now: float) -> None:
         elapsed = now - job.began
         painting = max(1e-9, elapsed - job.seconds.get("loading", 0.0))
         left = painting * (job.total_cost - job.done_cost) / max(job.done_cost, 1e-9)
@@ -346,232 +344,12 @@ class Painter:
             lambda side: layers.preview(image, side),
         )
 
-    # -- style targets -------------------------------------------------------------------------------------------------
 
-    def _target(self, job: _Job, network: Network, layers: _Layers, number: int, scale: Scale) -> Grams:
-        """The Gram matrices of a style for one scale: from memory, from the disk, or computed and kept in both."""
-        recipe = job.recipe
-        size = layers.style_size(number, scale)
-        about = (
-            layers.style_digest(number),
-            size,
-            recipe.model,
-            self._weights_digest(recipe.model),
-            str(network.dtype),
-            recipe.pool,
-            "1",
-        )
-        key = hashlib.sha256(repr(about).encode()).hexdigest()
-        found = self._targets.get(key) or self._read_target(key)
-        if found is None:
-            job.cached = False
-            style, alpha = layers.style(number, size)
-            found = style_statistics(network, style, alpha, pool=recipe.pool)
-            self._write_target(key, found)
-        self._targets[key] = found
-        self._targets.move_to_end(key)
-        while len(self._targets) > PREVIEW_STATISTICS:
-            self._targets.popitem(last=False)
-        return found
-
-    def _weights_digest(self, model: str) -> str:
-        stat = self.files[model].stat()
-        return f"{stat.st_size} {stat.st_mtime_ns}"
-
-    def _read_target(self, key: str) -> Grams | None:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        file = self.cache / "styles" / f"{key}.safetensors"
-        try:
-            grams = load_file(file, device=str(self.device))
-            file.touch()
-        except (OSError, SafetensorError):
-            return None  # never seen, or damaged: it is computed again
-        return grams if set(grams) == set(STYLE_LAYERS) else None
-
-    def _write_target(self, key: str, grams: Grams) -> None:
-        from safetensors.torch import save_file
-
-        folder = self.cache / "styles"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            partial = folder / f"{key}.part"
-            save_file({tap: gram.cpu().contiguous() for tap, gram in grams.items()}, partial)
-            partial.replace(folder / f"{key}.safetensors")
-            files = sorted(folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime)
-            for old in files[:-CACHE_FILES]:
-                old.unlink(missing_ok=True)
-        except OSError:
-            return  # a full disk costs a second next time, not this job
-
-
-class _Layers:
-    """The recipe's pictures at every scale."""
-
-    def __init__(self, recipe: Recipe, pictures: Pictures, frame: compose.Frame, device: torch.device) -> None:
-        self.recipe, self.pictures, self.frame, self.device = recipe, pictures, frame, device
-        self.source = compose.tensor(np.ascontiguousarray(pictures.content[frame.slices]), device)
-        if not bool((self.source[:, 3] > 0).any()):
-            raise VaporbrushError("bad_field", "The content is wholly transparent: there is nothing to paint.")
-        self.digests: dict[int, str] = {}
-        self.sketch: tuple[Tensor, Tensor | None] | None = None  # the content, small: for colours and previews
-
-    def content(self, scale: Scale) -> tuple[Tensor, Tensor | None]:
-        """RGB (1, 3, h, w) without holes, and alpha (h, w), None if opaque."""
-        rgb, alpha = compose.shrink(self.source, scale.width, scale.height, wrap=self.recipe.tileable)
-        return (colour.grey(rgb) if self.recipe.color == "luma" else rgb), alpha
-
-    def start(self, scale: Scale, content: Tensor) -> Tensor:
-        """What the first scale starts from."""
-        if self.pictures.start is not None:
-            return resize(
-                compose.tensor(self.pictures.start, self.device), scale.width, scale.height, wrap=self.recipe.tileable
-            )
-        if self.recipe.start == "content":
-            return content
-        generator = torch.Generator().manual_seed(
-            self.recipe.seed % 2**63
-        )  # on the CPU: the same numbers on every device
-        noise = torch.randn(content.shape, generator=generator).to(self.device)
-        return (0.5 + 0.15 * noise).clamp(0, 1)
-
-    def mask(self, scale: Scale) -> Tensor | None:
-        """The selection (h, w)."""
-        return None if self.pictures.mask is None else self._mask(self.pictures.mask, scale)
-
-    def style_masks(self, scale: Scale) -> list[Tensor | None]:
-        """Each style's mask (h, w)."""
-        masks = self.pictures.style_masks or [None] * len(self.pictures.styles)
-        return [None if mask is None else self._mask(mask, scale) for mask in masks]
-
-    def _mask(self, mask: Floats, scale: Scale) -> Tensor:
-        part = compose.tensor(np.ascontiguousarray(mask[self.frame.slices])[..., None], self.device)
-        return resize(part, scale.width, scale.height)[0, 0].clamp(0, 1)
-
-    def style_size(self, number: int, scale: Scale) -> tuple[int, int]:
-        """Width and height: its longest side is `style_scale` times the painted one, its shorter one at least
-        MIN_SIDE.
-        """
-        height, width = self.pictures.styles[number].shape[:2]
-        factor = self.recipe.style_scale * max(scale.width, scale.height) / max(width, height)
-        factor = max(factor, MIN_SIDE / min(width, height))
-        return max(MIN_SIDE, round(width * factor)), max(MIN_SIDE, round(height * factor))
-
-    def style(self, number: int, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-        """RGB (1, 3, h, w) in the colours that the recipe wants, and alpha."""
-        source = compose.tensor(self.pictures.styles[number], self.device)
-        if not bool((source[:, 3] > 0).any()):
-            raise VaporbrushError("bad_field", f"Style {number + 1} is wholly transparent: there is nothing to learn.")
-        rgb, alpha = compose.shrink(source, *size)
-        if self.recipe.color == "style":
-            return rgb, alpha
-        content, content_alpha = self._sketched()
-        change = colour.match if self.recipe.color == "match" else colour.match_luma
-        return change(rgb, alpha, content, content_alpha), alpha
-
-    def _sketched(self) -> tuple[Tensor, Tensor | None]:
-        """The framed content at no more than 256 pixels, in its own colours."""
-        if self.sketch is None:
-            factor = min(1.0, 256 / max(self.frame.width, self.frame.height))
-            size = max(1, round(self.frame.width * factor)), max(1, round(self.frame.height * factor))
-            self.sketch = compose.shrink(self.source, *size)
-        return self.sketch
-
-    def style_digest(self, number: int) -> str:
-        """Names a style's pixels and what is done to their colours."""
-        if number not in self.digests:
-            digest = hashlib.sha256(self.recipe.color.encode())
-            digest.update(np.ascontiguousarray(self.pictures.styles[number]).data)
-            digest.update(repr(self.pictures.styles[number].shape).encode())
-            if self.recipe.color != "style":
-                for part in self._sketched():
-                    digest.update(b"opaque" if part is None else part.cpu().contiguous().numpy().data)
-            self.digests[number] = digest.hexdigest()
-        return self.digests[number]
-
-    def preview(self, image: Tensor, side: int) -> tuple[bytes, int, int]:
-        """The layer as it would be delivered now: RGB8 rows, width, height."""
-        height, width = self.pictures.content.shape[:2]
-        factor = min(1.0, side / max(width, height), max(image.shape[2:]) / max(self.frame.width, self.frame.height))
-        size = max(1, round(width * factor)), max(1, round(height * factor))
-        whole = self.frame.width == width and self.frame.height == height
-        painted = image.detach().clamp(0, 1)
-        if whole and self.recipe.color != "luma" and self.recipe.blend >= 1 and self.pictures.mask is None:
-            shown = resize(painted, *size).clamp(0, 1)
-        else:
-            base, _ = compose.shrink(compose.tensor(self.pictures.content, self.device), *size)
-            left, top = round(self.frame.left * factor), round(self.frame.top * factor)
-            w = max(1, min(size[0] - left, round(self.frame.width * factor)))
-            h = max(1, min(size[1] - top, round(self.frame.height * factor)))
-            under = base[:, :, top : top + h, left : left + w]
-            part = resize(painted, w, h)
-            if self.recipe.color == "luma":
-                part = colour.with_luma(under, part)
-            cover: Tensor | float = self.recipe.blend
-            if self.pictures.mask is not None:
-                mask = compose.tensor(
-                    np.ascontiguousarray(self.pictures.mask[self.frame.slices])[..., None], self.device
-                )
-                cover = self.recipe.blend * resize(mask, w, h).clamp(0, 1)
-            shown = base.clone()
-            shown[:, :, top : top + h, left : left + w] = under + cover * (part - under)
-        data = (shown[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
-        return data.tobytes(), size[0], size[1]
-
-
-def regions(
-    styles: Sequence[Style],
-    targets: Sequence[Grams],
-    masks: Sequence[Tensor | None],
-    alpha: Tensor | None,
-    selection: Tensor | None,
-) -> list[Region]:
-    """Which Gram matrices are wanted where.
-
-    Styles without a mask of their own share what the masked ones leave; their Gram matrices are averaged by weight. A
-    region's share of the loss is its share of the painted area, so that a pixel is painted as strongly in a small
-    region as in a large one, times its styles' weight relative to the other regions'. Transparent and unselected
-    pixels belong to no region.
-    """
-    cover = None
-    for part in (alpha, selection):
-        if part is not None:
-            cover = part if cover is None else cover * part
-    groups: list[tuple[Tensor | None, list[int]]] = []
-    free = [i for i, mask in enumerate(masks) if mask is None and styles[i].weight > 0]
-    taken = [i for i, mask in enumerate(masks) if mask is not None and styles[i].weight > 0]
-    if free:
-        rest = cover
-        if taken:
-            left = (1 - torch.stack([m for m in masks if m is not None]).sum(0)).clamp(0, 1)
-            rest = left if cover is None else left * cover
-        groups.append((rest, free))
-    for i in taken:
-        mask = masks[i]
-        assert mask is not None
-        groups.append((mask if cover is None else mask * cover, [i]))
-    if len(groups) == 1 and not taken:
-        return [Region(_average(styles, targets, free), 1.0, cover)]
-    area = 1.0 if cover is None else max(1e-9, float(cover.mean()))
-    typical = sum(styles[i].weight for i in [*free, *taken]) / len(groups)
-    found = []
-    for mask, members in groups:
-        assert mask is not None
-        share = float(mask.mean()) / area * sum(styles[i].weight for i in members) / typical
-        if share > 0:
-            found.append(Region(_average(styles, targets, members), share, mask))
-    if not found:
-        raise VaporbrushError("bad_field", "The styles' masks select nothing within what is to be painted.")
-    return found
-
-
-def _average(styles: Sequence[Style], targets: Sequence[Grams], members: Sequence[int]) -> Grams:
-    total = sum(styles[i].weight for i in members)
-    return {
-        tap: sum((targets[i][tap] * (styles[i].weight / total) for i in members), torch.zeros(()))
-        for tap in STYLE_LAYERS
-    }
+def slow(history: list[tuple[int, float]], enough: float) -> bool:
+    """Whether the loss fell by less than the share `enough` over the last WINDOW steps."""
+    step, total = history[-1]
+    before = [loss for number, loss in history if number <= step - WINDOW]
+    return bool(before) and before[-1] - total < enough * total
 
 
 def _no_image(side: int) -> tuple[bytes, int, int]:  # noqa: ARG001 - there is no picture yet
@@ -593,3 +371,6 @@ def _memory_errors() -> Iterator[None]:
         ):
             raise
         raise VaporbrushError("out_of_memory", "The device's memory does not suffice for this plan.") from error
+
+
+__all__ = ["Control", "Painter", "Painting", "Pictures"]

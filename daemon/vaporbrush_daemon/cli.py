@@ -74,7 +74,7 @@ def _run() -> int:
     except UsageError as error:
         context = getattr(error, "ctx", None)
         hint = f" See `{context.command_path} --help`." if context else ""
-        terminal.complain(f"{error.format_message()}{hint}")
+        terminal.complain(f"{error.format_message().rstrip('.')}.{hint}")
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
         return CANCELLED

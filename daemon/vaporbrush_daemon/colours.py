@@ -1,4 +1,4 @@
-"""Depths and colour spaces of decoded pixels: numbers to other numbers, no files."""
+"""Depths, sizes and colour spaces of decoded pixels: numbers to other numbers, no files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Literal
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Pixels = NDArray[Any]  # (H, W, C)
 Model = Literal["gray", "rgb", "cmyk"]
@@ -40,6 +41,14 @@ def straight(pixels: Pixels) -> Pixels:
     alpha = values[..., -1:]
     np.divide(values[..., :-1], alpha, out=values[..., :-1], where=alpha > 0)
     return scaled(values, pixels.dtype)
+
+
+def resized(values: Pixels, width: int, height: int) -> Pixels:
+    """(H, W, C) f32 at another size, bicubic and antialiased as the engine's own."""
+    if values.shape[:2] == (height, width):
+        return values
+    planes = [Image.fromarray(np.ascontiguousarray(values[..., c])) for c in range(values.shape[2])]
+    return np.stack([np.asarray(p.resize((width, height), Image.Resampling.BICUBIC)) for p in planes], axis=-1)
 
 
 def transform(colour: Pixels, source: bytes, target: bytes = SRGB, model: Model = "rgb") -> Pixels:

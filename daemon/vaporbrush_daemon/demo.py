@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -13,9 +14,9 @@ from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.errors import VaporbrushError
 
 from . import resources, terminal, weights
-from .commands.paint import carry_out
-from .reach import SERVE, STOP_S, wait_for
-from .stylize import Order, check_target
+from .commands.paint import carry_out, summarise
+from .reach import SERVE, STOP_S, has_ended, wait_for
+from .stylize import Order, check_target, load
 
 
 def run(out: Path, size: int) -> None:
@@ -27,6 +28,7 @@ def run(out: Path, size: int) -> None:
     order = Order(content=content, styles=("@vaporwave",), out=out, settings={"size": size})
     out.parent.mkdir(parents=True, exist_ok=True)
     check_target(order)
+    loaded = load(order, _no_job)
     if model.origin == "fetched":  # the private home has no models of its own
         os.environ[weights.VARIABLE] = str(model.path)
     # A short path, since a unix socket's may have 104 bytes.
@@ -36,21 +38,16 @@ def run(out: Path, size: int) -> None:
         client = connect(start=(*SERVE, "--idle-exit"), home=Path(folder), name="vaporbrush demo")
         pid = int(client.daemon["pid"])
         try:
-            told = carry_out(order, client, started=True, as_json=False)
+            told = carry_out(order, loaded, client)
         finally:
             client.shutdown(now=True)
-            if not wait_for(lambda: not _alive(pid), STOP_S):
+            if not wait_for(lambda: has_ended(Path(folder)), STOP_S):
                 os.kill(pid, signal.SIGTERM)
+    summarise(told)
     for phase, seconds in told["seconds"].items():
         typer.echo(f"  {phase:<10} {seconds:8.2f} s")
     typer.echo(f"The picture: {out.absolute()}")
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return False  # the number belongs to somebody else by now
-    return True
+def _no_job(name: str) -> NoReturn:
+    raise AssertionError(f"the demo continues no job ({name})")

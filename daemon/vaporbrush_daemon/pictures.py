@@ -32,7 +32,7 @@ from vaporbrush_protocol.recipe import Channels, Depth, Transfer
 from vaporbrush_protocol.recipe import Image as WireImage
 
 from . import pngchunks
-from .colours import SRGB, Model, Pixels, is_linear, same_space, scaled, straight, transform, unit
+from .colours import SRGB, Model, Pixels, is_linear, resized, same_space, scaled, straight, transform, unit
 
 KEYWORD = "vaporbrush"  # of the PNG text that holds the recipe
 MAX_FILE_BYTES = MAX_BLOB_BYTES  # no picture that fits a blob has a larger file
@@ -115,8 +115,11 @@ def read(path: Path) -> Picture:
         raise RequestError("bad_field", f"{path} is damaged and cannot be read ({reason}).") from None
 
 
-def read_mask(path: Path, width: int, height: int) -> Pixels:
-    """A mask, (H, W) u8: white paints, black and transparent keep. It must be as large as the content."""
+def read_mask(path: Path, width: int, height: int, size: tuple[int, int] | None = None) -> Pixels:
+    """A mask, (H, W) u8: white paints, black and transparent keep. It must be as large as the content.
+
+    `size` (width, height) is what it is then reduced to.
+    """
     picture = read(path)
     if (picture.width, picture.height) != (width, height):
         raise RequestError(
@@ -128,7 +131,7 @@ def read_mask(path: Path, width: int, height: int) -> Pixels:
     gray = pixels[..., :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709 luma
     if pixels.shape[2] == 4:
         gray = gray * pixels[..., 3]
-    return scaled(gray, np.dtype(np.uint8))
+    return scaled(resized(gray[..., None], *(size or (width, height)))[..., 0], np.dtype(np.uint8))
 
 
 def read_recipe(path: Path) -> Mapping[str, Any]:
@@ -169,6 +172,18 @@ def write(path: Path, picture: Picture, record: Mapping[str, Any] | None = None)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise RequestError("bad_field", f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def reduced(picture: Picture, side: int) -> Picture:
+    """The picture with its longest side `side` pixels long, antialiased; transparent pixels do not bleed."""
+    factor = side / max(picture.width, picture.height)
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    values = unit(picture.pixels)
+    if values.shape[2] == 3:
+        return replace(picture, pixels=scaled(resized(values, *size), picture.pixels.dtype))
+    colour, alpha = values[..., :3], values[..., 3:]
+    small = resized(np.concatenate([colour * alpha, alpha], axis=2), *size)
+    return replace(picture, pixels=scaled(straight(small), picture.pixels.dtype))
 
 
 def adapted(style: Picture, content: Picture) -> Picture:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from vaporbrush_protocol.client import Client, connect
-from vaporbrush_protocol.errors import LinkError, VaporbrushError
+from vaporbrush_protocol.errors import LinkError
 
-from . import terminal
+from . import instance, terminal
 
 SERVE = (sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground")
 STOP_S = 40.0  # a daemon that drains its jobs takes 15 s
@@ -26,14 +27,12 @@ def reach(*, start: bool = False) -> tuple[Client, bool]:
     return connect(start=(*SERVE, "--idle-exit"), name="vaporbrush"), True
 
 
-def is_running() -> bool:
-    """Whether a daemon of this home answers."""
+def has_ended(folder: Path) -> bool:
+    """Whether no daemon holds the lock of this home: the system drops it with the process, however that ends."""
     try:
-        connect().close()
-    except LinkError as error:
-        return error.code != "no_daemon"
-    except VaporbrushError:
-        return True  # it says that it is shutting down
+        instance.Lock(folder).release()
+    except instance.AlreadyRunning:
+        return False
     return True
 
 

@@ -32,7 +32,7 @@ SETTINGS = (
 )  # fmt: skip
 
 OnJob = Callable[[Job], None]
-OnUpload = Callable[[int, int], None]  # bytes done, bytes in all
+OnUpload = Callable[[str, int, int], None]  # what, bytes done, bytes in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,16 @@ def check_target(order: Order) -> None:
                 raise RequestError("bad_field", f"{out} is one of the inputs; -o has to name another file.")
 
 
-def load(order: Order, client: Client) -> Load:
-    """Read every picture and build the recipe. Raises `RequestError` for what is wrong with the order."""
+def load(order: Order, lookup: Callable[[str], Job]) -> Load:
+    """Read every picture and build the recipe. `lookup` finds the job that `--continue` names.
+
+    Raises `RequestError` for what is wrong with the order.
+    """
     content = pictures.read(order.content)
+    settings = dict(pictures.read_recipe(order.recipe)) if order.recipe else {}
+    side = _side(order, settings, content)
+    if side:
+        content = pictures.reduced(content, side)
     blobs: dict[str, Buffer] = {}
 
     def image(picture: Picture) -> Image:
@@ -106,11 +113,12 @@ def load(order: Order, client: Client) -> Load:
         blobs[made.blob] = data
         return made
 
-    def mask(path: Path) -> Image:
-        return gray(pictures.read_mask(path, content.width, content.height))
+    whole = pictures.read(order.content) if side and order.style_masks else content
 
-    settings = dict(pictures.read_recipe(order.recipe)) if order.recipe else {}
-    start, inherited = _start(order, client, image)
+    def mask(path: Path) -> Image:
+        return gray(pictures.read_mask(path, whole.width, whole.height, (content.width, content.height)))
+
+    start, inherited = _start(order, lookup, image)
     settings = {k: v for k, v in {**inherited, **settings}.items() if k in SETTINGS}
     tuned = _tuned(order.styles) if not settings else {}
     settings = {**tuned, **settings, **order.settings}
@@ -123,6 +131,21 @@ def load(order: Order, client: Client) -> Load:
         "outside": "content",
     }
     return Load(content, Recipe.from_wire(recipe), blobs)
+
+
+def _side(order: Order, settings: Mapping[str, Any], content: Picture) -> int | None:
+    """The longest side of the file to write, where it is smaller than the content's.
+
+    Who names a size gets a file of that size, as everywhere. With `auto`, and where a mask leaves pixels that have to
+    stay as they are, the file is as large as the content; a recipe does what the command did that it came from.
+    """
+    size = order.settings.get("size")
+    if size is None:
+        size, before = settings.get("size"), settings.get("content")
+        if not isinstance(before, Mapping) or size != max(before.get("width", 0), before.get("height", 0)):
+            return None
+    reduces = isinstance(size, int) and 0 < size < max(content.width, content.height) and order.mask is None
+    return size if reduces else None
 
 
 def _styles(
@@ -165,7 +188,9 @@ def shelf() -> Shelf:
     return Shelf(resources.art() / "styles", home() / "styles")
 
 
-def _start(order: Order, client: Client, image: Callable[[Picture], Image]) -> tuple[Image | None, Mapping[str, Any]]:
+def _start(
+    order: Order, lookup: Callable[[str], Job], image: Callable[[Picture], Image]
+) -> tuple[Image | None, Mapping[str, Any]]:
     """The picture that the painting begins with, and the settings that made it."""
     if order.go_on is None:
         return None, {}
@@ -175,7 +200,7 @@ def _start(order: Order, client: Client, image: Callable[[Picture], Image]) -> t
         colours = Picture(picture.pixels[..., :3], picture.profile, transfer=picture.transfer)
         found = (picture.recipe or {}).get("recipe", {})
         return image(colours), found if isinstance(found, dict) else {}
-    job = find_job(client, order.go_on)
+    job = lookup(order.go_on)
     if job.canvas is None:
         raise RequestError("bad_field", f"The job {order.go_on} is {job.state} and has no painting to go on from.")
     recipe = (job.result or {}).get("recipe", {})
@@ -202,7 +227,7 @@ def upload(client: Client, blobs: Mapping[str, Buffer], on_bytes: OnUpload) -> T
 
         def step(have: int, _size: int, first: list[int] = first, done: int = done) -> None:
             first.append(have)
-            on_bytes(done + have, total)
+            on_bytes("Sending the pictures", done + have, total)
 
         client.upload(data, step, blob=blob)
         size = memoryview(data).nbytes
@@ -221,6 +246,7 @@ def paint(client: Client, loaded: Load, order: Order, on_job: OnJob) -> tuple[Jo
         wait_s=WATCH_S,
         on_lease_end="cancel",  # nobody else waits for this file
         label=order.content.name,
+        release=False,  # for `--continue`
     )
     assert job.image is not None
     return job, pictures.received(bytes(data), job.image, loaded.content)
@@ -261,8 +287,8 @@ def report(
         "out": str(order.out),
         "job": job.job,
         **{name: result.get(name) for name in shown},
-        "seconds": {**result.get("seconds", {}), **{name: round(value, 3) for name, value in seconds.items()}},
-        "daemon": dict(daemon),
+        "seconds": {**result.get("seconds", {}), **seconds},
+        "daemon": {name: daemon.get(name) for name in ("daemon", "boot", "pid")},
         "uploaded": {"blobs": transfer.blobs, "bytes": transfer.bytes},
         "reused": {"blobs": transfer.reused_blobs, "bytes": transfer.reused_bytes},
         "notes": list(job.notes),

@@ -213,13 +213,15 @@ class Client:
         on_lease_end: OnLeaseEnd = "finish",
         label: str = "",
         into: Buffer | None = None,
+        release: bool = True,
     ) -> tuple[Job, Buffer]:
         """Upload, submit, watch, download, release: the whole of it, through restarts of the daemon.
 
         `pictures` are the bytes of `recipe.images` by sha256 (see `Image.of`); what the daemon has already may be left
         out. Returns the finished job, whose `image` describes the pixels, and the pixels. When `on_progress` raises,
         the job is cancelled and the exception goes on. `on_progress` is called after every change and at the latest
-        every `wait_s`, and may use this client (to `finish` or `cancel`). Raises `RemoteError` with the job's error.
+        every `wait_s`, and may use this client (to `finish` or `cancel`). Without `release`, the daemon keeps the
+        result for a while, and its `canvas` can be gone on from. Raises `RemoteError` with the job's error.
         """
         identity = job or str(uuid.uuid4())
 
@@ -251,14 +253,14 @@ class Client:
                     self.cancel(identity)
                 raise
             if state.state != "failed" or self.daemon.get("boot") == boot:
-                return state, self._collected(state, into)
+                return state, self._collected(state, into, release=release)
         raise LinkError(
             "link_lost",
             f"The daemon was restarted {MAX_RESTARTS} times while it painted this. "
             f"Its log ({self.daemon.get('log') or 'see `vaporbrush logs`'}) tells why.",
         )
 
-    def _collected(self, state: Job, into: Buffer | None) -> Buffer:
+    def _collected(self, state: Job, into: Buffer | None, *, release: bool) -> Buffer:
         if state.state == "failed" and state.error is not None:
             raise state.error
         if state.state == "cancelled":
@@ -268,8 +270,9 @@ class Client:
         if image is None:
             raise LinkError("bad_reply", f"The daemon says that the job is {state.state}, but sends no picture.")
         pixels = self.download(image, into)
-        with suppress(RemoteError):  # the picture is here; a daemon that has forgotten the job has released it
-            self.release(state.job)
+        if release:
+            with suppress(RemoteError):  # the picture is here; a daemon that has forgotten the job has released it
+                self.release(state.job)
         return pixels
 
 

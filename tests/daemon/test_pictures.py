@@ -15,7 +15,7 @@ import tifffile
 from PIL import ExifTags, Image, ImageCms
 
 from vaporbrush_daemon import pictures, pngchunks
-from vaporbrush_daemon.colours import SRGB, same_space, scaled, transform
+from vaporbrush_daemon.colours import SRGB, same_space, scaled, transform, unit
 from vaporbrush_protocol.errors import RequestError
 
 
@@ -369,3 +369,21 @@ def test_real_photographs_are_read(shared: Path) -> None:
         found = pictures.read(path)
         with Image.open(path) as seen:
             assert {found.width, found.height} == set(seen.size)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32])
+def test_a_reduced_picture_keeps_its_depth_and_its_mean(dtype: type) -> None:
+    picture = pictures.Picture(noise(3, dtype, (60, 90)), DISPLAY_P3)
+    small = pictures.reduced(picture, 45)
+    assert (small.width, small.height) == (45, 30)
+    assert small.pixels.dtype == dtype
+    assert small.profile == DISPLAY_P3
+    assert abs(unit(small.pixels).mean() - unit(picture.pixels).mean()) < 0.01
+
+
+def test_reducing_does_not_bleed_the_colour_of_transparent_pixels() -> None:
+    pixels = np.zeros((40, 40, 4), np.uint8)
+    pixels[:, :20] = (255, 0, 0, 255)
+    pixels[:, 20:] = (0, 255, 0, 0)
+    small = pictures.reduced(pictures.Picture(pixels), 13).pixels
+    assert small[small[..., 3] > 8][:, 1].max() < 8

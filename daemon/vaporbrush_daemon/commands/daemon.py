@@ -13,7 +13,7 @@ import typer
 
 from vaporbrush_daemon import config, terminal
 from vaporbrush_daemon.commands import Json
-from vaporbrush_daemon.reach import SERVE, STOP_S, is_running, reach, wait_for
+from vaporbrush_daemon.reach import SERVE, STOP_S, has_ended, reach, wait_for
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import Connection, home
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
@@ -72,7 +72,7 @@ def stop(
     with client:
         pid = int(client.daemon["pid"])
         client.shutdown(now=now)
-    if not wait_for(lambda: not is_running(), STOP_S):
+    if not wait_for(lambda: has_ended(home()), STOP_S):
         raise VaporbrushError("internal", f"The daemon (process {pid}) has not ended within {STOP_S:.0f} s.")
     typer.echo("The daemon has ended.")
 

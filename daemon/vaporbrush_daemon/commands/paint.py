@@ -17,9 +17,10 @@ from vaporbrush_daemon.reach import reach
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.job import Job
 
 if TYPE_CHECKING:
-    from vaporbrush_daemon.stylize import Order  # imports numpy, which only painting commands need
+    from vaporbrush_daemon.stylize import Load, Order  # imports numpy, which only painting commands need
 
 LOOK, HOW, INPUT = "The look", "How it is painted", "Masks and beginnings"
 
@@ -47,7 +48,7 @@ def stylize(
     size: Annotated[
         str | None,
         _look(
-            "Longest side that is painted: pixels, full, or auto (as large as the quality's time allows).",
+            "Longest side in pixels; full: the picture's own; auto: painted as large as the quality's time allows.",
             "auto",
             metavar="N|full|auto",
         ),
@@ -159,47 +160,53 @@ def stylize(
         recipe=recipe,
         go_on=go_on,
     )
+    began = time.perf_counter()
     work.check_target(order)
+    loaded = work.load(order, _lookup)
+    read_s = time.perf_counter() - began
     client, started = reach(start=True)
     with client:
-        carry_out(order, client, started=started, as_json=as_json)
+        connect_s = time.perf_counter() - began - read_s
+        told = carry_out(order, loaded, client, quiet=as_json)
+    told["daemon"]["started"] = started
+    told["seconds"] |= {"read": read_s, "connect": connect_s, "all": time.perf_counter() - began}
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        summarise(told)
 
 
-def carry_out(order: Order, client: Client, *, started: bool, as_json: bool) -> dict[str, Any]:
-    """Paint an order and tell about it. Returns what `--json` prints."""
+def _lookup(name: str) -> Job:
+    from vaporbrush_daemon.stylize import find_job
+
+    client, _ = reach()
+    with client:
+        return find_job(client, name)
+
+
+def carry_out(order: Order, loaded: Load, client: Client, *, quiet: bool = False) -> dict[str, Any]:
+    """Paint an order while telling how far it is. Returns what `--json` prints."""
     from vaporbrush_daemon import stylize as work
 
-    began = time.perf_counter()
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal is a Ctrl-C too: nobody waits for the file any more
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     note = work.other_weights(client.status(), os.environ.get(weights.VARIABLE))
     if note:
         terminal.say(note)
-    loaded = work.load(order, client)
-    read_s = time.perf_counter() - began
     try:
-        with terminal.showing(quiet=as_json and not terminal.err.is_terminal) as shows:
-            uploading = time.perf_counter()
-            transfer = work.upload(
-                client, loaded.blobs, lambda done, size: shows.bytes("Sending the pictures", done, size)
-            )
-            upload_s = time.perf_counter() - uploading
-            if not as_json:
+        with terminal.showing(quiet=quiet and not terminal.err.is_terminal) as shows:
+            began = time.perf_counter()
+            transfer = work.upload(client, loaded.blobs, shows.bytes)
+            upload_s = time.perf_counter() - began
+            if not quiet:
                 _foretell(client.estimate(loaded.recipe))
             job, picture = work.paint(client, loaded, order, shows.job)
     except KeyboardInterrupt:
         terminal.say("Cancelled; nothing was written.")
         raise typer.Exit(CANCELLED) from None
     write_s = work.save(order, job, picture)
-    daemon = {"started": started, "version": client.daemon.get("daemon"), "boot": client.daemon.get("boot")}
-    seconds = {"read": read_s, "upload": upload_s, "write": write_s, "all": time.perf_counter() - began}
-    told = work.report(order, job, transfer, daemon, seconds)
-    if as_json:
-        typer.echo(json.dumps(told))
-    else:
-        _tell(told)
-    return told
+    return work.report(order, job, transfer, client.daemon, {"upload": upload_s, "write": write_s})
 
 
 def _foretell(estimate: dict[str, Any]) -> None:
@@ -211,9 +218,11 @@ def _foretell(estimate: dict[str, Any]) -> None:
     terminal.say(f"Painting {painted}{of} with {estimate['model']} on {estimate['device']}, {guess}{took}.")
 
 
-def _tell(told: dict[str, Any]) -> None:
-    painted, delivered = "×".join(map(str, told["painted"])), "×".join(map(str, told["delivered"]))
-    at = painted if painted == delivered else f"{delivered}, painted at {painted}"
+def summarise(told: dict[str, Any]) -> None:
+    """The result in one line, after whatever the painter remarks."""
+    delivered = "×".join(map(str, told["delivered"] or ()))
+    painted = "×".join(map(str, told["painted"] or ()))
+    at = delivered if painted in ("", delivered) else f"{delivered}, painted at {painted}"
     took = terminal.duration(told["seconds"]["all"])
     for note in told["notes"]:
         terminal.say(note)

@@ -11,7 +11,6 @@ import secrets
 import signal
 import socket
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +31,7 @@ from . import effects as fx
 from . import instance, logs
 from .aside import Aside
 from .auth import DOMAIN, Gate
+from .clock import AwakeClock
 from .config import Config, ConfigError
 from .handlers import Handlers, Life, Reply, Ticket
 from .jobs import Job
@@ -46,9 +46,6 @@ EXIT_CONFIG = 78  # EX_CONFIG: it will not work before somebody changes somethin
 BURST = 64  # messages taken from clients before workers, newcomers and time get their turn
 HOUSEKEEPING_S = 5.0  # socket file still there? anything expired?
 SESSION_TTL_S = 4 * MAX_WATCH_S  # libzmq does not say that a peer has gone
-SLEPT_S = (
-    2.0  # a loop that wakes up so much too late was stopped, with its clients and workers: no time passed for them
-)
 LINGER_MS = 1000  # the last replies get this long to leave
 
 
@@ -57,7 +54,7 @@ class Front:
 
     def __init__(self, config: Config, connection: Connection, notifier: Notifier) -> None:
         self._config, self._notifier = config, notifier
-        self._lost = 0.0
+        self.now = AwakeClock()
         self._life = Life(secrets.token_hex(8), self.now())
         self.counters: Counter[str] = Counter()
         policy = fx.Policy(
@@ -89,13 +86,10 @@ class Front:
         )
         self._sessions: dict[bytes, tuple[Session, float]] = {}
         self._socket_file: tuple[Path, int] | None = None  # and its inode
+        self._inherited = False  # whether the service manager made that file
         self._asked_last = self.now()
         self._stop_at: float | None = None
         self._dawn, self._bell = socket.socketpair()  # signals ring; the poller hears
-
-    def now(self) -> float:
-        """Monotonic seconds, without those in which this process was stopped."""
-        return time.monotonic() - self._lost
 
     # -- beginning and end
 
@@ -139,6 +133,12 @@ class Front:
         self._aside.close()
         self._spool.close()
         self._router.close(linger=LINGER_MS)
+        if (
+            self._socket_file is not None
+            and not self._inherited
+            and _inode(self._socket_file[0]) == self._socket_file[1]
+        ):
+            self._socket_file[0].unlink()  # libzmq leaves it
         self._gate.close()
         self._context.term()
         self._dawn.close()
@@ -162,16 +162,17 @@ class Front:
         poller.register(self._dawn.fileno(), zmq.POLLIN)
         beats = [HOUSEKEEPING_S] + ([self._notifier.watchdog_s] if self._notifier.watchdog_s else [])
         housekeeping = beat = self.now()
+        slept = self.now.lost
         while not self._ended():
             now = self.now()
             deadlines = [self._scheduler.next_deadline(now), self._stop_at, housekeeping + HOUSEKEEPING_S]
             wait_s = min([min(beats), *(max(0.0, due - now) for due in deadlines if due is not None)])
             # Rounded up: a poll that returns a fraction early would only poll again.
+            self.now.expect(wait_s)
             ready = dict(poller.poll(int(wait_s * 1000) + 1))
-            late = self.now() - now - wait_s
-            if late > SLEPT_S:
-                self._lost += late
-                logs.event("slept", seconds=late)
+            if self.now.lost > slept:
+                logs.event("slept", seconds=self.now.lost - slept)
+                slept = self.now.lost
             if self._dawn.fileno() in ready:
                 self._dawn.recv(4096)
             self._gate.serve()
@@ -204,8 +205,8 @@ class Front:
         for peer in [p for p, (s, used) in self._sessions.items() if used < now - SESSION_TTL_S and not s.outstanding]:
             del self._sessions[peer]
         if self._socket_file is not None and self._socket_file[1] != _inode(self._socket_file[0]):
-            # Somebody deleted or replaced the file. The old listener stays on its nameless inode: to unbind it would
-            # make libzmq unlink, some time later, the path that is bound anew here.
+            # Somebody deleted or replaced the file. The old listener stays on its nameless inode and costs one
+            # descriptor: libzmq ends listeners in its own time, and must not meddle with the new one.
             logs.event("socket_file_gone", path=self._socket_file[0])
             self._router.setsockopt(zmq.USE_FD, -1)
             self._bind_path(self._socket_file[0])
@@ -218,6 +219,7 @@ class Front:
         inherited = inherited_socket()
         if inherited is not None:
             self._router.setsockopt(zmq.USE_FD, inherited[0])
+            self._inherited = True
         path = Path(inherited[1]) if inherited is not None else instance.socket_path(self._config.home)
         self._bind_path(path)
         return [f"ipc://{path}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from .jobs import Job, digest
 from .pool import Pool
 from .scheduler import Scheduler
 from .spool import Spool
-from .styles import Decoded, Pixels, Shelf, StyleFile, decode
+from .styles import Decoded, Shelf, StyleFile, decode
 
 LIST_BYTES = 40 * 1024  # of a page of jobs, well within a header
 DAEMON = f"vaporbrush {__version__}"
@@ -71,7 +72,7 @@ class Handlers:
         self._scheduler, self._spool, self._pool, self._aside = scheduler, spool, pool, aside
         self._execute, self._stop, self._clock = execute, stop, clock
         self._shelf = Shelf(resources.art() / "styles", config.home / "styles")
-        self._decoded: dict[tuple[str, int], tuple[Image, Image]] = {}  # (path, stamp) → picture, thumbnail
+        self._decoded: dict[tuple[str, int], Decoded] = {}  # by path and stamp
         self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
             m.Hello: lambda _r, _t: self._hello(),
             m.Ping: lambda _r, _t: {},
@@ -208,44 +209,40 @@ class Handlers:
     def _with_styles(self, files: list[StyleFile], respond: Respond, then: Callable[[], dict[str, Any]]) -> None:
         """Respond with `then()` once every style's pixels are in the spool; those that are not are decoded aside."""
         missing = [file for file in files if not self._pixels_here(file)]
+        if not missing:
+            respond((then(), None))
+            return
+        work = f"styles-{uuid.uuid4()}"
+        out = self._spool.work(work)
 
-        def work() -> list[Decoded | RequestError]:
-            return [_decoded(file) for file in missing]
-
-        def keep(decoded: list[Decoded | RequestError] | Exception) -> None:
+        def keep(decoded: list[Decoded | str] | Exception) -> None:
             try:
-                self._keep_styles(missing, decoded)
+                self._keep_styles(work, missing, decoded)
                 respond((then(), None))
             except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets its reply
                 respond(error)
 
-        if missing:
-            self._aside.do(Task(work, keep))
-        else:
-            respond((then(), None))
+        self._aside.do(Task(lambda: decode([file.path for file in missing], out), keep))
 
-    def _keep_styles(self, files: list[StyleFile], decoded: list[Decoded | RequestError] | Exception) -> None:
+    def _keep_styles(self, work: str, files: list[StyleFile], decoded: list[Decoded | str] | Exception) -> None:
         if isinstance(decoded, Exception):
             raise decoded
-        now = self._clock()
-        for file, pixels in zip(files, decoded, strict=True):
-            if isinstance(pixels, Decoded):
-                kept = (self._keep(now, pixels.picture), self._keep(now, pixels.thumb))
-                self._decoded[str(file.path), file.stamp] = kept
-
-    def _keep(self, now: float, pixels: Pixels) -> Image:
-        blob = self._spool.add(now, pixels.data)
-        return Image(blob, pixels.width, pixels.height, "RGBA" if pixels.channels == "RGBA" else "RGB")
+        self._spool.adopt(self._clock(), work)
+        for file, found in zip(files, decoded, strict=True):
+            if isinstance(found, Decoded):
+                self._decoded[str(file.path), file.stamp] = found
+            else:
+                logs.event("style_not_read", style=file.name, path=file.path, reason=found)
 
     def _pixels_here(self, file: StyleFile) -> bool:
-        images = self._decoded.get((str(file.path), file.stamp), ())
-        return bool(images) and all(self._spool.size(image.blob) is not None for image in images)
+        found = self._decoded.get((str(file.path), file.stamp))
+        return found is not None and all(self._spool.size(i.blob) is not None for i in (found.picture, found.thumb))
 
     def _styles(self) -> dict[str, Any]:
         shown = []
         for file in self._shelf.files():
             if self._pixels_here(file):  # a file that is no picture is left out
-                picture, thumb = self._decoded[str(file.path), file.stamp]
+                found = self._decoded[str(file.path), file.stamp]
                 shown.append(
                     {
                         "name": file.name,
@@ -253,9 +250,9 @@ class Handlers:
                         "description": file.description,
                         "strength": file.strength,
                         "style_scale": file.style_scale,
-                        "width": picture.width,
-                        "height": picture.height,
-                        "thumb": thumb.to_wire(),
+                        "width": found.picture.width,
+                        "height": found.picture.height,
+                        "thumb": found.thumb.to_wire(),
                     }
                 )
         return {"styles": shown}
@@ -330,7 +327,7 @@ class Handlers:
             file = files[style.name]
             if not self._pixels_here(file):
                 raise RequestError("bad_field", f"The style picture {file.path} cannot be read; replace it.")
-            return replace(style, name="", image=self._decoded[str(file.path), file.stamp][0])
+            return replace(style, name="", image=self._decoded[str(file.path), file.stamp].picture)
 
         styles = tuple(picture(style) for style in recipe.styles)
         return replace(recipe, styles=styles, model=self._model(recipe.model))
@@ -386,10 +383,3 @@ class Handlers:
                 return {"jobs": shown, "more": True}
             shown.append(wire)
         return {"jobs": shown, "more": more}
-
-
-def _decoded(file: StyleFile) -> Decoded | RequestError:
-    try:
-        return decode(file)
-    except RequestError as error:
-        return error

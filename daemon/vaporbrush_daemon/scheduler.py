@@ -182,7 +182,7 @@ class Scheduler:
     ) -> list[Effect]:
         """A step is done; `preview` is width, height and RGB bytes."""
         slot = self.slots[key]
-        slot.heard, slot.loading = now, progress.phase == "loading"
+        slot.heard, slot.loading = now, progress.phase in ("loading", "measuring")
         job = self._running(slot, job_id)
         if job is not None:
             job.progress = progress

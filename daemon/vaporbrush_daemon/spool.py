@@ -232,14 +232,6 @@ class Spool:
         facts.used = now
         return data, facts.size
 
-    def add(self, now: float, data: bytes) -> str:
-        """Keep bytes that the daemon itself made. Returns their name."""
-        blob = hashlib.sha256(data).hexdigest()
-        if blob not in self._blobs:
-            self.put(now, blob, len(data), 0, data)
-        self._blobs[blob].used = now
-        return blob
-
     def discard(self, blobs: Iterable[str]) -> None:
         """Drop blobs that nobody wants any more."""
         for blob in blobs:

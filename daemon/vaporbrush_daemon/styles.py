@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tomllib
 
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_NAME_BYTES
-from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, Image
 
-from . import logs
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 THUMB_SIDE = 128  # pixels
 MAX_STYLE_SIDE = 4096  # pixels; beyond this a style shows no more strokes, and its pixels would fill the spool
@@ -35,21 +41,11 @@ class StyleFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Pixels:
-    """Packed rows of 8 bits, sRGB; `channels` is RGB or RGBA."""
-
-    width: int
-    height: int
-    channels: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Decoded:
-    """A style picture and its thumbnail (RGB)."""
+    """A style picture and its thumbnail, as blobs."""
 
-    picture: Pixels
-    thumb: Pixels
+    picture: Image
+    thumb: Image
 
 
 class Shelf:
@@ -100,27 +96,47 @@ class Shelf:
                 yield StyleFile(name, title, "", DEFAULT_STRENGTH, 1.0, path, path.stat().st_mtime_ns)
 
 
-def decode(file: StyleFile) -> Decoded:
-    """Read the picture, upright and in sRGB. Raises `bad_field` for a file that is no picture."""
-    from PIL import Image, ImageOps
+def decode(paths: Sequence[Path], out: Path) -> list[Decoded | str]:
+    """Decode pictures in a process of its own: their blobs go to `out`. For a file that is no picture, why.
 
-    try:
-        with Image.open(file.path) as opened:
-            opened.draft("RGB", (MAX_STYLE_SIDE, MAX_STYLE_SIDE))  # a JPEG is read smaller at no cost
-            image = _srgb(ImageOps.exif_transpose(opened))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        logs.event("style_not_read", style=file.name, path=file.path, reason=error)
-        raise RequestError("bad_field", f"The style picture {file.path} cannot be read: {error}.") from error
-    image.thumbnail((MAX_STYLE_SIDE, MAX_STYLE_SIDE), Image.Resampling.LANCZOS)
+    Pillow stays out of the front, with its memory and with whatever a damaged file may do to it.
+    """
+    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.styles", str(out), *map(str, paths)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    found: list[Decoded | str] = []
+    for line in done.stdout.splitlines():
+        told = json.loads(line)
+        try:
+            found.append(Decoded(*(Image.from_wire(name, told[name]) for name in ("picture", "thumb"))))
+        except KeyError:
+            found.append(str(told["error"]))
+    if len(found) < len(paths):
+        last = (done.stderr.strip().splitlines() or [""])[-1]
+        found += [f"its decoder ended with status {done.returncode} {last}".strip()] * (len(paths) - len(found))
+    return found
+
+
+def _decode_here(path: Path, out: Path) -> dict[str, dict[str, object]]:
+    """Read a picture, upright and in sRGB, and write its pixels and its thumbnail's as blobs."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    with Pillow.open(path) as opened:
+        opened.draft("RGB", (MAX_STYLE_SIDE, MAX_STYLE_SIDE))  # a JPEG is read smaller at no cost
+        image = _srgb(ImageOps.exif_transpose(opened))
+    image.thumbnail((MAX_STYLE_SIDE, MAX_STYLE_SIDE), Pillow.Resampling.LANCZOS)
     small = image.convert("RGB")
-    small.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
-    return Decoded(
-        picture=Pixels(image.width, image.height, image.mode, image.tobytes()),
-        thumb=Pixels(small.width, small.height, "RGB", small.tobytes()),
-    )
+    small.thumbnail((THUMB_SIDE, THUMB_SIDE), Pillow.Resampling.LANCZOS)
+    made: dict[str, dict[str, object]] = {}
+    for name, pixels in (("picture", image), ("thumb", small)):
+        data = pixels.tobytes()
+        blob = hashlib.sha256(data).hexdigest()
+        (out / blob).write_bytes(data)
+        made[name] = Image(blob, pixels.width, pixels.height, "RGBA" if pixels.mode == "RGBA" else "RGB").to_wire()
+    return made
 
 
-def _srgb(image: Image.Image) -> Image.Image:  # type: ignore[name-defined]  # noqa: F821
+def _srgb(image: PillowImage) -> PillowImage:
     """The picture as RGB or, where it has transparency, RGBA, in sRGB."""
     from PIL import ImageCms
 
@@ -131,7 +147,23 @@ def _srgb(image: Image.Image) -> Image.Image:  # type: ignore[name-defined]  # n
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             made = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
         except ImageCms.PyCMSError as error:
-            logs.event("profile_ignored", reason=error)
+            sys.stderr.write(f"profile ignored: {error}\n")
         else:
             return made if made is not None else image.convert(mode)
     return image.convert(mode)
+
+
+def main() -> None:
+    """`python -m vaporbrush_daemon.styles OUT PATH…`: one JSON object per picture on stdout."""
+    out, *paths = map(Path, sys.argv[1:])
+    for path in paths:
+        told: dict[str, object]
+        try:
+            told = {**_decode_here(path, out)}
+        except Exception as error:  # noqa: BLE001 -- Pillow's decoders raise whatever they like
+            told = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -36,7 +36,8 @@ from . import resources, weights
 from .pool import LENGTH, frames
 
 if TYPE_CHECKING:
-    from .engine.paint import Painter, Painting, Pictures
+    from .engine.layers import Pictures
+    from .engine.paint import Painter, Painting
 
 NICENESS = 10  # a canvas must stay fluent while the CPU paints
 ALIVE_S = 1.0  # a sign of life at least so often, as long as the step loop turns
@@ -198,7 +199,7 @@ class Worker:
 def _pictures(recipe: Recipe, files: Mapping[str, Path]) -> tuple[Pictures, bool]:
     """The recipe's pictures as arrays, and whether the content had values outside 0 to 1."""
     from . import pixels
-    from .engine.paint import Pictures
+    from .engine.layers import Pictures
 
     def read(image: Image) -> Any:
         with _mapped(files[image.blob]) as data:

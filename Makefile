@@ -1,0 +1,62 @@
+# The same commands for people and for CI. The environment is .venv, made by whichever target needs it first.
+#
+#   make demo    paint the bundled pair into build/demo.png
+#   make test    everything that the tests need, then the tests (as root also those in a real Krita and GIMP)
+#   make check   formatting, lint, types
+#   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
+#   make bench   the figures of the README
+#   make dist    wheel, sdist and the plug-ins' zips, built and checked
+#
+# PYTHON names the interpreter to make .venv with (3.11 or newer, with venv).
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
+BIN := .venv/bin
+READY := .venv/ready
+TESTS ?=
+
+.PHONY: demo test check hosts host-root bench dist clean
+.DEFAULT_GOAL := demo
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Vaporbrush needs Python 3.11 or newer; '$(PYTHON)' is older or not there. Name another: make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) comes without venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || echo "Making .venv (with torch's GPU build, about 5 GB; README.md says how to choose another) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/vaporbrush demo --out build/demo.png
+
+check: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+test: $(READY) host-root
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+
+# Without root there is no chroot, so the tests in real programs run only where the system's own are new enough.
+host-root: $(READY)
+	@if [ "$$(id -u)" = 0 ] || $(BIN)/python tests/hosts/root.py --check >/dev/null 2>&1; then \
+		$(BIN)/python tests/hosts/root.py; \
+	elif [ "$$CI" = true ]; then \
+		echo "CI has to run the tests in a real Krita and GIMP, and building their root needs root." >&2; exit 1; \
+	else \
+		echo "Left out without root: the tests in a real Krita and GIMP (tests/hosts)."; \
+	fi
+
+hosts: $(READY) host-root
+	$(BIN)/python -m pytest tests/hosts
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+dist: $(READY)
+	$(BIN)/python daemon/tools/release.py
+
+clean:
+	rm -rf build dist

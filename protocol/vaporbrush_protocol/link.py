@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from .errors import LinkError
 from .limits import CONNECT_TIMEOUT_S
 from .zmtp import Conversation, framed
 
+# A host program may have started Python without its signal handlers: then a write to a closed socket raises SIGPIPE,
+# which would end the host.
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+MACOS_NO_SIGNAL = 0x1022  # SO_NOSIGPIPE, which Python has no name for
 MAX_PIECES = 16  # per sendmsg; far below every system's IOV_MAX
 BACKLOG_WAIT_S = 0.02  # a unix socket whose backlog is full refuses instead of waiting
 
@@ -26,6 +31,8 @@ class Link:
         self.where = where
         self._socket = plain
         self._socket.setblocking(False)
+        if sys.platform == "darwin":  # pragma: no cover
+            self._socket.setsockopt(socket.SOL_SOCKET, MACOS_NO_SIGNAL, 1)
         self._conversation = Conversation(token)
         self._unsent: deque[memoryview] = deque()
 
@@ -97,7 +104,7 @@ class Link:
                 self._conversation.outgoing.clear()
             try:
                 if hasattr(self._socket, "sendmsg"):
-                    sent = self._socket.sendmsg(list(islice(self._unsent, MAX_PIECES)))
+                    sent = self._socket.sendmsg(list(islice(self._unsent, MAX_PIECES)), (), NO_SIGNAL)
                 else:  # Windows
                     sent = self._socket.send(self._unsent[0])
             except (BlockingIOError, InterruptedError):

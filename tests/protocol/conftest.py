@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.router import Router
+
+settings.register_profile("busy", deadline=None)  # a busy machine is no defect of the code
+settings.load_profile("busy")
 
 
 @pytest.fixture

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import vaporbrush_protocol
 from support.listener import Listener
 from support.router import TOKEN, Router
 from vaporbrush_protocol.codec import decode, encode
@@ -232,6 +236,36 @@ def test_two_sides_that_both_send_do_not_wait_for_each_other() -> None:
         for _ in range(12):
             assert len(link.receive(10)[1]) == MAX_CHUNK_BYTES
         link.close()
+
+
+def test_a_daemon_that_closes_the_connection_does_not_end_the_host_program(folder: Path) -> None:
+    host = """
+import signal, sys
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in a program that embeds Python without its signal handlers
+from vaporbrush_protocol import Connection, LinkError
+from vaporbrush_protocol.link import Link
+link = Link.open(Connection((sys.argv[1],), "sesame"))
+try:
+    while True:
+        link.send([b"VPBR/1", bytes(10)], 5)
+except LinkError as error:
+    print(error.code)
+"""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(HANDSHAKE)
+        connection.recv(64)
+
+    with Listener(folder / "socket", serve) as listener:
+        done = subprocess.run(
+            [sys.executable, "-c", host, listener.endpoint],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": str(Path(vaporbrush_protocol.__file__).parents[1])},
+        )
+    assert (done.returncode, done.stdout) == (0, "link_lost\n"), done.stderr
 
 
 def test_a_reset_connection_is_a_lost_link() -> None:

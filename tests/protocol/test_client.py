@@ -518,6 +518,14 @@ def test_stylize_needs_no_bytes_that_the_daemon_has(router: Router, client: Clie
     assert router.names() == ["submit", "get", "release"]
 
 
+def test_stylize_leaves_the_result_where_it_is_to_go_on_from(router: Router, client: Client) -> None:
+    image, pixels = square()
+    router.blobs[image.blob] = Blob(len(pixels), bytearray(pixels))
+    router.answers["submit"] = finished(image)
+    client.stylize(recipe(image), {}, release=False)
+    assert router.names() == ["submit", "get"]
+
+
 def test_stylize_raises_the_job_s_own_error(router: Router, client: Client) -> None:
     image, pixels = square()
     error = {"code": "diverged", "message": "The loss became nan.", "retryable": False}

@@ -1,4 +1,4 @@
-"""A watercolour meadow: poppies and cornflowers in transparent washes, wet in wet behind, crisp-edged in front."""
+"""A watercolour of an autumn lake: transparent washes, wet in wet in the sky, crisp-edged touches in front."""
 
 from __future__ import annotations
 
@@ -15,28 +15,23 @@ BLUE, VIOLET, CERULEAN = "#2c4fc0", "#6a45b5", "#3f9fd0"
 SAP, OLIVE, VIRIDIAN, YELLOW = "#5f9a2e", "#8a8f2a", "#1f7f62", "#f6c92e"
 SEPIA = "#2b2028"
 
-POPPIES = (  # x, y, size, colours of the petals
-    (205.0, 305.0, 118.0, (RED, ORANGE)),
-    (520.0, 330.0, 140.0, (RED, ROSE)),
-    (830.0, 380.0, 128.0, (ORANGE, RED)),
-    (372.0, 560.0, 96.0, (ROSE, RED)),
-    (680.0, 590.0, 108.0, (RED, ORANGE)),
-    (88.0, 560.0, 88.0, (ORANGE, ROSE)),
-    (965.0, 610.0, 92.0, (ROSE, RED)),
-    (700.0, 150.0, 72.0, (RED, ROSE)),
+SHORE = 508.0
+HILLS = (  # height of the crest, roughness, colours from left to right, strength
+    (250.0, 62.0, (VIOLET, CERULEAN), 0.34),
+    (318.0, 54.0, (BLUE, ROSE), 0.40),
+    (382.0, 40.0, (CERULEAN, VIRIDIAN), 0.55),
+    (446.0, 26.0, (SAP, VIRIDIAN), 0.66),
 )
-CORNFLOWERS = (  # x, y, size
-    (345.0, 180.0, 50.0),
-    (655.0, 430.0, 46.0),
-    (235.0, 470.0, 48.0),
-    (930.0, 215.0, 52.0),
-    (520.0, 545.0, 44.0),
-    (815.0, 640.0, 50.0),
-    (70.0, 400.0, 44.0),
-    (560.0, 130.0, 40.0),
-    (220.0, 660.0, 50.0),
+TREES = (  # x, foot, height, colours of the leaves
+    (118.0, 588.0, 330.0, (ORANGE, YELLOW, RED)),
+    (262.0, 556.0, 215.0, (SAP, YELLOW, OLIVE)),
+    (742.0, 540.0, 190.0, (ROSE, ORANGE, YELLOW)),
+    (884.0, 592.0, 370.0, (RED, ORANGE, ROSE)),
+    (1000.0, 560.0, 250.0, (YELLOW, SAP, ORANGE)),
+    (560.0, 520.0, 105.0, (SAP, VIRIDIAN, YELLOW)),
+    (640.0, 522.0, 130.0, (ORANGE, OLIVE, YELLOW)),
+    (420.0, 518.0, 120.0, (YELLOW, ORANGE, SAP)),
 )
-FAR_FLOWERS = ((420, 150, 46), (640, 250, 40), (90, 210, 44), (960, 250, 46), (300, 330, 38), (760, 120, 34))
 
 
 class Sheet:
@@ -49,22 +44,20 @@ class Sheet:
         self.edge_x, self.edge_y = 2.6 * frame.noise(rng, 26, 4), 2.6 * frame.noise(rng, 26, 4)
         self.density = np.zeros((*frame.shape, 3), np.float32)
 
-    def wash(self, shape: Array, colour: str, strength: float = 1.0, *, rim: float = 0.9, flow: float = 0.35) -> None:
-        """A wash inside a polygon (N, 2): uneven, darker along its drying edge, granulated."""
+    def wash(
+        self, shape: Array, colour: str, strength: float = 1.0, *, rim: float = 0.9, along: Array | None = None
+    ) -> None:
+        """A wash inside a polygon (N, 2): uneven, darker along its drying edge, granulated.
+
+        `along` (H, W), 0..1, thins it with water where it is small.
+        """
         part, mask = self._wet(shape)
         if not mask.size:
             return
         inside = blur(mask, 3.2 * self.frame.scale)
         drying = mask * np.clip(1.25 - inside * 1.25, 0, 1) ** 1.3
-        self._stain(part, mask * (0.66 + flow * self.flow[part]) + rim * drying, colour, strength)
-
-    def lift(self, shapes: list[Array], share: float) -> None:
-        """Takes pigment off again with a damp brush, so that what is painted there stays bright."""
-        damp = np.zeros(self.frame.shape, np.float32)
-        for shape in shapes:
-            part, mask = self._wet(shape)
-            damp[part] = np.maximum(damp[part], mask)
-        self.density *= (1 - share * damp)[..., None]
+        amount = mask * (0.66 + 0.38 * self.flow[part]) + rim * drying
+        self._stain(part, amount if along is None else amount * along[part], colour, strength)
 
     def _wet(self, shape: Array) -> tuple[tuple[slice, slice], Array]:
         """Where a polygon (N, 2) lies on the sheet, and its mask there, with the uneven edge that water has."""
@@ -89,6 +82,11 @@ class Sheet:
     def bleed(self, mask: Array, colour: str, strength: float = 1.0) -> None:
         """Pigment dropped into wet paper: a soft mask (H, W) over the whole sheet."""
         self._stain(np.s_[:, :], mask * (0.8 + 0.3 * self.flow), colour, strength)
+
+    def lift(self, x: float, y: float, radius: float, share: float) -> None:
+        """Takes pigment off again with a damp brush, so that what is painted there stays bright."""
+        away = np.hypot(self.frame.x - x, self.frame.y - y) / radius + 0.12 * self.flow
+        self.density *= (1 - share * smoothstep(1.15, 0.6, away))[..., None]
 
     def bloom(self, x: float, y: float, radius: float, colour: str, strength: float) -> None:
         """A backrun: water pushes the pigment outwards into a ragged rim."""
@@ -125,94 +123,112 @@ def _blade(x: float, y: float, length: float, turn: float, bend: float, width: f
     return np.stack([np.r_[px + nx, (px - nx)[::-1]], np.r_[py + ny, (py - ny)[::-1]]], 1).astype(np.float32)
 
 
-def _petal(rng: Rng, x: float, y: float, reach: float, turn: float, spread: float, squash: float) -> Array:
-    """A crinkled fan."""
-    a = np.linspace(-1, 1, 44)
-    crinkle = 1 + 0.06 * np.sin(a * 9 + rng.uniform(0, 6)) + 0.04 * np.sin(a * 21 + rng.uniform(0, 6))
-    r = reach * np.clip(np.cos(a * 1.35), 0, 1) ** 0.35 * crinkle
-    way = turn + a * spread
-    px, py = x + r * np.cos(way), y + squash * r * np.sin(way)
-    return np.concatenate([[[x, y]], np.stack([px, py], 1)]).astype(np.float32)
+def _dab(sheet: Sheet, x: float, y: float, size: float, colour: str, strength: float, *, flat: float = 0.8) -> None:
+    """One touch of the brush: a rounded, uneven spot."""
+    turn = np.linspace(0, 2 * np.pi, 26)
+    first, second = sheet.rng.uniform(0, 2 * np.pi, 2)
+    reach = size * (1 + 0.22 * np.sin(2 * turn + first) + 0.12 * np.sin(5 * turn + second))
+    spot = np.stack([x + reach * np.cos(turn), y + flat * reach * np.sin(turn)], 1)
+    sheet.wash(spot.astype(np.float32), colour, strength)
 
 
-def _poppy(sheet: Sheet, x: float, y: float, size: float, colours: tuple[str, str]) -> None:
-    rng = sheet.rng
-    squash = rng.uniform(0.72, 0.92)
-    first = rng.uniform(0, 2 * np.pi)
-    turns = first + 2 * np.pi * np.arange(5) / 5 + rng.normal(0, 0.12, 5)
-    reaches = size * rng.uniform(0.85, 1.1, 5)
-    petals = [_petal(rng, x, y, r, t, 0.72, squash) for r, t in zip(reaches, turns, strict=True)]
-    sheet.lift(petals, 0.94)
-    for k, (petal, turn, reach) in enumerate(zip(petals, turns, reaches, strict=True)):
-        sheet.wash(petal, colours[k % 2], rng.uniform(0.6, 0.95), rim=0.9, flow=0.42)
-        for _ in range(4):  # veins, painted into the nearly dry petal
-            way = turn + rng.uniform(-0.5, 0.5)
-            vein = _blade(x, y, reach * rng.uniform(0.5, 0.85), way, rng.normal(0, 0.15), size * 0.05)
-            sheet.wash(vein, colours[0], 0.32, rim=0.2)
-    core = _petal(rng, x, y, size * 0.30, first, np.pi, squash)
-    sheet.wash(core, VIOLET, 0.9, rim=0.6)
-    sheet.wash(core, SEPIA, 0.8, rim=0.7)
-    for _ in range(26):
-        way, far = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.22, 0.46)
-        dot = _petal(
-            rng, x + far * np.cos(way), y + squash * far * np.sin(way), size * rng.uniform(0.022, 0.05), 0, np.pi, 1
-        )
-        sheet.wash(dot, SEPIA, 1.1, rim=0.3)
-
-
-def _cornflower(sheet: Sheet, x: float, y: float, size: float) -> None:
-    rng = sheet.rng
-    petals = []
-    for ring, reach in ((9, 1.0), (7, 0.62)):
-        for k in range(ring):
-            turn = 2 * np.pi * (k + rng.uniform(-0.25, 0.25)) / ring
-            petals.append(_petal(rng, x, y, size * reach * rng.uniform(0.8, 1.1), turn, 0.28, 0.88))
-    sheet.lift(petals, 0.9)
-    for petal in petals:
-        sheet.wash(petal, (BLUE, VIOLET, CERULEAN)[int(rng.integers(0, 3))], rng.uniform(0.5, 0.8), rim=0.9)
-    for _ in range(8):
-        vein = _blade(x, y, size * 0.42, rng.uniform(0, 6.28), 0, size * 0.09)
-        sheet.wash(vein, VIOLET, 0.8)
-
-
-def _background(sheet: Sheet) -> None:
+def _sky(sheet: Sheet) -> None:
+    """Wet in wet: warm at the horizon, blue above, with blooms where drops fell."""
     frame, rng = sheet.frame, sheet.rng
-    x, y = frame.x, frame.y
-    drift_x, drift_y = 70 * frame.noise(rng, 210, 4), 60 * frame.noise(rng, 210, 4)
-    spots = (
-        (160, 90, 260, CERULEAN, 0.55),
-        (620, 60, 300, BLUE, 0.30),
-        (900, 150, 240, ROSE, 0.34),
-        (430, 220, 230, YELLOW, 0.50),
-        (80, 380, 220, VIRIDIAN, 0.34),
-        (760, 330, 240, YELLOW, 0.42),
-        (980, 420, 220, SAP, 0.50),
-        (300, 560, 300, SAP, 0.62),
-        (660, 640, 320, VIRIDIAN, 0.46),
-        (930, 720, 280, BLUE, 0.36),
-        (120, 720, 280, OLIVE, 0.60),
-        (520, 440, 200, ROSE, 0.26),
-    )
-    for cx, cy, radius, colour, strength in spots:
-        away = np.hypot(x + drift_x - cx, y + drift_y - cy) / radius
-        sheet.bleed(smoothstep(1.15, 0.25, away), colour, 0.85 * strength)
-    for cx, cy, radius, colour in (
-        (250, 170, 92, CERULEAN),
-        (720, 200, 74, ROSE),
-        (905, 330, 84, SAP),
-        (540, 110, 60, BLUE),
-        (90, 250, 66, VIRIDIAN),
+    drift_x, drift_y = 80 * frame.noise(rng, 210, 4), 55 * frame.noise(rng, 210, 4)
+    above = smoothstep(SHORE + 20, SHORE - 60, frame.y)
+    for x, y, radius, colour, strength in (
+        (130, 40, 300, CERULEAN, 0.62),
+        (640, 10, 280, BLUE, 0.42),
+        (960, 90, 260, VIOLET, 0.34),
+        (400, 170, 220, ROSE, 0.34),
+        (820, 230, 240, ORANGE, 0.34),
+        (560, 290, 240, YELLOW, 0.46),
+        (90, 290, 220, ROSE, 0.30),
     ):
-        sheet.bloom(cx, cy, radius, colour, 0.45)
+        away = np.hypot(frame.x + drift_x - x, (frame.y + drift_y - y) * 1.25) / radius
+        sheet.bleed(smoothstep(1.15, 0.2, away) * above, colour, strength)
+    for x, y, radius, colour in (
+        (250, 110, 84, CERULEAN),
+        (520, 84, 62, BLUE),
+        (770, 130, 92, VIOLET),
+        (395, 225, 54, ROSE),
+        (940, 215, 60, ORANGE),
+        (70, 190, 56, CERULEAN),
+        (640, 205, 46, YELLOW),
+    ):
+        sheet.bloom(x, y, radius, colour, 0.42)
+
+
+def _hills(sheet: Sheet) -> None:
+    """Each range one wash that fades into mist at its foot."""
+    x = np.linspace(-20, 1044, 180)
+    for number, (level, rough, (left, right), strength) in enumerate(HILLS):
+        waves = np.sin(x / 97 + 2.1 * number) + 0.55 * np.sin(x / 43 + 1.3 * number) + 0.2 * np.sin(x / 17 + number)
+        crest = np.stack([x, level - rough * waves], 1)
+        shape = np.concatenate([crest, [[1044, SHORE + 6], [-20, SHORE + 6]]]).astype(np.float32)
+        fade = smoothstep(level + 170, level - 20, sheet.frame.y) * 0.75 + 0.25
+        leftness = smoothstep(700, 300, sheet.frame.x + 60 * sheet.flow)
+        sheet.wash(shape, left, strength, along=fade * leftness)
+        sheet.wash(shape, right, strength, along=fade * (1 - leftness))
+
+
+def _tree(sheet: Sheet, x: float, foot: float, tall: float, leaves: tuple[str, ...]) -> None:
+    """A trunk, a few boughs, and leaves in many touches: pale ones first."""
+    rng = sheet.rng
+    crown = foot - 0.62 * tall
+    spread = 0.34 * tall
+    sheet.lift(x, crown, 1.15 * spread, 0.72)
+    for strength, count, size in ((0.34, 26, 0.085), (0.60, 34, 0.052), (0.95, 30, 0.026)):
+        for _ in range(count):
+            way, far = rng.uniform(0, 2 * np.pi), rng.uniform(0, 1) ** 0.6
+            px, py = x + spread * far * np.cos(way), crown + 1.12 * spread * far * np.sin(way)
+            colour = leaves[int(rng.integers(0, len(leaves)))]
+            _dab(sheet, px, py, tall * size * rng.uniform(0.6, 1.35), colour, strength * rng.uniform(0.7, 1.2))
+    sheet.wash(_blade(x, foot, 0.62 * tall, -np.pi / 2, rng.normal(0, 0.12), 0.045 * tall), SEPIA, 0.62)
+    for _ in range(6):
+        start = foot - tall * rng.uniform(0.28, 0.55)
+        bough = _blade(x, start, tall * rng.uniform(0.2, 0.36), -np.pi / 2 + rng.normal(0, 0.7), 0.3, 0.016 * tall)
+        sheet.wash(bough, SEPIA, 0.5)
+
+
+def _water(sheet: Sheet) -> None:
+    """The lake: broken level strokes in the colours of what stands above, paper left white between."""
+    rng, frame = sheet.rng, sheet.frame
+    shore = np.array([[-20, SHORE], [1044, SHORE], [1044, 800], [-20, 800]], np.float32)
+    gaps = smoothstep(-0.7, 0.5, frame.noise(rng, (240, 16), 4) + 0.5 * sheet.flow)
+    for colour, middle, strength in (
+        (CERULEAN, 120.0, 0.55),
+        (VIOLET, 520.0, 0.26),
+        (ROSE, 760.0, 0.24),
+        (CERULEAN, 980.0, 0.42),
+    ):
+        sheet.wash(shore, colour, strength, along=gaps * np.exp(-(((frame.x - middle) / 210) ** 2)))
+    sheet.wash(shore, BLUE, 0.26, along=gaps * smoothstep(630, 790, frame.y))
+    for _ in range(130):
+        y = SHORE + 8 + (768 - SHORE) * rng.uniform(0, 1) ** 1.3
+        near = (y - SHORE) / (768 - SHORE)
+        x, long, thick = (
+            rng.uniform(-60, 1000),
+            rng.uniform(50, 190) * (0.5 + near),
+            3 + 15 * near * rng.uniform(0.4, 1),
+        )
+        colour = (CERULEAN, BLUE, VIRIDIAN, CERULEAN, VIOLET)[int(rng.integers(0, 5))]
+        for tx, _foot, tall, leaves in TREES:
+            if abs(tx - x - long / 2) < 0.38 * tall and y - SHORE < 0.75 * tall and rng.random() < 0.62:
+                colour = leaves[int(rng.integers(0, len(leaves)))]
+        sheet.wash(_blade(x, y, long, rng.normal(0, 0.03), rng.normal(0, 0.08), thick), colour, rng.uniform(0.18, 0.46))
 
 
 def _grass(sheet: Sheet, count: int, length: tuple[float, float], width: tuple[float, float], strength: float) -> None:
-    """Blades that rise from below the picture."""
+    """Blades that rise from below the picture, at both sides."""
     rng = sheet.rng
     for _ in range(count):
-        x, y, turn = rng.uniform(-20, 1044), rng.uniform(760, 830), -np.pi / 2 + rng.normal(0, 0.28)
+        side = rng.uniform(0, 1) ** 1.5 * 400
+        x = side - 20 if rng.random() < 0.5 else 1044 - side
+        y, turn = rng.uniform(760, 830), -np.pi / 2 + rng.normal(0, 0.28)
         blade = _blade(x, y, rng.uniform(*length), turn, rng.normal(0, 0.6), rng.uniform(*width))
-        colour = (SAP, VIRIDIAN, OLIVE, SAP)[int(rng.integers(0, 4))]
+        colour = (SAP, VIRIDIAN, OLIVE, ORANGE)[int(rng.integers(0, 4))]
         sheet.wash(blade, colour, strength * rng.uniform(0.65, 1.3), rim=0.5 + 0.4 * strength)
 
 
@@ -220,23 +236,15 @@ def watercolour(seed: int = 1840, scale: int = 2) -> Array:
     """The picture (768, 1024, 3)."""
     rng = np.random.default_rng(seed)
     sheet = Sheet(Frame(1024, 768, scale), rng)
-    _background(sheet)
-    _grass(sheet, 46, (220, 520), (10, 24), 0.25)
-    for x, y, size in FAR_FLOWERS:
-        for k in range(5):
-            petal = _petal(rng, x, y, size * 1.1, 2 * np.pi * k / 5, 0.75, 0.8)
-            sheet.wash(petal, (ROSE, ORANGE)[k % 2], 0.30, rim=0.4)
-    for flowers, colour, width in ((POPPIES, SAP, 9), (CORNFLOWERS, VIRIDIAN, 6)):
-        for x, y, *_ in flowers:
-            stem = _blade(x, y, 800 - y, np.pi / 2 + rng.normal(0, 0.08), rng.normal(0, 0.3), width)
-            sheet.wash(stem, colour, 0.85)
-    _grass(sheet, 58, (110, 330), (7, 17), 0.75)
-    for x, y, size in CORNFLOWERS:
-        _cornflower(sheet, x, y, size)
-    for x, y, size, colours in POPPIES:
-        _poppy(sheet, x, y, size, colours)
-    for _ in range(150):  # spatter
+    _sky(sheet)
+    _hills(sheet)
+    _water(sheet)
+    for x, foot, tall, leaves in sorted(TREES, key=lambda tree: tree[1]):
+        bank = _blade(x - 0.5 * tall, foot + 4, tall, 0.0, 0.06, 0.12 * tall)
+        sheet.wash(bank, OLIVE, 0.7)
+        _tree(sheet, x, foot, tall, leaves)
+    _grass(sheet, 44, (90, 240), (6, 15), 0.7)
+    for _ in range(130):  # spatter
         colour = (RED, ROSE, BLUE, SAP, YELLOW, ORANGE)[int(rng.integers(0, 6))]
-        x, y, size = rng.uniform(0, 1024), rng.uniform(0, 768), rng.uniform(1.2, 5.5)
-        sheet.wash(_petal(rng, x, y, size, 0, np.pi, rng.uniform(0.7, 1)), colour, rng.uniform(0.4, 1.0))
+        _dab(sheet, rng.uniform(0, 1024), rng.uniform(0, 768), rng.uniform(1.2, 5.0), colour, rng.uniform(0.4, 0.9))
     return sheet.dry()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 from vaporbrush_protocol.version import __version__
 
@@ -59,9 +61,9 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 the job failed, 2 wrong usage, 3 no daemon, 130 cancelled."""
-    for name in PATHS:
-        if os.environ.get(name):
-            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+    for variable in PATHS:
+        if os.environ.get(variable):
+            os.environ[variable] = str(Path(os.environ[variable]).expanduser().absolute())
     sys.exit(_run())
 
 
@@ -80,6 +82,13 @@ def _run() -> int:
         return CANCELLED
     except BrokenPipeError:  # `vaporbrush jobs | head`: whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # python flushes stdout at exit
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - a defect: people get a sentence, and a report gets the details
+        path = home() / "logs" / "commands.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        terminal.complain(f"This is a defect in Vaporbrush: {error!r}. Please report it with the end of {path}.")
         return FAILED
     return status if isinstance(status, int) else DONE
 

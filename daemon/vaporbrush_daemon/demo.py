@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ def run(out: Path, size: int) -> None:
     if model is None:
         raise VaporbrushError("weights_missing", f"The demo needs a model. {weights.known()[0].advice}")
     content = next(resources.art().glob("demo/content.*"))
+    began = time.perf_counter()
     order = Order(content=content, styles=("@vaporwave",), out=out, settings={"size": size})
     out.parent.mkdir(parents=True, exist_ok=True)
     check_target(order)
@@ -43,6 +45,7 @@ def run(out: Path, size: int) -> None:
             client.shutdown(now=True)
             if not wait_for(lambda: has_ended(Path(folder)), STOP_S):
                 os.kill(pid, signal.SIGTERM)
+    told["seconds"]["all"] = time.perf_counter() - began
     summarise(told)
     for phase, seconds in told["seconds"].items():
         typer.echo(f"  {phase:<10} {seconds:8.2f} s")

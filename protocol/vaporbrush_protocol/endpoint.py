@@ -34,6 +34,20 @@ def home(environment: Mapping[str, str] | None = None) -> Path:
     return (Path(own) if own else Path.home()) / ".local" / "share" / "vaporbrush"
 
 
+def native(text: str) -> str:
+    """A path or argument out of a UTF-8 file, as this process spells it.
+
+    Krita rewrites LANG without a character set, so that its Python takes file names for Latin-1 or ASCII: what is
+    handed to the system then has to be spelled so that the right bytes come out. Elsewhere this changes nothing.
+    """
+    return text if sys.platform == "win32" else os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def portable(text: str) -> str:
+    """The opposite: what this process calls a path, as everybody else reads it."""
+    return text if sys.platform == "win32" else os.fsencode(text).decode("utf-8", "surrogateescape")
+
+
 def new_token() -> str:
     """A fresh random token: 256 bits as text."""
     return secrets.token_hex(32)
@@ -82,8 +96,13 @@ class Connection:
         )
         if not lists_of_text or not all(isinstance(one, str) for one in texts) or not isinstance(pid, int):
             raise LinkError("no_daemon", _damaged(path))
-        known: dict[str, Any] = {"token": texts[0], "log": texts[1], "daemon_version": texts[2], "pid": pid}
-        return cls(endpoints=tuple(endpoints), start=tuple(start), path=path, **known)  # type: ignore[arg-type]
+        known: dict[str, Any] = {
+            "token": texts[0],
+            "log": native(str(texts[1])),
+            "daemon_version": texts[2],
+            "pid": pid,
+        }
+        return cls(endpoints=tuple(map(native, endpoints)), start=tuple(map(native, start)), path=path, **known)  # type: ignore[arg-type]
 
     def write(self, folder: Path | None = None) -> Path:
         """Write the connection file, for its owner's eyes only and never half. Returns its path."""
@@ -91,6 +110,8 @@ class Connection:
         folder.mkdir(parents=True, exist_ok=True)
         wire = asdict(self)
         del wire["path"]
+        wire["endpoints"], wire["start"] = [*map(portable, self.endpoints)], [*map(portable, self.start)]
+        wire["log"] = portable(self.log)
         path, partial = folder / FILE, folder / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

@@ -71,7 +71,7 @@ class Front:
         self._gate = Gate(self._context, connection.token, self.counters)
         self._router = _router(self._context)
         self._pool = Pool(self._context, config)
-        self._aside = Aside(self._context)
+        self._aside = Aside()
         self._handlers = Handlers(
             config=config,
             life=self._life,
@@ -129,7 +129,7 @@ class Front:
     def close(self) -> None:
         """End the workers and the sockets."""
         self._execute(self._scheduler.close(self.now(), at_once=True))
-        self._pool.close()
+        all_ended = self._pool.close()
         self._aside.close()
         self._spool.close()
         self._router.close(linger=LINGER_MS)
@@ -140,7 +140,8 @@ class Front:
         ):
             self._socket_file[0].unlink()  # libzmq leaves it
         self._gate.close()
-        self._context.term()
+        if all_ended:  # else a thread still listens to a process that even SIGKILL does not end, and term() would wait
+            self._context.term()
         self._dawn.close()
         self._bell.close()
 
@@ -157,9 +158,10 @@ class Front:
     def run(self) -> None:
         """Serve until told to stop."""
         poller = zmq.Poller()
-        for source in (self._router, self._gate.socket, self._pool.socket, self._aside.socket):
+        for source in (self._router, self._gate.socket, self._pool.socket):
             poller.register(source, zmq.POLLIN)
         poller.register(self._dawn.fileno(), zmq.POLLIN)
+        poller.register(self._aside.bell.fileno(), zmq.POLLIN)
         beats = [HOUSEKEEPING_S] + ([self._notifier.watchdog_s] if self._notifier.watchdog_s else [])
         housekeeping = beat = self.now()
         slept = self.now.lost
@@ -176,7 +178,8 @@ class Front:
             if self._dawn.fileno() in ready:
                 self._dawn.recv(4096)
             self._gate.serve()
-            self._aside.finish()
+            if self._aside.bell.fileno() in ready:
+                self._aside.finish()
             self._hear_workers()
             if self._router in ready:
                 self._hear_clients()
@@ -277,6 +280,8 @@ class Front:
             respond(error)
 
     def _respond(self, peer: bytes, asked: Asked, outcome: Reply | Exception) -> None:
+        if peer not in self._sessions:
+            return  # it has gone meanwhile
         session = self._sessions[peer][0]
         name = type(asked.request).__name__
         if isinstance(outcome, tuple):
@@ -316,6 +321,7 @@ class Front:
     def _worker_event(self, now: float, slot: int, event: dict[str, Any]) -> list[fx.Effect]:
         match event["event"]:
             case "ready":
+                self._handlers.remember_device(event["device"], event["memory"])
                 return self._scheduler.ready(now, slot, event["device"], event["devices"], {"memory": event["memory"]})
             case "progress":
                 preview = event.get("preview")
@@ -324,10 +330,14 @@ class Front:
                 return self._scheduler.progress(now, slot, event["job"], progress, shown)
             case "done":
                 job = self._scheduler.jobs.get(event["job"])
-                if job is not None and job.state == "running":
-                    self._spool.adopt(now, job.job)
-                    cached = event["result"].setdefault("cached", {})
-                    cached["blobs"] = job.blobs_were_here
+                if job is not None and job.state == "running" and job.kind == "paint":
+                    try:
+                        self._spool.adopt(now, job.job)
+                    except OSError as problem:
+                        sentence = f"The painting could not be kept: {problem.strerror or problem}."
+                        wrong = RemoteError("disk_full", sentence)
+                        return self._scheduler.failed(now, slot, job.job, wrong, out_of_memory=False)
+                    event["result"].setdefault("cached", {})["blobs"] = job.blobs_were_here
                 return self._scheduler.done(now, slot, event["job"], event["result"])
             case "failed":
                 error = RemoteError.from_wire(event["error"])
@@ -477,8 +487,9 @@ def serve(config: Config, *, new_token: bool = False, announce: Callable[[str], 
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:  # a Windows program without a console has none
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def main() -> int:

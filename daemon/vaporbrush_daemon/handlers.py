@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import uuid
 from collections import Counter
@@ -71,6 +73,7 @@ class Handlers:
         self._config, self._life, self._counters = config, life, counters
         self._scheduler, self._spool, self._pool, self._aside = scheduler, spool, pool, aside
         self._execute, self._stop, self._clock = execute, stop, clock
+        self._device_file = config.home / "cache" / "device.json"
         self._shelf = Shelf(resources.art() / "styles", config.home / "styles")
         self._decoded: dict[tuple[str, int], Decoded] = {}  # by path and stamp
         self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
@@ -204,6 +207,11 @@ class Handlers:
             model=request.model,
             label=f"download {request.model}",
         )
+        here = self._known()[0]
+        if here.present and job.job not in self._scheduler.jobs:
+            job.state, job.result, job.ended = "done", {"model": here.model, "bytes": here.size}, self._clock()
+            self._scheduler.adopt(job)
+            return job.to_wire()
         return self._queue(job)
 
     def _with_styles(self, files: list[StyleFile], respond: Respond, then: Callable[[], dict[str, Any]]) -> None:
@@ -271,10 +279,10 @@ class Handlers:
 
     def _estimate(self, recipe: Recipe) -> dict[str, Any]:
         model = recipe.model if recipe.model != "auto" else self._models()["auto"] or weights.VGG19.model
-        device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device
+        usual, its_memory = self._usual_device()
+        device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device or usual
         speed = read_speed(self._config.home / "cache", device, model)
-        facts = next((s.facts for s in self._scheduler.slots.values() if s.device == device), {})
-        memory = resources.free_memory() if device == "cpu" else int(facts.get("memory") or 0) or None
+        memory = resources.free_memory() if device == "cpu" else (its_memory or None) if device == usual else None
         plan = predict(recipe, speed, memory)
         return {
             "painted_width": plan.width,
@@ -288,6 +296,22 @@ class Handlers:
             "device": device,
             "measured": speed.measured,
         }
+
+    def remember_device(self, device: str, memory: int) -> None:
+        """A worker has told its device: `estimate` shall know it before the first worker of the next daemon runs."""
+        if self._usual_device() != (device, memory):
+            partial = self._device_file.with_suffix(".part")
+            with contextlib.suppress(OSError):  # only a better guess is lost
+                partial.write_text(json.dumps([device, memory]), encoding="ascii")
+                partial.replace(self._device_file)
+
+    def _usual_device(self) -> tuple[str, int]:
+        """The device that was painted on last, and its memory in bytes."""
+        try:
+            device, memory = json.loads(self._device_file.read_text(encoding="ascii"))
+            return str(device), int(memory)
+        except (OSError, ValueError, TypeError):
+            return "cpu", 0
 
     def _submit(self, submit: m.Submit, ticket: Ticket, named: list[StyleFile]) -> dict[str, Any]:
         asked = digest("paint", submit.recipe.to_wire())

@@ -24,11 +24,13 @@ def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
     handlers: list[logging.Handler] = [
         logging.handlers.RotatingFileHandler(path, maxBytes=MAX_LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8")
     ]
-    if stderr and not _is_stderr(path):
+    if stderr and sys.stderr is not None and not _is_stderr(path):
         handlers.append(logging.StreamHandler(sys.stderr))
     formatter = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     for handler in handlers:
         handler.setFormatter(formatter)
+    for old in _logger.handlers:
+        old.close()
     _logger.handlers[:] = handlers
     _logger.setLevel(level.upper())
     _logger.propagate = False

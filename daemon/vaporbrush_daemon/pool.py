@@ -112,8 +112,8 @@ class Pool:
         popen = process.popen if process else None
         return (popen.pid, resident_bytes(popen.pid)) if popen else (0, 0)
 
-    def close(self) -> None:
-        """End all workers and forget them."""
+    def close(self) -> bool:
+        """End all workers and forget them. Returns whether all have ended."""
         for slot in self._processes:
             self.kill(slot)
         while self._processes:
@@ -123,6 +123,7 @@ class Pool:
                 logs.event("workers_left", slots=sorted(self._processes))
                 break
         self.socket.close()
+        return not self._processes
 
     def _spawn(self, slot: int, command: list[str], name: str) -> None:
         environment = {**os.environ, "VAPORBRUSH_HOME": str(self._config.home), "PYTHONUNBUFFERED": "1"}

@@ -320,8 +320,8 @@ class Scheduler:
 
     @property
     def usual_device(self) -> str:
-        """Where a job that does not care is painted, as far as known."""
-        return next((device for device in self._devices if device != "cpu"), "cpu")
+        """Where a job that does not care is painted; empty until the first worker has told."""
+        return next((device for device in self._devices if device != "cpu"), "cpu" if self._devices else "")
 
     def live_blobs(self) -> set[str]:
         """Blobs that must not go: those of jobs that live."""

@@ -165,7 +165,7 @@ class Spool:
     def _drop_part(self, key: tuple[str, int]) -> None:
         part = self._parts.pop(key)
         part.file.close()
-        (self.folder / "parts" / f"{key[0]}.{key[1]}").unlink(missing_ok=True)
+        _unlink(self.folder / "parts" / f"{key[0]}.{key[1]}")
 
     def _make_room(self, size: int) -> None:
         """Drop the least recently used blobs until `size` bytes fit. Raises `disk_full`."""
@@ -240,7 +240,7 @@ class Spool:
 
     def _remove(self, blob: str) -> None:
         del self._blobs[blob]
-        self.path(blob).unlink(missing_ok=True)
+        _unlink(self.path(blob))
         logs.event("blob_dropped", blob=blob)
 
     # -- what workers write
@@ -301,7 +301,15 @@ class Spool:
 
     def forget(self, job: str) -> None:
         """Drop a job's record."""
-        (self.folder / "jobs" / f"{job}.json").unlink(missing_ok=True)
+        _unlink(self.folder / "jobs" / f"{job}.json")
+
+
+def _unlink(path: Path) -> None:
+    """Delete; where the disk does not let us (any more), the next start tries again."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        logs.event("file_not_deleted", path=path, reason=error.strerror or str(error))
 
 
 def _write(file: FileIO, data: memoryview) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 THUMB_SIDE = 128  # pixels
 MAX_STYLE_SIDE = 4096  # pixels; beyond this a style shows no more strokes, and its pixels would fill the spool
 MAX_STYLES_SHOWN = 100  # so that the list fits a header
+DECODE_S = 120.0  # for a folder full of large pictures on a busy machine
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -102,7 +103,9 @@ def decode(paths: Sequence[Path], out: Path) -> list[Decoded | str]:
     Pillow stays out of the front, with its memory and with whatever a damaged file may do to it.
     """
     command = [sys.executable, "-P", "-m", "vaporbrush_daemon.styles", str(out), *map(str, paths)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DECODE_S
+    )
     found: list[Decoded | str] = []
     for line in done.stdout.splitlines():
         told = json.loads(line)

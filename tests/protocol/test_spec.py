@@ -6,10 +6,10 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
+from support.spec import FOLDER, SPEC, first_column, section
 from vaporbrush_protocol.errors import CODES
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.limits import MAX_CHUNK_BYTES, MAX_DEPTH, MAX_HEADER_BYTES, MAX_OUTSTANDING, PROTOCOL
@@ -17,24 +17,9 @@ from vaporbrush_protocol.messages import REQUESTS
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.rules import MAX_INTEGER
 
-PROTOCOL_FOLDER = Path(__file__).resolve().parents[2] / "protocol"
-SPEC = (PROTOCOL_FOLDER / "SPEC.md").read_text(encoding="utf-8")
-
-
-def section(title: str) -> str:
-    """The text under a heading, up to the next of any level."""
-    found = re.search(rf"^#+ [\d.]*\s*{re.escape(title)}\n(.*?)(?=^#)", SPEC, re.DOTALL | re.MULTILINE)
-    assert found, title
-    return found[1]
-
-
-def first_column(text: str) -> set[str]:
-    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
-    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-
 
 def test_the_tables_are_what_the_code_says() -> None:
-    script = [sys.executable, str(PROTOCOL_FOLDER / "tables.py"), "--check"]
+    script = [sys.executable, str(FOLDER / "tables.py"), "--check"]
     done = subprocess.run(script, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

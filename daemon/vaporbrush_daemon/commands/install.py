@@ -1,13 +1,15 @@
-"""`install` and `uninstall`: the plug-ins of the host programs."""
+"""`install` and `uninstall`: the plug-ins of the host programs, and the service."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from vaporbrush_daemon import install_gimp, install_krita
 
-app = typer.Typer(help="Put a plug-in into its program.", no_args_is_help=True)
-remove = typer.Typer(help="Take a plug-in out of its program.", no_args_is_help=True)
+app = typer.Typer(help="Put a plug-in into its program, or the daemon into your login.", no_args_is_help=True)
+remove = typer.Typer(help="Take away exactly what was installed.", no_args_is_help=True)
 
 
 @app.callback()
@@ -43,4 +45,26 @@ def gimp() -> None:
 def uninstall_gimp() -> None:
     """Remove the plug-in from every GIMP 3 of this user."""
     for sentence in install_gimp.uninstall():
+        typer.echo(sentence)
+
+
+@app.command("service")
+def service(
+    on_demand: Annotated[
+        bool, typer.Option("--on-demand", help="Only listen; the first client starts the daemon (systemd).")
+    ] = False,
+) -> None:
+    """Have the daemon always there, as a service of yours, from every login on."""
+    from vaporbrush_daemon import service as manager
+
+    for sentence in manager.install(on_demand=on_demand):
+        typer.echo(sentence)
+
+
+@remove.command("service")
+def uninstall_service() -> None:
+    """Stop and remove the service."""
+    from vaporbrush_daemon import service as manager
+
+    for sentence in manager.uninstall():
         typer.echo(sentence)

@@ -64,7 +64,7 @@ class Verdict:
 
 
 @cache
-def _network(weights: Path) -> torch.nn.Sequential:
+def network(weights: Path) -> torch.nn.Sequential:
     layers = vgg19(weights=None).features[:30].eval().requires_grad_(requires_grad=False)
     stored = torch.load(weights, map_location="cpu", weights_only=True)
     layers.load_state_dict({key: stored[f"features.{key}"].float() for key in layers.state_dict()})
@@ -91,7 +91,7 @@ def activations(image: Tensor, weights: Path) -> dict[int, Tensor]:
     """Rows (M, N) of the ReLUs by torchvision's index."""
     wanted, found = {*STYLE_TAPS.values(), *HELD_OUT.values(), CONTENT_TAP}, {}
     x = (image - MEAN) / STD
-    for index, layer in enumerate(_network(weights)):
+    for index, layer in enumerate(network(weights)):
         x = layer(x)
         if index in wanted:
             found[index] = x[0].flatten(1).T

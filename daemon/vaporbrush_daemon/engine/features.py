@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,6 +28,17 @@ PUBLISHED_WIDTHS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 51
 STRIDES = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8, "relu4_2": 8, "relu5_1": 16}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Root mean square of each tap on `calibration_picture()`, with the weights that the Oxford group published. A style
+# loss grows with the fourth power of the activations, so these fix the unit of the strength; see `gauged`.
+GAUGE = {
+    "relu1_1": 66.02,
+    "relu2_1": 302.04,
+    "relu3_1": 494.99,
+    "relu4_1": 1638.32,
+    "relu4_2": 1276.09,
+    "relu5_1": 194.27,
+}
+SAME_GAUGE = 0.02  # relative: rounding to fp16 changes less, another training changes more
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,43 @@ def load_weights(name: str, file: Path) -> Weights:
         raise VaporbrushError(
             "weights_corrupt", f"{file} is not VGG19: its widths are {list(weights.widths.values())}."
         )
-    return weights
+    return weights if weights.metrics else gauged(weights)
+
+
+def calibration_picture() -> Tensor:
+    """Four octaves of noise, each half as strong as the coarser one, like a photograph's spectrum: (1, 3, 96, 96)."""
+    generator = torch.Generator().manual_seed(19)
+    image = torch.full((1, 3, 96, 96), 0.5)
+    for octave in range(4):
+        noise = torch.rand(1, 3, 6 * 2**octave, 6 * 2**octave, generator=generator) - 0.5
+        image += 0.5**octave * functional.interpolate(noise, (96, 96), mode="bicubic", align_corners=False)
+    return image.clamp(0, 1)
+
+
+def loudness(weights: Weights) -> dict[str, float]:
+    """Root mean square of each tap on the calibration picture."""
+    with torch.no_grad():
+        taps = Network(weights, torch.device("cpu"), torch.float32)(calibration_picture())
+    return {tap: float(value.square().mean().sqrt()) for tap, value in taps.items()}
+
+
+def gauged(weights: Weights) -> Weights:
+    """The same network with its taps as loud as in the Oxford weights, in whose activations Gatys' unit is defined.
+
+    Trainings differ in this: torchvision's own VGG19 is far quieter, and one strength would mean another thing with it.
+    ReLU and pooling commute with positive factors, so scaling weights and biases changes nothing else.
+    """
+    heard = loudness(weights)
+    factors = {TAPS[tap]: GAUGE[tap] / max(rms, 1e-30) for tap, rms in heard.items()}
+    if all(abs(factor - 1) < SAME_GAUGE for factor in factors.values()):
+        return weights
+    convs: dict[int, tuple[Tensor, Tensor]] = {}
+    scale = 1.0  # of what arrives
+    for index, (weight, bias) in weights.convs.items():
+        wanted = factors.get(index, scale)
+        convs[index] = (weight * (wanted / scale), bias * wanted)
+        scale = wanted
+    return replace(weights, convs=convs)
 
 
 def _checked(name: str, stored: Mapping[str, Tensor]) -> Weights:

@@ -84,6 +84,11 @@ def rows(tap: Tensor) -> Tensor:
     return tap.permute(0, 2, 3, 1).flatten(0, 2)
 
 
+def summable(features: Tensor) -> Tensor:
+    """In fp32 at least: sums over positions never run in half precision, whose range and digits they exceed."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
 def position_weights(mask: Tensor | None, tap: str, size: tuple[int, int]) -> Tensor | None:
     """A (H, W) mask at the resolution of a tap with (height, width) `size`: (h*w,), not normalised. None stays None."""
     if mask is None:
@@ -95,7 +100,7 @@ def position_weights(mask: Tensor | None, tap: str, size: tuple[int, int]) -> Te
 
 def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
     """Fᵀ diag(ω) F with ω not normalised, fp32; `augmented` borders it as if F had a column of ones (for a metric)."""
-    f = features.float()  # sums over positions never run in half precision
+    f = summable(features)
     weighted = f if weights is None else f * weights[:, None]
     gram = f.T @ weighted  # (N, N)
     if not augmented:
@@ -256,9 +261,9 @@ class Objective:
         """The content loss of one tile, and dL/d(tap) for each of `taps`, in their layout and precision."""
         content, pulls = torch.zeros((), device=self.network.device), []
         for tap, value in taps.items():
-            features = rows(value).detach().float()
+            features = summable(rows(value).detach())
             if tap == CONTENT_LAYER:
-                difference = features - rows(self.content[number]).float()
+                difference = features - rows(self.content[number])
                 metric = self.network.metrics.get(tap)
                 scale = 1.0 / (self.network.normaliser(tap) * self.positions[tap])
                 mapped = difference if metric is None else difference @ (metric[:, :-1].T @ metric[:, :-1])

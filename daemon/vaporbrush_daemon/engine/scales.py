@@ -10,7 +10,7 @@ from torch.nn import functional
 
 # Gain of every coarser level of the pyramid. Bilinear enlargement by two doubles a level's norm, so 0.5 gives all
 # levels the same say; measured against other values in tests/bench/NOTES.md.
-LEVEL_GAIN = 0.5
+LEVEL_GAIN = 0.7
 SMALLEST_LEVEL = 8  # pixels: what is coarser has nothing left to precondition
 
 

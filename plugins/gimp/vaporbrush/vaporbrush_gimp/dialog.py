@@ -1,8 +1,8 @@
 """The dialog: choose a style, watch the painting converge, take it.
 
 *Preview* starts the very job that *OK* waits for: the painting is coarse after a second and goes on to its full size,
-so a preview is never thrown away and *OK* never starts over, unless something was changed in between. *Keep this* ends it
-early and takes what there is.
+so a preview is never thrown away and *OK* never starts over, unless something was changed in between. *Keep this* ends
+it early and takes what there is.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ FOLDER = Path(__file__).resolve().parent.parent  # where the installer put the p
 LEASE_S = 5.0  # GIMP's own Cancel kills this process without a word: the daemon notices by the silence
 GOODBYE_S = 2.0  # how long a cancelled run gets to tell the daemon before this process ends; the lease covers the rest
 TICK_S = 0.1  # how often GIMP's progress bar moves
+FACTS = ("model", "device", "precision", "plan", "steps_done", "stopped", "painted", "versions")  # chosen on the spot
 CLIENT = f"vaporbrush-gimp {__version__}"
 
 
@@ -95,12 +96,12 @@ class Painting:
 
 
 def record(task: Task, result: Mapping[str, Any]) -> bytes:
-    """What is kept with the layer: the pinned recipe, and where content and style came from. JSON."""
+    """What is kept with the layer: the pinned recipe, how it went, and where content and style came from. JSON."""
     content = task.place.layer
     kept = {
         "vaporbrush": __version__,
         "recipe": result.get("recipe", {}),
-        "model": result.get("model", ""),
+        "result": {name: result.get(name) for name in FACTS},
         "values": {name: list(value) if isinstance(value, tuple) else value for name, value in task.values.items()},
         "style": task.source.ref().to_json() if source_is_there(task.source) else None,
         "content": {"name": task.place.name, "tattoo": content.get_tattoo() if content.is_valid() else 0},

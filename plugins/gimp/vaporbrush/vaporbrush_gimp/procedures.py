@@ -37,7 +37,8 @@ def describe(procedure: Any, *, again: bool) -> None:
         _(
             "Repaints the layer by neural style transfer (Gatys, Ecker, Bethge 2016), in the style of another layer, a "
             "picture file or a bundled style, as a new layer above it of the same size. A selection limits the "
-            "painting, softness included. The work is done by Vaporbrush's daemon, which is started where it does not run."
+            "painting, softness included. The work is done by Vaporbrush's daemon, which is started where it does "
+            "not run."
         ),
         STYLIZE,
     )

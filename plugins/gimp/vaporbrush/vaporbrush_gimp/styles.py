@@ -71,12 +71,11 @@ def source_of(config: Any) -> Source:
 
 
 def of_layer(layer: Any) -> Source:
-    """A layer (or channel) as style. The only layer of an image is called by the image's name: mostly it is a photo's
-    “Background”.
-    """
+    """A layer (or channel) as style. The only layer of a file is called like the file: mostly it is “Background”."""
     image = layer.get_image()
-    alone = len(image.get_layers()) == 1 and not layer.is_group()
-    return Source(Path(image.get_name()).stem if alone else layer.get_name(), layer=layer)
+    file = image.get_file() or image.get_imported_file()
+    alone = file is not None and len(image.get_layers()) == 1 and not layer.is_group()
+    return Source(Path(file.get_basename()).stem if alone else layer.get_name(), layer=layer)
 
 
 def of_file(file: Any) -> Source:

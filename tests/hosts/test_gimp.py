@@ -1,0 +1,424 @@
+"""The plug-in in a real GIMP without a screen: one run of gimp-console with many calls, one test per thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from hosts.gimp import Gimp, floats, value_of
+from hosts.host import Desktop
+from hosts.root import Root
+from support.daemon import Daemon, environment, until
+from support.router import Router
+from vaporbrush_daemon import resources
+from vaporbrush_protocol import RemoteError
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+WIDTH, HEIGHT = 64, 48
+QUICK = ("--size", "64", "--steps", "3", "--quality", "draft")
+RUN_S = 500  # the whole console run; it takes a minute or two
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Short, because a unix socket lies in it."""
+    found = Path(tempfile.mkdtemp(prefix="vp-gimp-"))
+    yield found
+    shutil.rmtree(found)
+
+
+@pytest.fixture(scope="module")
+def pictures(folder: Path) -> Path:
+    """Small real pictures: a piece of the demo scene, one with a soft edge, and a bundled style."""
+    scene = Image.open(next((resources.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
+    scene.save(folder / "content.png")
+    faded = np.dstack([np.asarray(scene), np.tile(np.linspace(0, 255, WIDTH).astype("u1"), (HEIGHT, 1))])
+    Image.fromarray(faded, "RGBA").save(folder / "alpha.png")
+    Image.open(resources.art() / "styles" / "watercolour.jpg").convert("RGB").resize((80, 60)).save(
+        folder / "style.png"
+    )
+    (folder / "notes.txt").write_text("This is no picture.\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def daemon(folder: Path) -> Iterator[Daemon]:
+    """The real daemon with its real worker and the model that comes with the package."""
+    home = folder / "home"
+    daemon = Daemon(home)
+    (home / "config.toml").write_text('devices = ["cpu"]\n')
+    daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@dataclass
+class Session:
+    """What the one run told, and what the command line gives for the same pictures."""
+
+    folder: Path
+    told: dict[str, Any]
+    gimp: Gimp
+    cli: NDArray[np.float32]  # (48, 64, 4)
+
+    def __getitem__(self, name: str) -> Any:
+        return value_of(self.told, name)
+
+    def pixels(self, name: str, width: int = WIDTH, height: int = HEIGHT, channels: int = 4) -> NDArray[np.float32]:
+        return floats(self.folder / f"{name}.raw", width, height, channels)
+
+
+def stylized(daemon: Daemon, content: Path, style: str, out: Path, *options: str) -> NDArray[np.float32]:
+    """What the command line paints: (h, w, 4) floats."""
+    command = [sys.executable, "-m", "vaporbrush_daemon", "stylize", str(content), style, "-o", str(out), *options]
+    done = subprocess.run(command, env=environment(daemon.home), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return np.asarray(Image.open(out).convert("RGBA"), np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def session(root: Root, folder: Path, pictures: Path, daemon: Daemon) -> Iterator[Session]:
+    """The run. It needs the test's hand where a process is to be killed."""
+    (folder / "router").mkdir()
+    with Desktop(root, folder) as desktop, Router(folder / "router") as router:
+        router.answers["hello"] = RemoteError("unsupported_version", "This daemon speaks version 2; you speak 1.")
+        replaced = json.loads(router.connection.write(folder / "router").read_text())
+        (folder / "other-version.json").write_text(json.dumps(replaced))
+        gimp = Gimp(desktop, daemon.home)
+        process = gimp.drive("gimp-console-3.0", "console.py", "-i", "-d", "--quit")
+        cli = stylized(daemon, pictures / "content.png", str(pictures / "style.png"), folder / "cli.png", *QUICK)
+        until(lambda: "kill the worker" in gimp.told() or process.poll() is not None, "the worker's turn", RUN_S)
+        _when_painting(daemon, process, lambda: _kill_worker(daemon))
+        until(lambda: "kill the daemon" in gimp.told() or process.poll() is not None, "the daemon's turn", RUN_S)
+        _when_painting(daemon, process, daemon.kill)
+        until(lambda: "daemon gone" in gimp.told() or process.poll() is not None, "the refusal", RUN_S)
+        daemon.start()
+        (folder / "daemon-again").touch()
+        process.wait(RUN_S)
+        told = gimp.told()
+        assert "end" in told, gimp.tail()
+        yield Session(folder, told, gimp, cli)
+
+
+def _when_painting(daemon: Daemon, process: subprocess.Popen[str], act: Any) -> None:
+    def painting() -> bool:
+        with daemon.client() as client:
+            running = [job.job for job in client.jobs() if job.state == "running"]
+            return process.poll() is not None or any(
+                (progress := client.watch(job).progress) is not None and progress.step > 0 for job in running
+            )
+
+    until(painting, "a job paints", 120)
+    act()
+
+
+def _kill_worker(daemon: Daemon) -> None:
+    os.kill(daemon.worker_pid(), signal.SIGKILL)
+
+
+def close(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The largest difference, in 1/255."""
+    return float(np.abs(a - b).max() * 255)
+
+
+def test_the_filter_is_in_the_menu_and_documents_itself(session: Session) -> None:
+    found = session["registered"]
+    assert found["menus"] == [["<Image>/Filters/Artistic"]] * 2
+    assert [label.replace("_", "") for label in found["labels"]] == ["Vaporbrush...", "Vaporbrush: Restylize..."]
+    assert "style" in found["blurb"]
+    assert "daemon" in found["help"]
+    assert {"style", "style-file", "style-name", "strength", "style-scale", "quality", "size", "color", "seed"} <= set(
+        found["arguments"]
+    )
+    assert all(blurb for _nick, blurb, _type in found["arguments"].values())
+    assert found["arguments"]["strength"][2] == "gdouble"
+    assert found["returns"] == ["GimpLayer"]
+
+
+def test_a_layer_becomes_a_painting_directly_above_it(session: Session) -> None:
+    found = session["eight_bits"]
+    assert found["layers"] == [found["name"], "Harbour"]
+    assert (found["size"], found["offset"], found["position"]) == ([WIDTH, HEIGHT], [-7, 5], 0)
+    assert found["alpha"]
+    assert not found["grey"]
+    assert found["selected"] == [found["name"]]
+    assert found["content"]["offset"] == [-7, 5]
+
+
+def test_gimp_and_the_command_line_paint_the_same(session: Session) -> None:
+    painted = session["eight_bits"] and session.pixels("eight_bits")
+    assert close(painted, session.cli) <= 1
+    content = np.asarray(Image.open(session.folder / "content.png"), np.float32) / 255
+    assert np.abs(painted[..., :3] - content).mean() * 255 > 3, "nothing was painted"
+
+
+def test_the_recipe_is_kept_with_the_layer(session: Session) -> None:
+    kept = session["eight_bits"]["record"]
+    assert kept["recipe"]["size"] == 64
+    assert kept["recipe"]["steps"] == 3
+    assert kept["recipe"]["model"] == kept["result"]["model"] == "vgg19-lite"  # pinned: not "auto"
+    assert kept["content"]["name"] == "Harbour"
+    assert kept["style"]["kind"] == "layer"
+
+
+@pytest.mark.parametrize(
+    ("precision", "depth", "worst"),
+    [
+        ("U8_LINEAR", "f32", 24),  # eight linear bits are up to 12/255 apart in the shadows, before and after painting
+        ("U16_NON_LINEAR", "u16", 1),
+        ("U16_LINEAR", "f32", 1.5),
+        ("U32_NON_LINEAR", "f32", 1),
+        ("HALF_NON_LINEAR", "f32", 1),
+        ("HALF_LINEAR", "f32", 1.5),
+        ("FLOAT_NON_LINEAR", "f32", 1),
+        ("FLOAT_LINEAR", "f32", 1),
+        ("FLOAT_PERCEPTUAL", "f32", 1),
+        ("DOUBLE_NON_LINEAR", "f32", 1),
+        ("DOUBLE_LINEAR", "f32", 1),
+    ],
+)
+def test_every_precision_is_painted_the_same(session: Session, precision: str, depth: str, worst: float) -> None:
+    assert session["precisions"][precision]["depth"] == depth
+    assert close(session.pixels(f"precision-{precision}"), session.cli) <= worst
+
+
+@pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "FLOAT_LINEAR"])
+def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
+    found = session["grey"][precision]
+    assert found["grey"]
+    assert found["alpha"]
+    painted, content = session.pixels(f"grey-{precision}"), session.pixels(f"grey-content-{precision}")
+    assert np.ptp(painted[..., :3], axis=2).max() * 255 < 1
+    assert np.abs(painted - content).mean() * 255 > 2
+
+
+def test_a_wide_gamut_image_keeps_its_colours(session: Session) -> None:
+    assert "Adobe" in session["foreign_profile"] or "RGB" in session["foreign_profile"]
+    assert close(session.pixels("foreign_profile"), session.cli) <= 1.5
+
+
+def test_transparency_is_kept(session: Session) -> None:
+    assert session["alpha"]["alpha"]
+    painted, content = session.pixels("alpha"), session.pixels("alpha-content")
+    assert close(painted[..., 3], content[..., 3]) < 0.5
+
+
+def test_the_painting_goes_into_the_content_s_group(session: Session) -> None:
+    found = session["inside_a_group"]
+    assert found["parent"] == "Sketches"
+    assert found["position"] == 1
+    assert found["offset"] == [11, -3]
+    assert found["group"][0] == "Over"
+
+
+def test_a_group_is_painted_as_it_looks(session: Session) -> None:
+    found = session["a_group_as_content"]
+    assert found["offset"] == [4, 6]
+    assert found["size"] == [WIDTH, HEIGHT]
+    assert found["layers"][1:] == ["Sketches", found["layers"][2]]
+    assert found["position"] == 0
+    assert close(session.pixels("a_group_as_content"), session.cli) <= 1
+
+
+def test_outside_a_selection_the_painting_is_transparent(session: Session) -> None:
+    assert session["hard_selection"]["size"] == [WIDTH, HEIGHT]
+    assert not session["hard_selection"]["selection_gone"]
+    coverage = session.pixels("hard_selection")[..., 3]
+    wanted = np.zeros((HEIGHT, WIDTH), np.float32)
+    wanted[8:28, 10:40] = 1
+    assert np.array_equal(coverage, wanted)
+
+
+def test_a_selection_can_be_ignored(session: Session) -> None:
+    assert session["hard_selection"]
+    assert close(session.pixels("selection_not_used"), session.cli) <= 1
+
+
+def test_a_selection_s_softness_is_kept(session: Session) -> None:
+    values = np.array(session["soft_selection"]["values"], np.float32) / 255
+    assert ((values > 0.02) & (values < 0.98)).mean() > 0.2, "the selection is not soft"
+    assert session["soft_selection"]["offset"] == [9, -4]
+    assert close(session.pixels("soft_selection")[..., 3], values) <= 1
+
+
+def test_a_layer_mask_comes_along(session: Session) -> None:
+    found = session["layer_mask"]
+    assert not found["edits_mask"]
+    ramp = np.tile(np.linspace(0, 1, WIDTH, dtype=np.float32), (HEIGHT, 1))
+    assert close(session.pixels("layer_mask-mask", channels=1)[..., 0], ramp) <= 1
+    assert close(session.pixels("layer_mask"), session.cli) <= 1  # the layer itself is painted whole
+
+
+def test_a_layer_s_filters_are_painted_too(session: Session) -> None:
+    found = session["filters_count"]
+    assert found["filters_left"] == 1
+    assert len(found["layers"]) == 2
+    assert close(session.pixels("filters"), session.pixels("filters-expected")) <= 1
+
+
+def test_a_text_layer_is_painted(session: Session) -> None:
+    found = session["text"]
+    width, height = found["size"]
+    assert not found["is_text"]
+    assert found["size"] == found["content"]["size"]
+    assert found["offset"] == found["content"]["offset"]
+    painted, content = (session.pixels(name, width, height) for name in ("text", "text-content"))
+    assert close(painted[..., 3], content[..., 3]) < 0.5
+    assert np.abs(painted - content)[content[..., 3] > 0.5].mean() * 255 > 2
+
+
+def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> None:
+    assert session["style_file"]["name"] == "style"
+    assert session["style_file"]["record"]["kind"] == "file"
+    assert close(session.pixels("style_file"), session.cli) <= 1
+
+
+def test_a_bundled_style_paints(session: Session, daemon: Daemon, folder: Path) -> None:
+    assert session["bundled_style"]["record"] == {
+        "kind": "bundled", "name": "ink", "layer": "", "document": "", "weight": 1.0,
+    }  # fmt: skip
+    options = (*QUICK, "--strength", "1000", "--style-scale", "1")  # the procedure's defaults, not the style's own
+    cli = stylized(daemon, folder / "content.png", "@ink", folder / "ink.png", *options)
+    assert close(session.pixels("bundled_style"), cli) <= 1
+
+
+def test_restylize_paints_the_same_again(session: Session) -> None:
+    found = session["restylize"]
+    assert found["position"] == 0
+    assert len(found["layers"]) == 3
+    assert found["record"] == 7
+    assert np.array_equal(session.pixels("restylize-first"), session.pixels("restylize-second"))
+    assert "was not painted by Vaporbrush" in found["refused"][2]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("no style", "No style is chosen"),
+        ("two styles", "Only one style"),
+        ("style name", "no-such-style"),
+        ("style file", "missing.png does not exist"),
+        ("not a picture", "notes.txt cannot be opened"),
+        ("size", "“size” is “12x”"),
+        ("weights", "“layer-weights” is “1, 2”"),
+        ("model", "resnet"),
+        ("two layers", "2 layers are selected"),
+        ("no layers", "0 layers are selected"),
+        ("channel", "is a channel: select a layer"),
+        ("selection elsewhere", "The selection does not touch the layer"),
+        ("floating", "floating selection"),
+        ("indexed", "Image ▸ Mode ▸ RGB"),
+        ("empty group", "“Nothing” is empty"),
+        ("1×1", "1"),
+    ],
+)
+def test_what_cannot_be_painted_gets_a_sentence(session: Session, wrong: str, says: str) -> None:
+    status, layer, error = session["refusals"][wrong]
+    assert status != "success"
+    assert layer is None
+    assert says in error
+    assert "Traceback" not in error
+    assert "defect" not in error
+
+
+def test_a_transparent_layer_is_no_crash(session: Session) -> None:
+    status, error = session["a_transparent_layer"]
+    if status == "success":
+        assert session.pixels("a_transparent_layer")[..., 3].max() == 0
+    else:
+        assert "transparent" in error or "empty" in error
+
+
+def test_standard_quality_paints_more_than_a_draft_of_three_steps(session: Session) -> None:
+    found = session["standard_quality"]
+    assert found["record"]["quality"] == "standard"
+    content = np.asarray(Image.open(session.folder / "content.png"), np.float32) / 255
+    far = np.abs(session.pixels("standard_quality")[..., :3] - content).mean()
+    assert far > np.abs(session.cli[..., :3] - content).mean()
+
+
+def test_a_large_layer_is_painted_small_and_returned_whole(
+    session: Session, record_property: pytest.Subclass[Any] | Any
+) -> None:
+    found = session["a_large_layer"]
+    record_property("seconds", found["seconds"])
+    record_property("peak_bytes", found["peak_bytes"])
+    print(f"4096²: {found['seconds']:.1f} s, the plug-in's process {found['peak_bytes'] / 2**20:.0f} MiB")
+    assert found["size"] == [4096, 4096]
+    row = np.fromfile(session.folder / "a_large_layer.raw", "<f4").reshape(-1, 4)
+    assert (row[:, 3] == 1).all()
+    assert row[:, :3].std() > 0.01
+    assert 0 < found["peak_bytes"] < 2**30  # the layer is 64 MiB; in and out and one band more
+
+
+def test_without_a_daemon_the_sentence_says_how_to_start_it(session: Session) -> None:
+    status, layer, error, layers = session["daemon_absent"]
+    assert status != "success"
+    assert layer is None
+    assert len(layers) == 1
+    assert "vaporbrush serve" in error or "could not be started" in error
+
+
+def test_a_daemon_of_another_version_is_named(session: Session) -> None:
+    status, _layer, error, layers = session["other_version"]
+    assert status != "success"
+    assert len(layers) == 1
+    assert "version" in error
+    assert "install" in error
+
+
+def test_a_killed_worker_costs_nothing_but_time(session: Session) -> None:
+    status, layer, error = session["worker_killed"]
+    assert status == "success", error
+    assert layer["size"] == [WIDTH, HEIGHT]
+
+
+def test_a_killed_daemon_is_reported_and_the_next_painting_works(session: Session) -> None:
+    found = session["daemon_killed"]
+    assert found["status"] != "success"
+    assert len(found["left"]) == 1
+    assert found["error"]
+    assert "Traceback" not in found["error"]
+    assert found["later"]["size"] == [WIDTH, HEIGHT]
+
+
+def test_scheme_can_call_it_too(session: Session, root: Root, daemon: Daemon) -> None:
+    with Desktop(root, session.folder) as desktop:
+        session.gimp.desktop = desktop
+        out = session.folder / "scheme.txt"
+        script = f"""
+        (let* ((image (gimp-file-load 1 "{session.folder}/content.png"))
+               (style (gimp-file-load 1 "{session.folder}/style.png"))
+               (result (plug-in-vaporbrush-stylize #:run-mode 1 #:image image #:drawables (gimp-image-get-layers image)
+                         #:style (vector-ref (gimp-image-get-layers style) 0)
+                         #:size "64" #:steps 3 #:quality "draft"))
+               (port (open-output-file "{out}")))
+          (write (list (vector-length (gimp-image-get-layers image)) (gimp-item-get-name (car result))) port)
+          (close-output-port port))"""
+        process = session.gimp.start(
+            "gimp-console-3.0", "-i", "-d", "-f", "--batch-interpreter=plug-in-script-fu-eval", "-b",
+            " ".join(script.split()), "--quit",
+        )  # fmt: skip
+        assert process.wait(120) == 0, session.gimp.tail()
+    assert out.read_text().startswith("(2 "), out.read_text()
+
+
+def test_the_profile_holds_nothing_after_uninstalling(session: Session) -> None:
+    target = session.gimp.profile / "plug-ins" / "vaporbrush"
+    assert target.is_dir()
+    session.gimp.vaporbrush_cli("uninstall", "gimp")
+    assert not target.exists()

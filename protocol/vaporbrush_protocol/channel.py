@@ -112,7 +112,7 @@ class Channel:
 def _settle(waiting: dict[int, Message], reply: Message, deliver: Deliver) -> RemoteError | None:
     """Take the request that this replies to out of `waiting`. Deliver a success; return a refusal."""
     identity, accepted = reply.header.get("id"), reply.header.get("ok")
-    request = waiting.pop(identity, None) if isinstance(identity, int) else None
+    request = waiting.pop(identity, None) if type(identity) is int else None  # true is not 1
     if accepted is True and request is not None:
         with replying(request.header["request"]):
             deliver(request, reply)

@@ -101,6 +101,7 @@ def test_a_daemon_that_does_not_answer_is_given_up(router: Router, client: Clien
         encode({"id": 2}),
         encode({"id": 99, "ok": True}),
         encode({"id": "2", "ok": True}),
+        encode({"id": True, "ok": True}),
         encode({"id": 2, "ok": 1}),
         encode({"id": 2, "ok": False}),
         encode({"id": 2, "ok": False, "error": "no"}),

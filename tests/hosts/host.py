@@ -30,11 +30,11 @@ WINDOW_LINE = re.compile(r'^\s+(0x[0-9a-f]+) "(.*)": \(.*\)\s+(\d+)x(\d+)\S*\s+\
 
 # Runs as the namespace's process 1. `wait` in a loop also buries the orphans that programs leave behind.
 INIT = """
-Xvfb -displayfd 3 -screen 0 {screen} -nolisten tcp 3>{folder}/display 2>{folder}/xvfb.log &
-while ! grep -q . {folder}/display 2>/dev/null; do sleep 0.05; done
-export DISPLAY=:$(cat {folder}/display)
-openbox >{folder}/openbox.log 2>&1 &
-echo ready >{folder}/ready
+Xvfb -displayfd 3 -screen 0 {screen} -nolisten tcp 3>'{folder}/display' 2>'{folder}/xvfb.log' &
+while ! grep -q . '{folder}/display' 2>/dev/null; do sleep 0.05; done
+export DISPLAY=:$(cat '{folder}/display')
+openbox >'{folder}/openbox.log' 2>&1 &
+echo ready >'{folder}/ready'
 while :; do sleep 3600 & wait $!; done
 """
 
@@ -64,6 +64,7 @@ class Desktop:
         self.home = home or self.folder / "home"
         self.screen = screen
         self._holder: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[str]] = []
         self._inner = 0
         self._display = ""
 
@@ -120,6 +121,9 @@ class Desktop:
             self._holder.send_signal(signal.SIGKILL)  # --kill-child takes process 1 along, and the kernel all others
             self._holder.wait()
             self._holder = None
+        for process in self._processes:
+            process.communicate()
+        self._processes.clear()
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """What a program inside sees: nothing of ours but the locale."""
@@ -140,25 +144,20 @@ class Desktop:
     ) -> subprocess.Popen[str]:
         """Start a program inside; with `log`, what it prints goes to that file, else to pipes."""
         enter = ["nsenter", f"--target={self._inner}", "--mount", "--pid", "--root", f"--wd={self.folder}"]
-        if log is not None:
-            with log.open("a") as out:
-                return subprocess.Popen(
-                    [*enter, *argv],
-                    env=self.environment(env),
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    text=True,
-                )
-        return subprocess.Popen(
+        out = None if log is None else log.open("a")
+        process = subprocess.Popen(
             [*enter, *argv],
             env=self.environment(env),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=out or subprocess.PIPE,
+            stderr=out or subprocess.PIPE,
             text=True,
             errors="replace",
         )
+        if out is not None:
+            out.close()
+        self._processes.append(process)
+        return process
 
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout_s: float = 120, check: bool = True

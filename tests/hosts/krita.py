@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from hosts.host import Desktop
 
 DRIVER = Path(__file__).parent / "krita_driver"
+LOOKS = Path(__file__).parents[2] / "build" / "looks"
 
 KRITARC = """[General]
 EnableOpenGL=false
@@ -85,7 +86,12 @@ class Krita:
         self._began = time.monotonic()
         self._process = self.desktop.popen(
             ["dbus-run-session", "krita", "--nosplash", *map(str, files)],
-            env={"VAPORBRUSH_DRIVE": str(script), "VAPORBRUSH_REPORT": str(self.report), **(env or {})},
+            env={
+                "LANG": "en_US.UTF-8",
+                "VAPORBRUSH_DRIVE": str(script),
+                "VAPORBRUSH_REPORT": str(self.report),
+                **(env or {}),
+            },
             log=self.log,
         )
 
@@ -94,30 +100,32 @@ class Krita:
         lines = [json.loads(line) for line in self.report.read_text().splitlines() if line.endswith("}")]
         return Told(lines, time.monotonic() - self._began, self.log.read_text(errors="replace"))
 
-    def wait_for(self, name: str, timeout_s: float = 120) -> Any:
-        """The value told under this name, as soon as it is there."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            told = self.told()
-            if name in told:
-                return told[name]
-            if "error" in told or self._process is None or self._process.poll() is not None:
-                break
-            time.sleep(0.1)
-        return self.told()[name]
+    def wait(self, timeout_s: float = 300, answers: Mapping[str, Callable[[Any], object]] | None = None) -> Told:
+        """Wait until Krita has ended, doing what the script asks for. A Krita that does not end is shown and killed.
 
-    def wait(self, timeout_s: float = 300) -> Told:
-        """Wait until Krita has ended. One that does not end is shown and killed."""
+        `answers` are called by the name that the script asks for, with its value; `shot` and `click` are built in.
+        """
         assert self._process is not None
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.desktop.shot(Path("build/looks/krita-hangs.png"))
+        known = {"shot": self._shot, "click": lambda point: self.desktop.click(*point), **(answers or {})}
+        answered = 0
+        deadline = time.monotonic() + timeout_s
+        while self._process.poll() is None and time.monotonic() < deadline:
+            asked = self.told().all("ask")
+            for one in asked[answered:]:
+                known[one["what"]](one["value"])
+                (self.desktop.folder / one["ticket"]).touch()
+            answered = len(asked)
+            time.sleep(0.05)
+        if self._process.poll() is None:
+            self._shot("krita-hangs")
             self._process.kill()
             self._process.wait()
             told = self.told()
             raise AssertionError(
                 f"Krita did not end within {timeout_s} s (build/looks/krita-hangs.png); it last told "
                 f"{told.lines[-3:]}.\n{told.errors}\n{told.log[-2000:]}"
-            ) from None
+            )
         return self.told()
+
+    def _shot(self, name: str) -> None:
+        self.desktop.shot(LOOKS / f"{name}.png")

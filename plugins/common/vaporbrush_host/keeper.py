@@ -12,7 +12,7 @@ from shlex import join
 from typing import Any, Literal
 
 from vaporbrush_protocol.client import Client, connect
-from vaporbrush_protocol.endpoint import Connection
+from vaporbrush_protocol.endpoint import Connection, native
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
@@ -99,7 +99,8 @@ def installed_start(folder: Path) -> tuple[str, ...]:
         start = json.loads((folder / "installed.json").read_text(encoding="utf-8"))["start"]
     except (OSError, ValueError, KeyError, TypeError):
         return ()
-    return tuple(start) if isinstance(start, list) and all(isinstance(word, str) for word in start) else ()
+    good = isinstance(start, list) and all(isinstance(word, str) for word in start)
+    return tuple(map(native, start)) if good else ()
 
 
 def condition_of_error(error: VaporbrushError, start: Sequence[str], *, flatpak: bool, known: bool) -> Condition:
@@ -132,7 +133,8 @@ def condition_of_status(status: Mapping[str, Any]) -> Condition:
     workers = [worker for worker in status.get("workers") or () if isinstance(worker, Mapping)]
     told = status.get("model")
     model = told if isinstance(told, Mapping) else {}
-    device = ", ".join(dict.fromkeys(str(worker.get("device", "")) for worker in workers))
+    names = (str(worker.get("device", "")) for worker in workers)
+    device = ", ".join(dict.fromkeys(name for name in names if name != "auto"))  # not chosen before the first job
     held = sum(
         int(worker.get("device_memory_bytes") or worker.get("rss_bytes") or 0)
         for worker in workers
@@ -149,14 +151,8 @@ def condition_of_status(status: Mapping[str, Any]) -> Condition:
     if "loading" in states or "starting" in states:
         return Condition("loading", _("Loading the model…"), "", tuple(actions), **common)
     if model.get("message"):
-        fetch = Action("fetch", _("Get the full model"), str(model["message"]))
-        return Condition(
-            "lite",
-            _("Ready with the small model"),
-            _("The full model paints finer detail. It is fetched once."),
-            (fetch, *actions),
-            **common,
-        )
+        fetch = Action("fetch", _("Get the full model"), _("The full model paints finer detail. It is fetched once."))
+        return Condition("lite", _("Ready with the small model"), "", (fetch, *actions), **common)
     word = _("Painting") if "busy" in states else _("Ready")
     return Condition("ready", f"{word} · {device}" if device else word, "", tuple(actions), **common)
 

@@ -12,7 +12,7 @@ from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
 
 ROW_SIDE = 44  # px; two lines of text beside it
 TILE_SIDE = 72
-GALLERY_SIZE = (348, 380)
+GALLERY_SIZE = (360, 420)
 
 
 def pixmap(image, side):
@@ -80,9 +80,8 @@ class Gallery(QtWidgets.QFrame):
         view.setGridSize(QtCore.QSize(TILE_SIDE + 32, TILE_SIDE + 2 * view.fontMetrics().height() + 10))
         view.setResizeMode(QtWidgets.QListView.ResizeMode.Adjust)
         view.setMovement(QtWidgets.QListView.Movement.Static)
-        view.setUniformItemSizes(True)
         view.setWordWrap(True)
-        view.setTextElideMode(Qt.TextElideMode.ElideRight)
+        view.setTextElideMode(Qt.TextElideMode.ElideNone)  # with ElideRight, Qt cuts where it could wrap
         view.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         view.itemClicked.connect(self._clicked)
         view.itemActivated.connect(self._clicked)
@@ -105,7 +104,7 @@ class Gallery(QtWidgets.QFrame):
         )
         self.files.clear()
         for path in self.studio.recent_files():
-            if Path(path).is_file():
+            if sources.is_file(path):
                 self._add(
                     self.files, StyleRef("file", path), Path(path).stem, sources.file_thumbnail(path, TILE_SIDE), path
                 )
@@ -119,6 +118,7 @@ class Gallery(QtWidgets.QFrame):
         item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap(image, TILE_SIDE)), title)
         item.setData(Qt.ItemDataRole.UserRole, ref)
         item.setToolTip(tip)
+        item.setSizeHint(view.gridSize())
         item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         view.addItem(item)
 
@@ -273,7 +273,9 @@ class StyleChooser(QtWidgets.QWidget):
     def _show(self):
         wanted = max(1, len(self._refs))
         while len(self._rows) > wanted:
-            self._rows.pop().deleteLater()
+            row = self._rows.pop()
+            row.hide()
+            row.deleteLater()
         while len(self._rows) < wanted:
             index = len(self._rows)
             row = StyleRow()
@@ -292,7 +294,7 @@ class StyleChooser(QtWidgets.QWidget):
         if ref.kind == "bundled":
             return _("Bundled style")
         if ref.kind == "file":
-            return Path(ref.name).name if Path(ref.name).is_file() else _("The file is not there any more")
+            return Path(ref.name).name if sources.is_file(ref.name) else _("The file is not there any more")
         found = sources.layer_of(ref)
         if found is None:
             return _("The layer is not there any more")

@@ -15,6 +15,7 @@ DOCKER_ID = "vaporbrush_docker"
 POLL_MS = 500  # Krita tells nobody that the active layer or the selection changed
 ESTIMATE_MS = 250  # after the last change of a control
 MESSAGE_MS = 12000
+COMFORTABLE = 560  # px of height that show the controls and a preview
 
 
 class VaporbrushDocker(DockWidget):
@@ -27,6 +28,7 @@ class VaporbrushDocker(DockWidget):
         self.setWindowTitle("Vaporbrush")
         self.fields = {}
         self.panels = {}
+        self._followed = set()
         self._document = None
         self._target = None
         self._ticket = None
@@ -52,6 +54,7 @@ class VaporbrushDocker(DockWidget):
         self._load(self.studio.remembered(None))
         for task in self.studio.tasks.values():
             self._task_changed(task)
+        self._enable(None, None)  # until the first look
 
     # ── how it is built ──
 
@@ -108,11 +111,15 @@ class VaporbrushDocker(DockWidget):
         column.addLayout(fold_row)
         column.addWidget(self.advanced)
         column.addStretch(1)
-        scroll = QtWidgets.QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
+        self.tasks = QtWidgets.QVBoxLayout()
+        self.tasks.setSpacing(6)
+        column.addLayout(self.tasks)
+        self.scroll = QtWidgets.QScrollArea()
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setWidget(inner)
+        inner.installEventFilter(self)
 
         self.message = small()
         self.message.setObjectName("vaporbrush_message")
@@ -120,8 +127,6 @@ class VaporbrushDocker(DockWidget):
         self._message_end = QtCore.QTimer(self)
         self._message_end.setSingleShot(True)
         self._message_end.timeout.connect(self.message.hide)
-        self.tasks = QtWidgets.QVBoxLayout()
-        self.tasks.setSpacing(6)
         self.expected = small()
         self.button = QtWidgets.QPushButton(_("Stylize"))
         self.button.setObjectName("vaporbrush_button")
@@ -147,7 +152,6 @@ class VaporbrushDocker(DockWidget):
         bottom = QtWidgets.QVBoxLayout()
         bottom.setContentsMargins(6, 6, 6, 6)
         bottom.setSpacing(6)
-        bottom.addLayout(self.tasks)
         bottom.addWidget(self.message)
         bottom.addWidget(self.expected)
         bottom.addLayout(go)
@@ -156,9 +160,16 @@ class VaporbrushDocker(DockWidget):
         outer_column = QtWidgets.QVBoxLayout(outer)
         outer_column.setContentsMargins(0, 0, 0, 0)
         outer_column.setSpacing(0)
-        outer_column.addWidget(scroll, 1)
+        outer_column.addWidget(self.scroll, 1)
         outer_column.addLayout(bottom)
         return outer
+
+    def eventFilter(self, watched, event):
+        """Nothing is ever cut at the right: the docker cannot be narrower than its controls are just now."""
+        if event.type() == QtCore.QEvent.Type.LayoutRequest and watched is self.scroll.widget():
+            bar = self.scroll.verticalScrollBar().sizeHint().width()
+            self.scroll.setMinimumWidth(watched.minimumSizeHint().width() + bar)
+        return False
 
     def _folded(self, open_):
         self.fold.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
@@ -180,6 +191,7 @@ class VaporbrushDocker(DockWidget):
         super().showEvent(event)
         self.studio.look(id(self), True)
         self._poll.start()
+        self._look()
 
     def hideEvent(self, event):
         """A hidden docker asks nothing."""
@@ -318,10 +330,18 @@ class VaporbrushDocker(DockWidget):
             panel.dismiss.connect(self.studio.dismiss)
             self.tasks.addWidget(panel)
         panel.show_task(task, log=self.studio.condition.log)
+        if task.state.preview is not None and key not in self._followed:
+            self._followed.add(key)  # once, when the picture appears; then the painter scrolls as they like
+            QtCore.QTimer.singleShot(0, lambda: self._bring_into_view(key))
+
+    def _bring_into_view(self, key):
+        if key in self.panels:
+            self.scroll.ensureWidgetVisible(self.panels[key])
 
     def _task_removed(self, key):
         panel = self.panels.pop(key, None)
         if panel is not None:
+            panel.hide()  # `deleteLater` alone leaves it painted over the others for a moment
             self.tasks.removeWidget(panel)
             panel.deleteLater()
 
@@ -332,14 +352,17 @@ class VaporbrushDocker(DockWidget):
                 self.studio.dismiss(key)
 
 
-def open_docker(window):
-    """Show the docker of a window and give it the keyboard."""
-    for docker in window.dockers() if hasattr(window, "dockers") else Krita.instance().dockers():
-        if docker.objectName() == DOCKER_ID:
-            docker.setVisible(True)
-            docker.raise_()
-            button = docker.findChild(QtWidgets.QPushButton, "vaporbrush_button")
-            if button is not None:
-                button.setFocus()
-            return docker
-    return None
+def open_docker():
+    """Show the docker of the active window and give it the keyboard. Returns whether there is one."""
+    window = Krita.instance().activeWindow()
+    dockers = window.dockers() if window is not None else []
+    docker = next((one for one in dockers if one.objectName() == DOCKER_ID), None)
+    if docker is None:
+        return False
+    if not docker.isVisible():
+        docker.setVisible(True)
+        if docker.height() < COMFORTABLE and not docker.isFloating():  # Krita gives a new docker the smallest room
+            window.qwindow().resizeDocks([docker], [COMFORTABLE], Qt.Orientation.Vertical)
+    docker.raise_()
+    docker.findChild(QtWidgets.QPushButton, "vaporbrush_button").setFocus()
+    return True

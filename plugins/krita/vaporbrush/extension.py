@@ -27,15 +27,15 @@ class VaporbrushExtension(Extension):
     def createActions(self, window):
         """The entries of Tools ▸ Scripts."""
         stylize = window.createAction("vaporbrush_stylize", _("Stylize Layer with Vaporbrush…"), MENU)
-        stylize.triggered.connect(lambda: open_docker(window))
+        stylize.triggered.connect(open_docker)  # the window that Krita gave is a wrapper that dies
         repeat = window.createAction("vaporbrush_repeat", _("Repeat Last Stylize"), MENU)
-        repeat.triggered.connect(lambda: self._and_show(window, self.studio.repeat))
+        repeat.triggered.connect(lambda: self._and_show(self.studio.repeat))
         restylize = window.createAction("vaporbrush_restylize", _("Restylize"), MENU)
-        restylize.triggered.connect(lambda: self._and_show(window, self.studio.restylize))
+        restylize.triggered.connect(lambda: self._and_show(self.studio.restylize))
 
     @staticmethod
-    def _and_show(window, begin):
-        open_docker(window)  # what it says while it paints, or why it does not, stands there
+    def _and_show(begin):
+        open_docker()  # what it says while it paints, or why it does not, stands there
         begin()
 
 

@@ -8,7 +8,7 @@ from vaporbrush_host.words import _
 from .qt import Qt, QtCore, QtWidgets, Signal
 
 SLIDER_STEPS = 1000
-SPIN_WIDTH = 9  # characters: room for 1000000 and for 0.000001
+SPIN_DIGITS = 7  # room for 1000000 and, in what is left of the frame, for 0.000001
 DEFAULT_PIXELS = 1024
 
 
@@ -42,14 +42,14 @@ class NumberField(Field):
         self.slider = QtWidgets.QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, SLIDER_STEPS)
         self.slider.setPageStep(SLIDER_STEPS // 10)
-        self.slider.setMinimumWidth(60)
+        self.slider.setMinimumWidth(40)
         self.spin = QtWidgets.QDoubleSpinBox()
         self.spin.setDecimals(control.decimals)
         self.spin.setRange(control.low, control.high)
         self.spin.setButtonSymbols(QtWidgets.QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.spin.setKeyboardTracking(False)
         self.spin.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.spin.setFixedWidth(self.spin.fontMetrics().horizontalAdvance("0" * SPIN_WIDTH))
+        self.spin.setFixedWidth(self.spin.fontMetrics().horizontalAdvance("0" * (SPIN_DIGITS + 2)))
         self.row.addWidget(self.slider, 1)
         self.row.addWidget(self.spin)
         self.slider.valueChanged.connect(self._slid)
@@ -229,7 +229,7 @@ def _combo():
     box = QtWidgets.QComboBox()
     # a long entry must not widen the docker beyond what the painter gave it
     box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(6)
     return box
 
 

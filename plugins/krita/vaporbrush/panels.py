@@ -151,7 +151,7 @@ class TaskPanel(QtWidgets.QFrame):
         self.title.setText(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
         self.title.setToolTip(self.title.text())
         self._show_preview(state if running else None)
-        self.bar.setVisible(running)
+        self.bar.setVisible(running and state.stage != "queued")
         if state.fraction is None:
             self.bar.setRange(0, 0)
         else:
@@ -268,6 +268,7 @@ class ConditionPanel(QtWidgets.QWidget):
         while self.buttons.count():
             item = self.buttons.takeAt(0)
             if item.widget() is not None:
+                item.widget().hide()
                 item.widget().deleteLater()
         for action in actions:
             button = QtWidgets.QPushButton(action.label)

@@ -20,6 +20,11 @@ def title(ref):
     return Path(ref.name).stem if ref.kind == "file" else ref.name
 
 
+def is_file(path):
+    """Whether a file is there. By Qt: Krita's Python may take file names for Latin-1 (see `endpoint.native`)."""
+    return QtCore.QFileInfo(path).isFile()
+
+
 def layer_refs(own=None):
     """Every layer of every open document that could be a style, the active document's first; without `own`."""
     active = layers.document_id(Krita.instance().activeDocument())
@@ -105,7 +110,7 @@ def style_sizes(ref):
 
 def file_pixels(path):
     """A picture file as sRGB pixels: 8 bits, or 16 where the file has more. Raises `LayerError`."""
-    if not Path(path).is_file():
+    if not is_file(path):
         raise LayerError(_("The picture {path} is not there any more. Choose another style.").format(path=path))
     reader = QtGui.QImageReader(path)
     reader.setAutoTransform(True)  # photographs lie on their side otherwise

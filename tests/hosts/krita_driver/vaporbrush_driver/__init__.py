@@ -9,17 +9,18 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from krita import Krita
 from PyQt5.QtCore import QTimer
 
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
 TICK_MS = 20
 
 
 class Drive:
     def __init__(self):
-        self.report = open(os.environ["VAPORBRUSH_REPORT"], "a", buffering=1)
+        self.report = Path(os.environ["VAPORBRUSH_REPORT"]).open("a", buffering=1)  # noqa: SIM115 (as long as Krita)
         self.timer = QTimer()
         self.timer.setInterval(TICK_MS)
         self.timer.timeout.connect(self.tick)
@@ -32,13 +33,15 @@ class Drive:
         self.report.write(json.dumps({"name": name, "value": value, "time": time.time()}) + "\n")
 
     def start(self):
+        sys.excepthook = self.excepted  # Krita's own shows a dialog, at which everything would wait for ever
+        Krita.instance().activeWindow().qwindow().showMaximized()
         self.tell("start")
         try:
-            scope = {"__name__": "vaporbrush_drive", "__file__": os.environ["VAPORBRUSH_DRIVE"]}
-            with open(os.environ["VAPORBRUSH_DRIVE"]) as file:
-                exec(compile(file.read(), os.environ["VAPORBRUSH_DRIVE"], "exec"), scope)
+            script = Path(os.environ["VAPORBRUSH_DRIVE"])
+            scope = {"__name__": "vaporbrush_drive", "__file__": str(script)}
+            exec(compile(script.read_text(encoding="utf-8"), str(script), "exec"), scope)
             self.steps = scope["steps"](self.tell)
-        except Exception:
+        except Exception:  # noqa: BLE001 (the test shows it)
             self.tell("error", traceback.format_exc())
             self.quit()
         self.timer.start()
@@ -50,7 +53,8 @@ class Drive:
         try:
             if not self.until():
                 if time.monotonic() > self.deadline:
-                    raise TimeoutError(f"waited {PATIENCE_S} s at line {self.steps.gi_frame.f_lineno}")
+                    self.tell("error", f"waited {PATIENCE_S} s at line {self.steps.gi_frame.f_lineno}")
+                    self.quit()
                 return
             wish = next(self.steps)
             self.deadline = time.monotonic() + PATIENCE_S
@@ -61,11 +65,14 @@ class Drive:
                 self.until = lambda: time.monotonic() >= ready
         except StopIteration:
             self.quit()
-        except Exception:
+        except Exception:  # noqa: BLE001 (the test shows it)
             self.tell("error", traceback.format_exc())
             self.quit()
         finally:
             self.ticking = False
+
+    def excepted(self, kind, value, trace):
+        self.tell("exception", "".join(traceback.format_exception(kind, value, trace)))
 
     def quit(self):
         self.timer.stop()
@@ -76,12 +83,11 @@ class Drive:
 
 
 def begin():
-    global drive
-    drive = Drive()
-    QTimer.singleShot(1000, drive.start)
+    kept.append(Drive())
+    QTimer.singleShot(1000, kept[-1].start)
 
 
-drive = None
+kept = []
 if os.environ.get("VAPORBRUSH_DRIVE"):
     notifier = Krita.instance().notifier()
     notifier.setActive(True)

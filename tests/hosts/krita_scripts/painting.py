@@ -1,0 +1,446 @@
+"""Paintings of every kind, one after the other in one Krita. What came of each is told; test_krita.py judges it."""
+
+import time
+
+from krita import InfoObject, Krita, Selection
+from PyQt5.QtCore import QByteArray, QPoint
+from PyQt5.QtWidgets import QAction
+from vaporbrush_driver.kit import *  # noqa: F403 (a script, not a module)
+
+CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
+
+
+def run(tell, name, document, act=None):
+    """Press Stylize (or `act`), wait for the end, tell what became of it."""
+    before = tree(document.rootNode())
+    active = document.activeNode().name()
+    (act or docker().button.click)()
+    yield 0.05
+    yield idle
+    yield 0.3
+    tell(
+        name,
+        {
+            **outcome(last()),
+            "before": before,
+            "after": tree(document.rootNode()),
+            "active": [active, document.activeNode().name()],
+        },
+    )
+
+
+def steps(tell):
+    application = Krita.instance()
+    tell("actions", sorted(a.objectName() for a in application.actions() if a.objectName().startswith("vaporbrush")))
+    menu = [a.text() for m in application.activeWindow().qwindow().menuBar().actions() for a in leaves(m)]
+    tell("menu", [text.replace("&", "") for text in menu if "aporbrush" in text or "tyliz" in text])
+
+    # ── the docker, idle; the first painting by real mouse clicks ──
+    document = new_document("picture", 96, 72)
+    yield LOADED_S
+    others_hidden()
+    content = painted_layer(document, "Photo", "content")
+    style = painted_layer(document, "Starry", "style", -10, -5)
+    yield 0.5
+    document.setActiveNode(content)
+    application.action("vaporbrush_stylize").trigger()
+    yield 1.0
+    tell("docker", [docker().isVisible(), docker().chooser.refs() == ()])
+    yield lambda: studio().condition.reachable
+    yield ask(tell, "shot", "krita-docker-new")
+    yield ask(tell, "click", screen_point(docker().chooser._rows[0].button))
+    yield docker().chooser.gallery.isVisible
+    yield 0.4
+    gallery = docker().chooser.gallery
+    tell("gallery", {"bundled": gallery.bundled.count(), "layers": gallery.layers.count()})
+    yield ask(tell, "shot", "krita-gallery-bundled")
+    gallery.tabs.setCurrentIndex(1)
+    yield 0.4
+    yield ask(tell, "shot", "krita-gallery-layers")
+    item = next(
+        gallery.layers.item(i) for i in range(gallery.layers.count()) if gallery.layers.item(i).text() == "Starry"
+    )
+    middle = gallery.layers.viewport().mapToGlobal(gallery.layers.visualItemRect(item).center())
+    yield ask(tell, "click", [middle.x(), middle.y()])
+    yield lambda: not gallery.isVisible()
+    tell("chosen", [ref.name for ref in docker().chooser.refs()])
+    docker().set_values({**docker().values(), **CHEAP})
+    yield lambda: "bout" in docker().expected.text() or "oughly" in docker().expected.text()
+    tell("expected", docker().expected.text())
+    tell("cut", cut_labels(docker()))
+    yield ask(tell, "shot", "krita-docker-idle")
+    docker().fold.setChecked(True)
+    yield 0.4
+    tell("cut advanced", cut_labels(docker()))
+    yield ask(tell, "shot", "krita-docker-advanced")
+    docker().fold.setChecked(False)
+    before = tree(document.rootNode())
+    yield ask(tell, "click", screen_point(docker().button))
+    yield lambda: studio().tasks
+    yield idle
+    yield 0.3
+    tell(
+        "first",
+        {
+            **outcome(last()),
+            "before": before,
+            "after": tree(document.rootNode()),
+            "active": document.activeNode().name(),
+        },
+    )
+    painting = named(document, last_name(document))
+    tell("first pixels", save(painting, "first"))
+    yield ask(tell, "shot", "krita-docker-done")
+
+    # ── one undo step ──
+    application.action("edit_undo").trigger()
+    yield 0.4
+    tell("undone", tree(document.rootNode()))
+    application.action("edit_redo").trigger()
+    yield 0.4
+    tell("redone", tree(document.rootNode()))
+
+    # ── repeat, restylize, copy settings ──
+    document.setActiveNode(content)
+    yield from run(tell, "repeat", document, application.action("vaporbrush_repeat").trigger)
+    painting = named(document, last_name(document))
+    docker().set_values({**docker().values(), "strength": 20.0, "seed": 9})
+    document.setActiveNode(painting)
+    yield 0.6
+    docker().copy_settings()
+    tell("copied", {name: docker().values()[name] for name in ("strength", "seed", "steps", "size")})
+    count = len(document.rootNode().childNodes())
+    yield from run(tell, "restylize", document, application.action("vaporbrush_restylize").trigger)
+    tell("restylized", len(document.rootNode().childNodes()) - count)
+    document.setActiveNode(style)
+    yield 0.3
+    application.action("vaporbrush_restylize").trigger()
+    yield 0.2
+    tell("restylize a plain layer", docker().message.text())
+
+    # ── stored in the file ──
+    path = QT_FOLDER + "/saved ü.kra"
+    document.saveAs(path)
+    yield 0.5
+    again = application.openDocument(path)
+    application.activeWindow().addView(again)
+    yield LOADED_S
+    painted = named(again, painting.name())
+    stored = studio().recipe_of(again, painted)
+    tell(
+        "stored",
+        None
+        if stored is None
+        else [
+            stored[0]["seed"],
+            stored[0]["strength"],
+            [r.name for r in stored[1]],
+            stored[2] == content.uniqueId().toString(),
+        ],
+    )
+    close(again)
+    yield 0.5
+
+    # ── a selection with soft edges ──
+    document = new_document("selected", 96, 72)
+    yield LOADED_S
+    content = painted_layer(document, "Photo", "content")
+    style = painted_layer(document, "Starry", "style")
+    selection = Selection()
+    selection.select(20, 10, 40, 40, 255)
+    selection.select(60, 10, 10, 40, 100)
+    document.setSelection(selection)
+    yield 0.4
+    choose(document, content, layer_ref(document, style), **CHEAP)
+    yield 0.4
+    yield from run(tell, "selection", document)
+    tell("selection pixels", save(named(document, last_name(document)), "selection"))
+    selection = Selection()
+    selection.select(200, 200, 10, 10, 255)
+    document.setSelection(selection)
+    yield 0.3
+    docker().button.click()
+    yield 0.3
+    tell("nothing selected", docker().message.text())
+    yield ask(tell, "shot", "krita-docker-message")
+    document.setSelection(None)
+    close(document)
+    yield 0.5
+
+    # ── colour depths and models, offsets, off the canvas ──
+    for model, depth, x, y in (
+        ("RGBA", "U16", 0, 0),
+        ("RGBA", "F32", -37, 53),
+        ("RGBA", "F16", 0, 0),
+        ("CMYKA", "U8", 0, 0),
+        ("GRAYA", "U8", 3, 4),
+        ("LABA", "U16", 0, 0),
+    ):
+        document = new_document(f"{model} {depth}", 96, 72, model, depth)
+        yield LOADED_S
+        content = painted_layer(document, "Photo", "content", x, y)
+        style = painted_layer(document, "Starry", "style")
+        yield 0.3
+        choose(document, content, layer_ref(document, style), **CHEAP)
+        yield 0.3
+        yield from run(tell, f"{model} {depth}", document)
+        painting = named(document, last_name(document))
+        tell(f"{model} {depth} pixels", save(painting, f"{model}-{depth}"))
+        tell(f"{model} {depth} content", [box(content), space(content)])
+        close(document)
+        yield 0.4
+
+    # ── groups, masks, hidden, empty; two styles, one of them in a second document ──
+    document = new_document("groups", 96, 72)
+    yield LOADED_S
+    group = document.createGroupLayer("Group")
+    document.rootNode().addChildNode(group, None)
+    painted_layer(document, "Below", "content", parent=group)
+    top = painted_layer(document, "Above", "style", 48, 0, parent=group)
+    style = painted_layer(document, "Starry", "style")
+    yield 0.5
+    document.refreshProjection()
+    choose(document, group, layer_ref(document, style), **CHEAP)
+    yield 0.5
+    yield from run(tell, "group", document)
+    second = new_document("second", 120, 96)
+    yield LOADED_S
+    other = painted_layer(second, "Elsewhere", "style")
+    yield 0.4
+    views = [v for v in application.activeWindow().views() if v.document() == document]
+    application.activeWindow().showView(views[0])
+    yield 0.6
+    content = named(document, "Below")
+    choose(document, content, layer_ref(second, other), layer_ref(document, top, 0.5), **CHEAP)
+    yield 0.4
+    yield from run(tell, "two styles", document)
+    tell("two styles pixels", save(named(document, last_name(document)), "two"))
+    mask = document.createTransparencyMask("Mask")
+    content.addChildNode(mask, None)
+    yield 0.3
+    document.setActiveNode(mask)
+    yield 0.3
+    docker().chooser.set_refs([layer_ref(document, style)])
+    yield from run(tell, "mask active", document)
+    content.setVisible(False)
+    content.setLocked(True)
+    yield 0.3
+    document.setActiveNode(content)
+    yield from run(tell, "hidden and locked", document)
+    group.setVisible(False)
+    yield 0.3
+    document.setActiveNode(group)
+    yield 0.3
+    docker().button.click()
+    yield 0.3
+    yield idle
+    tell("hidden group", {**outcome(last()), "message": docker().message.text()})
+    empty = document.createNode("Empty", "paintlayer")
+    document.rootNode().addChildNode(empty, None)
+    yield 0.3
+    document.setActiveNode(empty)
+    docker().button.click()
+    yield 0.2
+    tell("empty", docker().message.text())
+    document.setActiveNode(style)
+    docker().button.click()
+    yield 0.2
+    tell("own style", docker().message.text())
+    vector = document.createVectorLayer("Vector")
+    document.rootNode().addChildNode(vector, None)
+    vector.addShapesFromSvg(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="96pt" height="72pt"><rect x="5" y="5" width="50" height="30" fill="#c03020"/></svg>'
+    )
+    fill = document.createFillLayer("Fill", "color", InfoObject(), Selection())
+    document.rootNode().addChildNode(fill, None)
+    clone = document.createCloneLayer("Clone", named(document, "Above"))
+    document.rootNode().addChildNode(clone, None)
+    document.refreshProjection()
+    yield 0.8
+    for layer in (vector, fill, clone):
+        choose(document, layer, layer_ref(document, style), **CHEAP)
+        yield 0.4
+        yield from run(tell, layer.type(), document)
+    close(second)
+    yield 0.3
+
+    yield from strokes(tell, document, "strokes while idle")
+
+    # ── several at once; cancel; keep this; a layer and a document that go meanwhile ──
+    content = named(document, "Above")
+    long = {**CHEAP, "steps": 5000}
+    choose(document, content, layer_ref(document, style), **long)
+    yield 0.3
+    count = len(list(everything(document.rootNode())))
+    docker().button.click()
+    docker().button.click()
+    yield lambda: [t for t in studio().tasks.values() if t.state.stage == "running" and t.state.preview is not None]
+    yield 0.6
+    docker().scroll.verticalScrollBar().setValue(9999)
+    running, waiting = [t for t in studio().tasks.values() if not t.state.ended]
+    tell("queue", [running.state.stage, waiting.state.stage, waiting.state.line])
+    tell("cut running", cut_labels(docker()))
+    yield ask(tell, "shot", "krita-docker-running")
+    yield from strokes(tell, document, "strokes while it paints")
+    panel = docker().panels[running.run.key]
+    yield lambda: running.state.job.progress.step >= 3
+    panel.keep_button.click()
+    yield lambda: running.state.ended
+    yield 0.4
+    tell(
+        "kept",
+        {
+            **outcome(running),
+            "steps": running.state.result.get("steps_done"),
+            "stopped": running.state.result.get("stopped"),
+            "added": len(list(everything(document.rootNode()))) - count,
+        },
+    )
+    yield lambda: waiting.state.stage == "running"
+    began = time.monotonic()
+    docker().panels[waiting.run.key].cancel_button.click()
+    yield lambda: waiting.state.ended
+    tell(
+        "cancelled",
+        {
+            **outcome(waiting),
+            "seconds": time.monotonic() - began,
+            "added": len(list(everything(document.rootNode()))) - count,
+            "panels": len([k for k in docker().panels if k == waiting.run.key]),
+        },
+    )
+    docker().set_values({**docker().values(), **CHEAP, "steps": 40})
+    document.setActiveNode(named(document, "Above"))
+    yield 0.3
+    docker().button.click()
+    yield lambda: last().state.stage == "running"
+    named(document, "Above").remove()
+    yield idle
+    yield 0.3
+    tell("layer gone", {**outcome(last()), "after": tree(document.rootNode())[0]})
+    doomed = new_document("doomed", 96, 72)
+    yield LOADED_S
+    content = painted_layer(doomed, "Photo", "content")
+    choose(doomed, content, layer_ref(document, style), **long)
+    yield 0.4
+    docker().button.click()
+    yield lambda: last().state.stage == "running"
+    gone = last()
+    began = time.monotonic()
+    close(doomed)
+    yield lambda: gone.state.ended
+    tell("document gone", {**outcome(gone), "seconds": time.monotonic() - began})
+
+    # ── a huge layer, painted small ──
+    huge = new_document("huge", 4096, 4096)
+    yield LOADED_S + 1
+    layer = huge.rootNode().childNodes()[0]
+    data, width, height = picture("content")
+    noise = huge.createNode("Huge", "paintlayer")
+    row = QByteArray(bytes(range(256)) * 64)  # 4096 pixels
+    for y in range(0, 4096, 64):
+        noise.setPixelData(QByteArray(bytes(row) * 64), 0, y, 4096, 64)
+    huge.rootNode().addChildNode(noise, None)
+    yield 1.5
+    choose(huge, noise, layer_ref(document, style), **CHEAP)
+    yield 1.5
+    timed = Timed()
+    meter = StallMeter()
+    began = time.monotonic()
+    docker().button.click()
+    tell("huge read", time.monotonic() - began)
+    yield idle
+    yield 0.5
+    tell("stalls huge", meter.stop())
+    tell(
+        "huge",
+        {
+            **outcome(last()),
+            "pixels work": timed.stop(),
+            "seconds": time.monotonic() - began,
+            "after": tree(huge.rootNode()),
+            "box": box(named(huge, last_name(huge))),
+        },
+    )
+    close(huge)
+    yield 0.5
+
+    # ── Krita ends while something is painted ──
+    choose(document, style, layer_ref(document, named(document, "Fill")), **long)
+    yield 0.3
+    docker().button.click()
+    yield lambda: last().state.stage == "running"
+    tell("quitting", time.time())
+
+
+def last_name(document):
+    """The name of the newest painting's layer."""
+    return last_layer_name(last())
+
+
+def last_layer_name(task):
+    return f"{task.capture.name} – {task.state.label}"
+
+
+def everything(node):
+    for child in node.childNodes():
+        yield child
+        yield from everything(child)
+
+
+def leaves(action):
+    if not isinstance(action, QAction) or action.menu() is None:
+        yield action
+        return
+    for inner in action.menu().actions():
+        yield from leaves(inner)
+
+
+def strokes(tell, document, name):
+    """Draw with the mouse, and tell how long the GUI thread was held meanwhile."""
+    layer = document.createNode("Strokes", "paintlayer")
+    document.rootNode().addChildNode(layer, None)
+    yield 0.3
+    document.setActiveNode(layer)
+    window = Krita.instance().activeWindow().qwindow()
+    middle = window.mapToGlobal(QPoint(window.width() // 3, window.height() // 2))
+    yield 0.3
+    meter = StallMeter()
+    yield ask(tell, "stroke", [middle.x(), middle.y()])
+    yield 0.3
+    tell(name, {"gaps": meter.stop(), "drawn": box(layer)})
+    layer.remove()
+    yield 0.3
+
+
+def close(document):
+    document.setModified(False)
+    document.close()
+
+
+class Timed:
+    """Seconds that the studio spends reading and writing pixels on the GUI thread."""
+
+    def __init__(self):
+        from vaporbrush import layers
+
+        self.layers = layers
+        self.spent = {}
+        self.kept = {name: getattr(layers, name) for name in ("read", "insert")}
+        for name, function in self.kept.items():
+            setattr(layers, name, self.timed(name, function))
+
+    def timed(self, name, function):
+        def inner(*given, **named_):
+            began = time.perf_counter()
+            try:
+                return function(*given, **named_)
+            finally:
+                self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - began
+
+        return inner
+
+    def stop(self):
+        for name, function in self.kept.items():
+            setattr(self.layers, name, function)
+        return {name: round(1000 * value, 1) for name, value in self.spent.items()}

@@ -27,9 +27,10 @@ from .jobs import Job, digest
 from .pool import Pool
 from .scheduler import Scheduler
 from .spool import Spool
-from .styles import Decoded, Shelf, StyleFile, decode
+from .styles import MAX_STYLE_SIDE, THUMB_SIDE, Decoded, Shelf, StyleFile, decode
 
 LIST_BYTES = 40 * 1024  # of a page of jobs, well within a header
+THUMBS_AT_ONCE = 32  # new ones per request, so that a folder full of photographs does not outlast the client
 DAEMON = f"vaporbrush {__version__}"
 
 Reply = tuple[dict[str, Any], Buffer | None]
@@ -75,7 +76,7 @@ class Handlers:
         self._execute, self._stop, self._clock = execute, stop, clock
         self._device_file = config.home / "cache" / "device.json"
         self._shelf = Shelf(resources.art() / "styles", config.home / "styles")
-        self._decoded: dict[tuple[str, int], Decoded] = {}  # by path and stamp
+        self._decoded: dict[tuple[str, int, int], Decoded | None] = {}  # by path, stamp and side
         self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
             m.Hello: lambda _r, _t: self._hello(),
             m.Ping: lambda _r, _t: {},
@@ -97,11 +98,13 @@ class Handlers:
     def handle(self, request: m.Request, ticket: Ticket, respond: Respond) -> None:
         """Do what is asked. `respond` is called once, now or later; a `watch` the scheduler answers."""
         if isinstance(request, m.Styles):
-            self._with_styles(self._shelf.files(), respond, self._styles)
+            missing = [file for file in self._shelf.files() if self._unread(file, THUMB_SIDE)]
+            self._with_styles(missing[:THUMBS_AT_ONCE], THUMB_SIDE, respond, self._styles)
             return
         if isinstance(request, m.Submit):
             named = [self._shelf.file(style.name) for style in request.recipe.styles if style.name]
-            self._with_styles(named, respond, lambda: self._submit(request, ticket, named))
+            missing = [file for file in named if self._unread(file, MAX_STYLE_SIDE)]
+            self._with_styles(missing, MAX_STYLE_SIDE, respond, lambda: self._submit(request, ticket, named))
             return
         made = self._table[type(request)](request, ticket)
         if made is not None:
@@ -214,9 +217,21 @@ class Handlers:
             return job.to_wire()
         return self._queue(job)
 
-    def _with_styles(self, files: list[StyleFile], respond: Respond, then: Callable[[], dict[str, Any]]) -> None:
-        """Respond with `then()` once every style's pixels are in the spool; those that are not are decoded aside."""
-        missing = [file for file in files if not self._pixels_here(file)]
+    def _style(self, file: StyleFile, side: int) -> Decoded | None:
+        """The style's pixels, if they are in the spool."""
+        found = self._decoded.get((str(file.path), file.stamp, side))
+        return found if found is not None and self._spool.size(found.image.blob) is not None else None
+
+    def _unread(self, file: StyleFile, side: int) -> bool:
+        """Whether it has to be decoded (again). What once turned out to be no picture stays so until the file changes."""
+        return (
+            self._style(file, side) is None and self._decoded.get((str(file.path), file.stamp, side), file) is not None
+        )
+
+    def _with_styles(
+        self, missing: list[StyleFile], side: int, respond: Respond, then: Callable[[], dict[str, Any]]
+    ) -> None:
+        """Decode styles aside, where any are missing, and respond with `then()`."""
         if not missing:
             respond((then(), None))
             return
@@ -225,32 +240,30 @@ class Handlers:
 
         def keep(decoded: list[Decoded | str] | Exception) -> None:
             try:
-                self._keep_styles(work, missing, decoded)
+                self._keep_styles(work, missing, side, decoded)
                 respond((then(), None))
             except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets its reply
                 respond(error)
 
-        self._aside.do(Task(lambda: decode([file.path for file in missing], out), keep))
+        self._aside.do(Task(lambda: decode([file.path for file in missing], out, side), keep))
 
-    def _keep_styles(self, work: str, files: list[StyleFile], decoded: list[Decoded | str] | Exception) -> None:
+    def _keep_styles(
+        self, work: str, files: list[StyleFile], side: int, decoded: list[Decoded | str] | Exception
+    ) -> None:
         if isinstance(decoded, Exception):
             raise decoded
         self._spool.adopt(self._clock(), work)
         for file, found in zip(files, decoded, strict=True):
-            if isinstance(found, Decoded):
-                self._decoded[str(file.path), file.stamp] = found
-            else:
+            self._decoded[str(file.path), file.stamp, side] = found if isinstance(found, Decoded) else None
+            if not isinstance(found, Decoded):
                 logs.event("style_not_read", style=file.name, path=file.path, reason=found)
 
-    def _pixels_here(self, file: StyleFile) -> bool:
-        found = self._decoded.get((str(file.path), file.stamp))
-        return found is not None and all(self._spool.size(i.blob) is not None for i in (found.picture, found.thumb))
-
     def _styles(self) -> dict[str, Any]:
+        """Files that are no pictures are left out; until the next time so are new ones beyond `THUMBS_AT_ONCE`."""
         shown = []
         for file in self._shelf.files():
-            if self._pixels_here(file):  # a file that is no picture is left out
-                found = self._decoded[str(file.path), file.stamp]
+            thumb = self._style(file, THUMB_SIDE)
+            if thumb is not None:
                 shown.append(
                     {
                         "name": file.name,
@@ -258,9 +271,9 @@ class Handlers:
                         "description": file.description,
                         "strength": file.strength,
                         "style_scale": file.style_scale,
-                        "width": found.picture.width,
-                        "height": found.picture.height,
-                        "thumb": found.thumb.to_wire(),
+                        "width": thumb.width,
+                        "height": thumb.height,
+                        "thumb": thumb.image.to_wire(),
                     }
                 )
         return {"styles": shown}
@@ -278,6 +291,9 @@ class Handlers:
     # -- jobs
 
     def _estimate(self, recipe: Recipe) -> dict[str, Any]:
+        for style in recipe.styles:
+            if style.name:
+                self._shelf.file(style.name)
         model = recipe.model if recipe.model != "auto" else self._models()["auto"] or weights.VGG19.model
         usual, its_memory = self._usual_device()
         device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device or usual
@@ -349,9 +365,10 @@ class Handlers:
             if not style.name:
                 return style
             file = files[style.name]
-            if not self._pixels_here(file):
+            found = self._style(file, MAX_STYLE_SIDE)
+            if found is None:
                 raise RequestError("bad_field", f"The style picture {file.path} cannot be read; replace it.")
-            return replace(style, name="", image=self._decoded[str(file.path), file.stamp].picture)
+            return replace(style, name="", image=found.image)
 
         styles = tuple(picture(style) for style in recipe.styles)
         return replace(recipe, styles=styles, model=self._model(recipe.model))

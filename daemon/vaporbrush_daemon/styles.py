@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 THUMB_SIDE = 128  # pixels
 MAX_STYLE_SIDE = 4096  # pixels; beyond this a style shows no more strokes, and its pixels would fill the spool
 MAX_STYLES_SHOWN = 100  # so that the list fits a header
+ORIENTATION = 0x0112  # EXIF: from 5 on, the picture lies on its side
 DECODE_S = 120.0  # for a folder full of large pictures on a busy machine
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -43,10 +44,11 @@ class StyleFile:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A style picture and its thumbnail, as blobs."""
+    """A style's pixels as a blob (whole, or its thumbnail), and the picture's own size."""
 
-    picture: Image
-    thumb: Image
+    image: Image
+    width: int
+    height: int
 
 
 class Shelf:
@@ -97,46 +99,48 @@ class Shelf:
                 yield StyleFile(name, title, "", DEFAULT_STRENGTH, 1.0, path, path.stat().st_mtime_ns)
 
 
-def decode(paths: Sequence[Path], out: Path) -> list[Decoded | str]:
-    """Decode pictures in a process of its own: their blobs go to `out`. For a file that is no picture, why.
+def decode(paths: Sequence[Path], out: Path, side: int) -> list[Decoded | str]:
+    """Decode pictures, at most `side` pixels long, in a process of its own: their blobs go to `out`.
 
-    Pillow stays out of the front, with its memory and with whatever a damaged file may do to it.
+    For a file that is no picture, why. Pillow stays out of the front, with its memory and with whatever a damaged file
+    may do to it.
     """
-    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.styles", str(out), *map(str, paths)]
+    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.styles", str(side), str(out), *map(str, paths)]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DECODE_S
     )
     found: list[Decoded | str] = []
     for line in done.stdout.splitlines():
         told = json.loads(line)
-        try:
-            found.append(Decoded(*(Image.from_wire(name, told[name]) for name in ("picture", "thumb"))))
-        except KeyError:
+        if "error" in told:
             found.append(str(told["error"]))
+        else:
+            found.append(Decoded(Image.from_wire("image", told["image"]), told["width"], told["height"]))
     if len(found) < len(paths):
         last = (done.stderr.strip().splitlines() or [""])[-1]
         found += [f"its decoder ended with status {done.returncode} {last}".strip()] * (len(paths) - len(found))
     return found
 
 
-def _decode_here(path: Path, out: Path) -> dict[str, dict[str, object]]:
-    """Read a picture, upright and in sRGB, and write its pixels and its thumbnail's as blobs."""
+def _decode_here(path: Path, side: int, out: Path) -> dict[str, object]:
+    """Read a picture, upright and in sRGB, and write its pixels as a blob."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 
     with Pillow.open(path) as opened:
-        opened.draft("RGB", (MAX_STYLE_SIDE, MAX_STYLE_SIDE))  # a JPEG is read smaller at no cost
+        width, height = opened.size
+        if opened.getexif().get(ORIENTATION, 1) >= 5:
+            width, height = height, width
+        opened.draft("RGB", (side, side))  # a JPEG is read smaller at no cost
         image = _srgb(ImageOps.exif_transpose(opened))
-    image.thumbnail((MAX_STYLE_SIDE, MAX_STYLE_SIDE), Pillow.Resampling.LANCZOS)
-    small = image.convert("RGB")
-    small.thumbnail((THUMB_SIDE, THUMB_SIDE), Pillow.Resampling.LANCZOS)
-    made: dict[str, dict[str, object]] = {}
-    for name, pixels in (("picture", image), ("thumb", small)):
-        data = pixels.tobytes()
-        blob = hashlib.sha256(data).hexdigest()
-        (out / blob).write_bytes(data)
-        made[name] = Image(blob, pixels.width, pixels.height, "RGBA" if pixels.mode == "RGBA" else "RGB").to_wire()
-    return made
+    image.thumbnail((side, side), Pillow.Resampling.LANCZOS)
+    if side == THUMB_SIDE:
+        image = image.convert("RGB")
+    data = image.tobytes()
+    blob = hashlib.sha256(data).hexdigest()
+    (out / blob).write_bytes(data)
+    made = Image(blob, image.width, image.height, "RGBA" if image.mode == "RGBA" else "RGB")
+    return {"image": made.to_wire(), "width": width, "height": height}
 
 
 def _srgb(image: PillowImage) -> PillowImage:
@@ -157,12 +161,11 @@ def _srgb(image: PillowImage) -> PillowImage:
 
 
 def main() -> None:
-    """`python -m vaporbrush_daemon.styles OUT PATH…`: one JSON object per picture on stdout."""
-    out, *paths = map(Path, sys.argv[1:])
+    """`python -m vaporbrush_daemon.styles SIDE OUT PATH…`: one JSON object per picture on stdout."""
+    side, out, *paths = sys.argv[1:]
     for path in paths:
-        told: dict[str, object]
         try:
-            told = {**_decode_here(path, out)}
+            told = _decode_here(Path(path), int(side), Path(out))
         except Exception as error:  # noqa: BLE001 -- Pillow's decoders raise whatever they like
             told = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(told) + "\n")

@@ -48,6 +48,9 @@ def test_status_tells_what_a_person_may_want_to_know(daemon: Daemon, client: Cli
 def test_styles_come_with_thumbnails_and_paint_by_name(daemon: Daemon, client: Client) -> None:
     styles = daemon.home / "styles"
     Pillow.new("RGBA", (300, 150), (255, 0, 0, 128)).save(styles / "my_red-wall.png")
+    sideways = Pillow.Exif()
+    sideways[0x0112] = 6
+    Pillow.new("RGB", (300, 150)).save(styles / "sideways.jpg", exif=sideways)
     (styles / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     (styles / "notes.txt").write_text("no picture")
     listed = {style["name"]: style for style in client.styles()["styles"]}
@@ -56,6 +59,8 @@ def test_styles_come_with_thumbnails_and_paint_by_name(daemon: Daemon, client: C
     mine = listed["my_red-wall"]
     assert (mine["title"], mine["width"], mine["height"]) == ("My red wall", 300, 150)
     assert mine["strength"] == DEFAULT_STRENGTH
+    assert (listed["sideways"]["width"], listed["sideways"]["height"]) == (150, 300)
+    assert listed["sideways"]["thumb"]["height"] == 128
     thumb = Image.from_wire("thumb", mine["thumb"])
     assert (thumb.width, thumb.height, thumb.channels) == (128, 64, "RGB")
     assert bytes(client.download(thumb))[:3] == bytes((255, 0, 0))
@@ -110,9 +115,10 @@ def test_an_estimate_needs_no_pictures_and_says_whether_speed_was_measured(daemo
     fast = client.estimate(wanted)
     assert fast["measured"] is True
     assert fast["painted_width"] > guess["painted_width"]
-    with pytest.raises(RemoteError) as refused:
-        client.estimate(Recipe(Image("", 8, 8), wanted.styles))
-    assert refused.value.code == "too_small"
+    for content, style, code in (((8, 8), "vaporwave", "too_small"), ((64, 64), "nobody", "unknown_style")):
+        with pytest.raises(RemoteError) as refused:
+            client.estimate(Recipe(Image("", *content), (Style(name=style),)))
+        assert refused.value.code == code
 
 
 def test_many_jobs_are_listed_in_pages_that_fit_a_header(home: Path) -> None:

@@ -19,7 +19,8 @@ from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 from vaporbrush_protocol.version import __version__
 
 from . import terminal
-from .commands import CANCELLED, DONE, FAILED, NO_DAEMON, USAGE, daemon, install, models, paint
+from .commands import CANCELLED, DONE, FAILED, NO_DAEMON, USAGE, daemon, health, install, models, paint
+from .config import ConfigError
 
 # The order itself was found wrong, not the painting of it.
 USAGE_CODES = {"bad_field", "too_large", "too_small", "unknown_style", "unknown_model", "unknown_job", "device_missing"}
@@ -36,6 +37,7 @@ app = typer.Typer(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Paint": (paint.stylize, paint.styles, paint.demo),
     "The daemon": (daemon.serve, daemon.stop, daemon.status, daemon.jobs, daemon.cancel, daemon.logs),
+    "Set up": (health.doctor,),
 }
 for panel, commands in PANELS.items():
     for command in commands:
@@ -69,28 +71,32 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        status = app(standalone_mode=False)
+        done = app(standalone_mode=False)
+        status = done if isinstance(done, int) else DONE
     except VaporbrushError as error:
         terminal.complain(error.message)
-        return exit_status(error)
+        status = exit_status(error)
+    except ConfigError as error:
+        terminal.complain(str(error))
+        status = USAGE
     except UsageError as error:
         context = getattr(error, "ctx", None)
         hint = f" See `{context.command_path} --help`." if context else ""
         terminal.complain(f"{error.format_message().rstrip('.')}.{hint}")
-        return USAGE
+        status = USAGE
     except (KeyboardInterrupt, typer.Abort):
-        return CANCELLED
+        status = CANCELLED
     except BrokenPipeError:  # `vaporbrush jobs | head`: whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # python flushes stdout at exit
-        return FAILED
+        status = FAILED
     except Exception as error:  # noqa: BLE001 - a defect: people get a sentence, and a report gets the details
         path = home() / "logs" / "commands.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         terminal.complain(f"This is a defect in Vaporbrush: {error!r}. Please report it with the end of {path}.")
-        return FAILED
-    return status if isinstance(status, int) else DONE
+        status = FAILED
+    return status
 
 
 def exit_status(error: VaporbrushError) -> int:

@@ -22,16 +22,17 @@ from .stylize import Order, check_target, load
 
 def run(out: Path, size: int) -> None:
     """Paint the demo into `out`. Raises `weights_missing` where there is no model, with what to do."""
-    model = next((one for one in weights.known() if one.present), None)
+    known = weights.configured()
+    model = next((one for one in known if one.present), None)
     if model is None:
-        raise VaporbrushError("weights_missing", f"The demo needs a model. {weights.known()[0].advice}")
+        raise VaporbrushError("weights_missing", f"The demo needs a model. {known[0].advice}")
     content = next(resources.art().glob("demo/content.*"))
     began = time.perf_counter()
     order = Order(content=content, styles=("@vaporwave",), out=out, settings={"size": size})
     out.parent.mkdir(parents=True, exist_ok=True)
     check_target(order)
     loaded = load(order, _no_job)
-    if model.origin == "fetched":  # the private home has no models of its own
+    if model.origin != "bundled":  # the private home has neither models nor configuration
         os.environ[weights.VARIABLE] = str(model.path)
     # A short path, since a unix socket's may have 104 bytes.
     with tempfile.TemporaryDirectory(prefix="vaporbrush-", ignore_cleanup_errors=True) as folder:

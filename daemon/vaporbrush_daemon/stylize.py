@@ -17,6 +17,7 @@ from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.recipe import Image, Recipe, Style
+from vaporbrush_protocol.version import __version__
 
 from . import pictures, resources
 from .colours import Pixels
@@ -272,6 +273,13 @@ def other_weights(status: Mapping[str, Any], wanted: str | None) -> str:
         f"The running daemon uses {used or 'its own weights'} as vgg19, not {VARIABLE}={wanted};"
         " `vaporbrush stop`, then run this again."
     )
+
+
+def other_version(daemon: Mapping[str, Any]) -> str:
+    """One sentence if the running daemon is of another version, as after an update; else empty."""
+    if daemon.get("daemon") == f"vaporbrush {__version__}":
+        return ""
+    return f"The running daemon is {daemon.get('daemon')}, this is {__version__}; `vaporbrush stop` lets the new one start."
 
 
 def report(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -175,6 +175,8 @@ def status_table(status: Mapping[str, Any]) -> Table:
     for worker in status["workers"]:
         facts = [worker["state"], worker["model"]]
         facts.append(f"{amount(worker['rss_bytes'])} of memory" if worker["rss_bytes"] else "")
+        device = worker["device_memory_bytes"]
+        facts.append(f"a device with {amount(device)}" if device else "")
         table.add_row(f"Worker {worker['device']}", ", ".join(fact for fact in facts if fact))
     table.add_row("Queue", f"{queue['jobs']} of {queue['max_jobs']} jobs, {amount(queue['bytes'])}")
     table.add_row("Kept on disk", f"{amount(spool['bytes'])} of {amount(spool['budget'])}")
@@ -185,6 +187,14 @@ def status_table(status: Mapping[str, Any]) -> Table:
     return table
 
 
-def is_interactive() -> bool:
-    """Whether somebody looks at stdout."""
-    return sys.stdout.isatty()
+def overview(status: Mapping[str, Any], jobs: Sequence[Job]) -> Group:
+    """The daemon's state and the jobs that are under way."""
+    active = [job for job in jobs if not job.final]
+    return Group(status_table(status), "", jobs_table(active)) if active else Group(status_table(status))
+
+
+@contextmanager
+def live() -> Iterator[Callable[[Mapping[str, Any], Sequence[Job]], None]]:
+    """A picture of the daemon that is drawn anew in place, as often as it is called."""
+    with Live(console=out, auto_refresh=False) as area:
+        yield lambda status, jobs: area.update(overview(status, jobs), refresh=True)

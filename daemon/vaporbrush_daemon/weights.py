@@ -32,7 +32,7 @@ from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.version import __version__
 
-from . import resources
+from . import config, resources
 
 VARIABLE = "VAPORBRUSH_WEIGHTS"  # names a file to use as `vgg19`
 BLOCK_BYTES = 256 * 1024
@@ -111,6 +111,12 @@ def known(environment: Mapping[str, str] | None = None) -> tuple[Weights, ...]:
         else Weights("vgg19", kept(), "fetched")
     )
     return full, Weights("vgg19-lite", resources.models() / "vgg19-lite.safetensors", "bundled")
+
+
+def configured() -> tuple[Weights, ...]:
+    """The same as a daemon of this home sees it, whose configuration may name the file too. Raises `ConfigError`."""
+    named = config.load().weights
+    return known({VARIABLE: named} if named else {})
 
 
 def fetch(

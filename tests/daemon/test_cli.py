@@ -314,6 +314,16 @@ def test_a_running_daemon_with_other_weights_is_told(fake: Path, content: Path, 
     assert "vaporbrush stop" in done.stderr
 
 
+def test_a_damaged_configuration_is_named(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("max_jobs = many")
+    for command in ("weights list", "serve --foreground"):
+        done = vaporbrush(*command.split())
+        assert done.returncode in (2, 78)
+        assert "config.toml" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_relative_weights_path_means_the_same_in_the_daemon(
     home: Path, content: Path, style: Path, tmp_path: Path
 ) -> None:
@@ -370,23 +380,39 @@ def test_jobs_are_listed_and_cancelled_by_the_first_letters_of_their_id(
 def test_the_progress_bar_shows_scale_step_loss_and_time(
     fake: Path, content: Path, style: Path, tmp_path: Path
 ) -> None:
-    ours, theirs = pty.openpty()
-    command = [*PROGRAM, "stylize", str(content), str(style), "-o", str(tmp_path / "o.png"), "--steps", "100"]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as painting:
-        os.close(theirs)
-        shown = b""
-        while select.select([ours], [], [], WAIT_S)[0]:
-            try:
-                shown += os.read(ours, 65536)
-            except OSError:  # the other side is closed
-                break
-        assert painting.wait(WAIT_S) == 0
-    os.close(ours)
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    text = on_a_terminal("stylize", content, style, "-o", tmp_path / "o.png", "--steps", "100", wanted="out of time")
     assert re.search(r"Painting .*step \d+ of 100 · loss 0\.\d+", text), text[-2000:]
     assert "100×" not in text
     assert "Painting 64×48 with" in text
+
+
+def on_a_terminal(*arguments: str | Path, wanted: str) -> str:
+    """What a person sees, until the command ends; Ctrl-C is pressed when `wanted` is on the screen."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    command = [*PROGRAM, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs, env=environment) as running:
+        os.close(theirs)
+        shown = ""
+        while select.select([ours], [], [], WAIT_S)[0]:
+            try:
+                shown += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", os.read(ours, 65536).decode(errors="replace"))
+            except OSError:  # the other side is closed
+                break
+            if wanted in shown:
+                running.send_signal(signal.SIGINT)
+        running.wait(WAIT_S)
+    os.close(ours)
+    return shown
+
+
+def test_the_status_can_be_watched_until_ctrl_c(fake: Path, content: Path, style: Path, tmp_path: Path) -> None:
+    painting = begun(content, style, tmp_path / "out.png")
+    shown = on_a_terminal("status", "--watch", wanted="content.png")
+    assert "running" in shown
+    assert "Worker cpu" in shown
+    painting.send_signal(signal.SIGINT)
+    painting.communicate(timeout=WAIT_S)
 
 
 def test_a_reader_that_has_seen_enough_is_no_traceback(fake: Path) -> None:
@@ -410,6 +436,7 @@ def test_no_command_imports_torch_and_only_painting_imports_numpy(home: Path) ->
         (["--version"], "[]"),
         (["status"], "[]"),
         (["weights", "list"], "[]"),
+        (["install", "service", "--help"], "[]"),
         (["stylize", "a.png", "b.png", "-o", "c.png"], "['PIL', 'numpy']"),
     ):
         done = subprocess.run(
@@ -422,7 +449,21 @@ def test_no_command_imports_torch_and_only_painting_imports_numpy(home: Path) ->
 def test_help_has_every_command_and_option_of_the_contract() -> None:
     environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
     shown = vaporbrush("--help", env=environment).stdout
-    for name in ("stylize", "styles", "demo", "serve", "stop", "status", "jobs", "cancel", "logs", "weights"):
+    for name in [
+        "stylize",
+        "styles",
+        "demo",
+        "serve",
+        "stop",
+        "status",
+        "jobs",
+        "cancel",
+        "logs",
+        "weights",
+        "install",
+        "uninstall",
+        "doctor",
+    ]:
         assert name in shown
     shown = vaporbrush("stylize", "--help", env=environment).stdout
     options = (

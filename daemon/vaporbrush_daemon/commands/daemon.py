@@ -19,6 +19,7 @@ from vaporbrush_protocol.endpoint import Connection, home
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 from vaporbrush_protocol.job import Job
 
+WATCH_S = 0.5  # between two looks of `status --watch`
 IDLE_EXIT_S = 1800.0  # a daemon that a command or a plug-in started ends itself after so long without a request
 
 
@@ -77,19 +78,28 @@ def stop(
     typer.echo("The daemon has ended.")
 
 
-def status(as_json: Json = False) -> None:
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
     """Show what the daemon does, and the settings in force."""
     client, _ = reach()
     with client:
-        state = client.status()
-        listed = client.jobs()
-    if as_json:
-        typer.echo(json.dumps(state))
-        return
-    terminal.out.print(terminal.status_table(state))
-    active = [job for job in listed if not job.final]
-    if active:
-        terminal.out.print(terminal.jobs_table(active))
+        if watch and not as_json:
+            with terminal.live() as show:
+                while True:
+                    show(client.status(), client.jobs())
+                    time.sleep(WATCH_S)
+        while True:
+            state = client.status()
+            if as_json:
+                typer.echo(json.dumps(state))
+                sys.stdout.flush()
+            else:
+                terminal.out.print(terminal.overview(state, client.jobs()))
+            if not watch:
+                return
+            time.sleep(WATCH_S)
 
 
 def jobs(as_json: Json = False) -> None:

@@ -18,7 +18,7 @@ app = typer.Typer(help="The models' weights: what is here, and how to get more."
 @app.command("list")
 def list_weights(as_json: Json = False) -> None:
     """Show which models are on this machine."""
-    known = weights.known()
+    known = weights.configured()
     if as_json:
         shown = [
             {"model": one.model, "present": one.present, "bytes": one.size, "path": str(one.path), "origin": one.origin}

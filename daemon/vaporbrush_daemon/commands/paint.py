@@ -191,8 +191,8 @@ def carry_out(order: Order, loaded: Load, client: Client, *, quiet: bool = False
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal is a Ctrl-C too: nobody waits for the file any more
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    note = work.other_weights(client.status(), os.environ.get(weights.VARIABLE))
-    if note:
+    weights_note = work.other_weights(client.status(), os.environ.get(weights.VARIABLE))
+    for note in filter(None, (work.other_version(client.daemon), weights_note)):
         terminal.say(note)
     try:
         with terminal.showing(quiet=quiet and not terminal.err.is_terminal) as shows:

@@ -1,0 +1,132 @@
+"""`vaporbrush doctor`: each kind of trouble is one failed line with its cure, and nothing private is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.daemon import Daemon
+from vaporbrush_daemon import doctor, vendor
+from vaporbrush_protocol import Connection
+
+
+def found(name: str) -> doctor.Finding:
+    """The first line of this name, without the checks that ask torch."""
+    return findings(name)[0]
+
+
+def findings(name: str) -> list[doctor.Finding]:
+    checks = {key: check for key, check in doctor.CHECKS.items() if key != "PyTorch"}
+    before, doctor.CHECKS = doctor.CHECKS, checks
+    try:
+        return [one for one in doctor.examine() if one.name.startswith(name)]
+    finally:
+        doctor.CHECKS = before
+
+
+def test_a_healthy_machine_passes_and_programs_can_read_it(home: Path) -> None:
+    command = [sys.executable, "-m", "vaporbrush_daemon", "doctor"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=200, check=False)
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, told
+    assert told["ok"]
+    names = [check["name"] for check in told["checks"]]
+    for name in (
+        "Python",
+        "PyTorch",
+        "Device cpu",
+        "libzmq",
+        "msgpack",
+        "Disk",
+        "Memory",
+        "Daemon",
+        "Service",
+        "Krita",
+        "GIMP",
+    ):
+        assert name in names
+    assert all(check["state"] in ("fine", "note", "failed") for check in told["checks"])
+
+
+def test_nothing_private_is_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAPORBRUSH_HOME", f"{os.environ['HOME']}/secret-name/vp")
+    daemon = Daemon(Path(os.environ["VAPORBRUSH_HOME"])).start()
+    try:
+        shown = " ".join(f"{one.text} {one.cure}" for one in findings(""))
+        assert Connection.read().token not in shown
+        assert os.environ["HOME"] not in shown
+        assert "~" in shown
+    finally:
+        daemon.stop()
+
+
+def test_a_connection_file_that_others_can_read_is_found(home: Path) -> None:
+    daemon = Daemon(home).start()
+    try:
+        assert found("Daemon").state == "fine"
+        assert [one.state for one in findings("Access")] == ["fine", "fine"]
+        (home / "connection.json").chmod(0o644)
+        bad = found("Access")
+        assert bad.state == "failed"
+        assert bad.cure.startswith("chmod 600 ")
+    finally:
+        daemon.stop()
+
+
+def test_a_daemon_of_another_version_is_found(home: Path) -> None:
+    program = "from vaporbrush_protocol import version; version.__version__ = '0.0.9'; from vaporbrush_daemon import front; front.main()"
+    daemon = Daemon(home)
+    daemon.process = daemon.launch(sys.executable, "-c", program)
+    daemon.process.stderr.readline()
+    try:
+        old = found("Daemon")
+        assert old.state == "failed"
+        assert "0.0.9" in old.text
+        assert "vaporbrush stop" in old.cure
+    finally:
+        daemon.process.terminate()
+        daemon.process.communicate(timeout=60)
+
+
+def test_missing_weights_that_somebody_named_are_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAPORBRUSH_WEIGHTS", "/nowhere/vgg.pth")
+    bad = found("Model vgg19")
+    assert bad.state == "failed"
+    assert "/nowhere/vgg.pth" in bad.cure
+    monkeypatch.delenv("VAPORBRUSH_WEIGHTS")
+    assert found("Model vgg19").state == "note"
+    assert "weights fetch" in found("Model vgg19").cure
+
+
+def test_a_damaged_configuration_is_found(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("colour = 'pink'")
+    bad = found("Daemon")
+    assert bad.state == "failed"
+    assert "colour" in bad.text
+
+
+def test_plug_ins_are_found_old_damaged_and_missing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "GIMP3_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    own = Path(os.environ["HOME"])
+    krita, gimp = own / ".local" / "share" / "krita", own / ".config" / "GIMP" / "3.0"
+    krita.mkdir(parents=True)
+    gimp.mkdir(parents=True)
+    assert found("Krita").cure == "vaporbrush install krita"
+    assert found("GIMP").cure == "vaporbrush install gimp"
+    for host, target in (("Krita", krita / "pykrita"), ("GIMP", gimp / "plug-ins" / "vaporbrush")):
+        target.mkdir(parents=True)
+        manifest = target / vendor.MANIFEST
+        manifest.write_text(json.dumps({"version": "0.0.1", "files": {}}))
+        assert "0.0.1" in found(host).text
+        assert found(host).state == "failed"
+        manifest.write_text(json.dumps({"version": "0.0.1", "files": {"a.py": "0" * 64}}))
+        assert "1 files" in found(host).text
+        manifest.write_text("{")
+        assert found(host).state == "failed"

@@ -314,6 +314,20 @@ def test_a_running_daemon_with_other_weights_is_told(fake: Path, content: Path, 
     assert "vaporbrush stop" in done.stderr
 
 
+def test_a_daemon_from_before_an_update_is_told(home: Path, content: Path, style: Path, tmp_path: Path) -> None:
+    program = (
+        "from vaporbrush_protocol import version; version.__version__ = '0.0.9';"
+        "from vaporbrush_daemon import front; front.main()"
+    )
+    with Daemon(home).launch(sys.executable, "-c", program) as process:
+        process.stderr.readline()
+        done = vaporbrush("stylize", content, style, "-o", tmp_path / "o.png")
+        process.terminate()
+        process.stderr.read()
+    assert done.returncode == 0, done.stderr
+    assert "The running daemon is vaporbrush 0.0.9" in done.stderr
+
+
 def test_a_damaged_configuration_is_named(home: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text("max_jobs = many")

@@ -79,7 +79,10 @@ def test_a_connection_file_that_others_can_read_is_found(home: Path) -> None:
 
 
 def test_a_daemon_of_another_version_is_found(home: Path) -> None:
-    program = "from vaporbrush_protocol import version; version.__version__ = '0.0.9'; from vaporbrush_daemon import front; front.main()"
+    program = (
+        "from vaporbrush_protocol import version; version.__version__ = '0.0.9';"
+        "from vaporbrush_daemon import front; front.main()"
+    )
     daemon = Daemon(home)
     daemon.process = daemon.launch(sys.executable, "-c", program)
     daemon.process.stderr.readline()

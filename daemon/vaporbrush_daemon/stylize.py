@@ -279,9 +279,7 @@ def other_version(daemon: Mapping[str, Any]) -> str:
     """One sentence if the running daemon is of another version, as after an update; else empty."""
     if daemon.get("daemon") == f"vaporbrush {__version__}":
         return ""
-    return (
-        f"The running daemon is {daemon.get('daemon')}, not {__version__}; `vaporbrush stop` makes way for the new one."
-    )
+    return f"The running daemon is {daemon.get('daemon')}, not {__version__}; `vaporbrush stop` makes way for that."
 
 
 def report(

@@ -1,0 +1,63 @@
+"""The command line with the real painter and the model that comes with Vaporbrush."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vaporbrush_daemon import pictures
+
+WAIT_S = 280
+
+
+@pytest.fixture
+def painter(home: Path) -> Iterator[Path]:
+    yield home
+    vaporbrush("stop", "--now")
+
+
+def vaporbrush(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vaporbrush_daemon", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=WAIT_S)
+
+
+def test_outside_of_the_mask_no_bit_changes_and_a_recipe_repeats_every_bit(painter: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    content, mask = tmp_path / "content.png", tmp_path / "mask.png"
+    pixels = random.integers(0, 65536, (80, 96, 4), np.uint16)
+    pixels[:, :, 3] = 65535
+    pixels[:10, :, 3] = random.integers(0, 65536, (10, 96), np.uint16)
+    where = np.zeros((80, 96, 3), np.uint8)
+    where[20:60, 30:80] = 255
+    pictures.write(content, pictures.Picture(pixels))
+    pictures.write(mask, pictures.Picture(where))
+
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    done = vaporbrush(
+        "stylize", content, "@vaporwave", "-o", one, "--mask", mask, "--size", "64", "--steps", "8", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["model"] == "vgg19-lite"
+    assert told["delivered"] == [96, 80]
+    assert told["losses"]["total"] > 0
+    assert {"loading", "style", "painting"} <= set(told["seconds"])
+    found = pictures.read(one).pixels
+    assert found.dtype == np.uint16
+    outside = where[..., 0] == 0
+    np.testing.assert_array_equal(found[outside], pixels[outside])
+    assert np.abs(found[~outside].astype(int) - pixels[~outside]).mean() > 1000
+
+    done = vaporbrush(*masked, "-o", two, "--recipe", one)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(pictures.read(two).pixels, found)
+    cached = json.loads(done.stdout)["cached"]
+    assert cached["worker_warm"]
+    assert cached["blobs"]
+    assert cached["style_targets"]

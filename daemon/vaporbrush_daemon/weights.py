@@ -1,8 +1,8 @@
 """The models' weights on this machine: where they are, the one download, and imports.
 
 torch reads and checks weights in a process of its own (`engine.convert`); nothing here imports it.
-As `python -m vaporbrush_daemon.weights fetch MODEL --job JOB` it is the process that the daemon starts for
-`fetch_model`: progress as worker events on stdout, and it ends when its stdin does.
+As `python -m vaporbrush_daemon.weights fetch JOB MODEL` it is the process that the daemon starts for `fetch_model`:
+progress as worker events on stdout, and it ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -323,8 +323,8 @@ def main() -> int:
     """The process that the daemon starts."""
     parser = argparse.ArgumentParser(prog="vaporbrush_daemon.weights")
     parser.add_argument("command", choices=["fetch"])
+    parser.add_argument("job")
     parser.add_argument("model", choices=[VGG19.model])
-    parser.add_argument("--job", required=True)
     return serve_fetch(parser.parse_args().job)
 
 

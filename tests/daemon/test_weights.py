@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.server
 import os
@@ -19,6 +20,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from support.daemon import ended, serving
 from vaporbrush_daemon import weights
 from vaporbrush_daemon.engine.convert import convert, shapes
 from vaporbrush_protocol.errors import VaporbrushError
@@ -368,3 +370,15 @@ def test_the_variable_names_another_file_and_says_when_it_is_missing(home: Path,
 def test_the_manifest_is_torchvisions() -> None:
     assert weights.VGG19.size == 574_673_361
     assert weights.VGG19.sha256.startswith(weights.VGG19.url.rpartition("-")[2].removesuffix(".pth"))
+
+
+def test_the_daemon_and_its_download_process_understand_each_other(home: Path) -> None:
+    """The command that the daemon really runs; another download in its way keeps it from asking the real server."""
+    part = home / "models" / f"{weights.VGG19.url.rpartition('/')[2]}.part"
+    part.parent.mkdir(parents=True)
+    with part.open("ab") as file, serving(home, weights="/nowhere.pth") as daemon, daemon.client() as client:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        job = ended(client, client.fetch_model("vgg19"))
+        assert job.state == "failed"
+        assert job.error.code == "busy", job.error
+        assert str(part) in job.error.message

@@ -22,7 +22,7 @@ import zmq
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.endpoint import Connection, new_token
 from vaporbrush_protocol.errors import LinkError, RemoteError, VaporbrushError
-from vaporbrush_protocol.limits import MAX_FRAME_BYTES, MAX_OUTSTANDING, MAX_WATCH_S
+from vaporbrush_protocol.limits import MAX_WATCH_S
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.session import Asked, Frames, Session
 from vaporbrush_protocol.version import __version__
@@ -30,12 +30,13 @@ from vaporbrush_protocol.version import __version__
 from . import effects as fx
 from . import instance, logs
 from .aside import Aside
-from .auth import DOMAIN, Gate
+from .auth import Gate
 from .clock import AwakeClock
 from .config import Config, ConfigError
 from .handlers import Handlers, Life, Reply, Ticket
 from .jobs import Job
-from .notify import Notifier, inherited_socket
+from .listener import Listener
+from .notify import Notifier
 from .pool import Pool
 from .scheduler import Scheduler
 from .spool import Spool
@@ -46,7 +47,6 @@ EXIT_CONFIG = 78  # EX_CONFIG: it will not work before somebody changes somethin
 BURST = 64  # messages taken from clients before workers, newcomers and time get their turn
 HOUSEKEEPING_S = 5.0  # socket file still there? anything expired?
 SESSION_TTL_S = 4 * MAX_WATCH_S  # libzmq does not say that a peer has gone
-LINGER_MS = 1000  # the last replies get this long to leave
 
 
 class Front:
@@ -69,7 +69,8 @@ class Front:
         self._spool = Spool(config.home / "spool", config.spool_bytes, self._ttl_s, self._scheduler.live_blobs)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._gate = Gate(self._context, connection.token, self.counters)
-        self._router = _router(self._context)
+        self._listener = Listener(self._context)
+        self._router = self._listener.router
         self._pool = Pool(self._context, config)
         self._aside = Aside()
         self._handlers = Handlers(
@@ -85,11 +86,10 @@ class Front:
             clock=self.now,
         )
         self._sessions: dict[bytes, tuple[Session, float]] = {}
-        self._socket_file: tuple[Path, int] | None = None  # and its inode
-        self._inherited = False  # whether the service manager made that file
         self._asked_last = self.now()
         self._stop_at: float | None = None
         self._dawn, self._bell = socket.socketpair()  # signals ring; the poller hears
+        self._rung = 0
 
     # -- beginning and end
 
@@ -105,11 +105,10 @@ class Front:
                 continue
             self._scheduler.adopt(job)
         self._housekeep(now)
-        endpoints = [*self._bind_unix(), *self._bind_tcp(connection)]
-        self._life.endpoints = endpoints
+        self._life.endpoints = self._listener.open(self._config, connection)
         return replace(
             connection,
-            endpoints=tuple(endpoints),
+            endpoints=tuple(self._life.endpoints),
             start=(sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground", "--idle-exit"),
             log=logs.path(),
             pid=os.getpid(),
@@ -132,13 +131,7 @@ class Front:
         all_ended = self._pool.close()
         self._aside.close()
         self._spool.close()
-        self._router.close(linger=LINGER_MS)
-        if (
-            self._socket_file is not None
-            and not self._inherited
-            and _inode(self._socket_file[0]) == self._socket_file[1]
-        ):
-            self._socket_file[0].unlink()  # libzmq leaves it
+        self._listener.close()
         self._gate.close()
         if all_ended:  # else a thread still listens to a process that even SIGKILL does not end, and term() would wait
             self._context.term()
@@ -151,9 +144,13 @@ class Front:
         signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: self.stop(at_once=False))
+                signal.signal(getattr(signal, name), self._ring)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _ring(self, *_: object) -> None:
+        """A signal interrupts the loop anywhere, also in the middle of a change: so it is only counted here."""
+        self._rung += 1
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -177,6 +174,9 @@ class Front:
                 slept = self.now.lost
             if self._dawn.fileno() in ready:
                 self._dawn.recv(4096)
+            while self._rung:
+                self._rung -= 1
+                self.stop(at_once=False)
             self._gate.serve()
             if self._aside.bell.fileno() in ready:
                 self._aside.finish()
@@ -207,48 +207,7 @@ class Front:
         self._spool.sweep(now)
         for peer in [p for p, (s, used) in self._sessions.items() if used < now - SESSION_TTL_S and not s.outstanding]:
             del self._sessions[peer]
-        if self._socket_file is not None and self._socket_file[1] != _inode(self._socket_file[0]):
-            # Somebody deleted or replaced the file. The old listener stays on its nameless inode and costs one
-            # descriptor: libzmq ends listeners in its own time, and must not meddle with the new one.
-            logs.event("socket_file_gone", path=self._socket_file[0])
-            self._router.setsockopt(zmq.USE_FD, -1)
-            self._bind_path(self._socket_file[0])
-
-    # -- sockets
-
-    def _bind_unix(self) -> list[str]:
-        if sys.platform == "win32":
-            return []
-        inherited = inherited_socket()
-        if inherited is not None:
-            self._router.setsockopt(zmq.USE_FD, inherited[0])
-            self._inherited = True
-        path = Path(inherited[1]) if inherited is not None else instance.socket_path(self._config.home)
-        self._bind_path(path)
-        return [f"ipc://{path}"]
-
-    def _bind_path(self, path: Path) -> None:
-        before = os.umask(0o177)  # libzmq makes the socket with mode 0777 less the umask
-        try:
-            self._router.bind(f"ipc://{path}")
-        finally:
-            os.umask(before)
-        self._socket_file = (path, _inode(path))
-
-    def _bind_tcp(self, connection: Connection) -> list[str]:
-        if not self._config.listen_tcp:
-            return []
-        last = [e for e in connection.endpoints if e.startswith("tcp://127.0.0.1:")]
-        wanted = [f"tcp://127.0.0.1:{self._config.tcp_port}"] if self._config.tcp_port else [*last, "tcp://127.0.0.1:*"]
-        for number, endpoint in enumerate(wanted, 1):
-            try:
-                self._router.bind(endpoint)
-            except zmq.ZMQError as error:
-                if number < len(wanted):
-                    continue
-                raise ConfigError(f"{endpoint} cannot be listened on: {error.strerror}. Change `tcp_port`.") from error
-            break
-        return [self._router.get_string(zmq.LAST_ENDPOINT)]
+        self._listener.check()
 
     # -- clients
 
@@ -412,30 +371,6 @@ class Front:
             error = job.error.code if job.error else None
             logs.event("job_ended", job=job_id, state=job.state, attempts=job.attempts, error=error)
         self._spool.save(job_id, job.to_record())
-
-
-def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
-    """The clients' socket. Every option has its reason."""
-    router = context.socket(zmq.ROUTER)
-    for option, value in (
-        (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),  # libzmq allocates what a frame claims before it arrives
-        (zmq.RCVHWM, 2 * MAX_OUTSTANDING),  # messages per peer that wait here
-        (zmq.SNDHWM, 4 * MAX_OUTSTANDING),  # replies to a peer that does not read
-        (zmq.ROUTER_MANDATORY, 1),  # say so instead of dropping replies silently
-        (zmq.HANDSHAKE_IVL, 2000),  # half-open connections hold a file descriptor each, and running out aborts libzmq
-        (zmq.LINGER, LINGER_MS),
-        (zmq.PLAIN_SERVER, 1),
-    ):
-        router.setsockopt(option, value)
-    router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)  # without it ZMTP 1.0 is accepted, as which HTTP can be parsed
-    return router
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
 
 
 def _known_connection(home: Path, *, fresh_token: bool) -> Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,23 +13,23 @@ from typing import Any
 from vaporbrush_protocol import messages as m
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError
-from vaporbrush_protocol.recipe import Image, Recipe, Style
+from vaporbrush_protocol.recipe import Image, Recipe
 from vaporbrush_protocol.session import greeting
 from vaporbrush_protocol.version import __version__
 
 from . import logs, resources, weights
-from .aside import Aside, Task
+from .aside import Aside
 from .config import Config
 from .effects import DOWNLOADS, Effect, Watch
 from .engine.plan import predict, read_speed
+from .gallery import Gallery
 from .jobs import Job, digest
 from .pool import Pool
 from .scheduler import Scheduler
 from .spool import Spool
-from .styles import MAX_STYLE_SIDE, THUMB_SIDE, Decoded, Shelf, StyleFile, decode
+from .styles import Shelf
 
 LIST_BYTES = 40 * 1024  # of a page of jobs, well within a header
-THUMBS_AT_ONCE = 32  # new ones per request, so that a folder full of photographs does not outlast the client
 DAEMON = f"vaporbrush {__version__}"
 
 Reply = tuple[dict[str, Any], Buffer | None]
@@ -75,8 +74,8 @@ class Handlers:
         self._scheduler, self._spool, self._pool, self._aside = scheduler, spool, pool, aside
         self._execute, self._stop, self._clock = execute, stop, clock
         self._device_file = config.home / "cache" / "device.json"
-        self._shelf = Shelf(resources.art() / "styles", config.home / "styles")
-        self._decoded: dict[tuple[str, int, int], Decoded | None] = {}  # by path, stamp and side
+        shelf = Shelf(resources.art() / "styles", config.home / "styles")
+        self._gallery = Gallery(shelf, spool, aside, clock)
         self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
             m.Hello: lambda _r, _t: self._hello(),
             m.Ping: lambda _r, _t: {},
@@ -98,13 +97,12 @@ class Handlers:
     def handle(self, request: m.Request, ticket: Ticket, respond: Respond) -> None:
         """Do what is asked. `respond` is called once, now or later; a `watch` the scheduler answers."""
         if isinstance(request, m.Styles):
-            missing = [file for file in self._shelf.files() if self._unread(file, THUMB_SIDE)]
-            self._with_styles(missing[:THUMBS_AT_ONCE], THUMB_SIDE, respond, self._styles)
+            self._gallery.with_thumbs(_then(respond, lambda: {"styles": self._gallery.listed()}))
             return
         if isinstance(request, m.Submit):
-            named = [self._shelf.file(style.name) for style in request.recipe.styles if style.name]
-            missing = [file for file in named if self._unread(file, MAX_STYLE_SIDE)]
-            self._with_styles(missing, MAX_STYLE_SIDE, respond, lambda: self._submit(request, ticket, named))
+            submit = request
+            then = _then(respond, lambda: self._submit(submit, ticket))
+            self._gallery.with_pictures(submit.recipe.styles, then)
             return
         made = self._table[type(request)](request, ticket)
         if made is not None:
@@ -217,67 +215,6 @@ class Handlers:
             return job.to_wire()
         return self._queue(job)
 
-    def _style(self, file: StyleFile, side: int) -> Decoded | None:
-        """The style's pixels, if they are in the spool."""
-        found = self._decoded.get((str(file.path), file.stamp, side))
-        return found if found is not None and self._spool.size(found.image.blob) is not None else None
-
-    def _unread(self, file: StyleFile, side: int) -> bool:
-        """Whether it has to be decoded (again). What once turned out to be no picture stays so until the file changes."""
-        return (
-            self._style(file, side) is None and self._decoded.get((str(file.path), file.stamp, side), file) is not None
-        )
-
-    def _with_styles(
-        self, missing: list[StyleFile], side: int, respond: Respond, then: Callable[[], dict[str, Any]]
-    ) -> None:
-        """Decode styles aside, where any are missing, and respond with `then()`."""
-        if not missing:
-            respond((then(), None))
-            return
-        work = f"styles-{uuid.uuid4()}"
-        out = self._spool.work(work)
-
-        def keep(decoded: list[Decoded | str] | Exception) -> None:
-            try:
-                self._keep_styles(work, missing, side, decoded)
-                respond((then(), None))
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets its reply
-                respond(error)
-
-        self._aside.do(Task(lambda: decode([file.path for file in missing], out, side), keep))
-
-    def _keep_styles(
-        self, work: str, files: list[StyleFile], side: int, decoded: list[Decoded | str] | Exception
-    ) -> None:
-        if isinstance(decoded, Exception):
-            raise decoded
-        self._spool.adopt(self._clock(), work)
-        for file, found in zip(files, decoded, strict=True):
-            self._decoded[str(file.path), file.stamp, side] = found if isinstance(found, Decoded) else None
-            if not isinstance(found, Decoded):
-                logs.event("style_not_read", style=file.name, path=file.path, reason=found)
-
-    def _styles(self) -> dict[str, Any]:
-        """Files that are no pictures are left out; until the next time so are new ones beyond `THUMBS_AT_ONCE`."""
-        shown = []
-        for file in self._shelf.files():
-            thumb = self._style(file, THUMB_SIDE)
-            if thumb is not None:
-                shown.append(
-                    {
-                        "name": file.name,
-                        "title": file.title,
-                        "description": file.description,
-                        "strength": file.strength,
-                        "style_scale": file.style_scale,
-                        "width": thumb.width,
-                        "height": thumb.height,
-                        "thumb": thumb.image.to_wire(),
-                    }
-                )
-        return {"styles": shown}
-
     # -- blobs
 
     def _put(self, put: m.Put) -> dict[str, Any]:
@@ -293,7 +230,7 @@ class Handlers:
     def _estimate(self, recipe: Recipe) -> dict[str, Any]:
         for style in recipe.styles:
             if style.name:
-                self._shelf.file(style.name)
+                self._gallery.shelf.file(style.name)
         model = recipe.model if recipe.model != "auto" else self._models()["auto"] or weights.VGG19.model
         usual, its_memory = self._usual_device()
         device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device or usual
@@ -329,13 +266,13 @@ class Handlers:
         except (OSError, ValueError, TypeError):
             return "cpu", 0
 
-    def _submit(self, submit: m.Submit, ticket: Ticket, named: list[StyleFile]) -> dict[str, Any]:
+    def _submit(self, submit: m.Submit, ticket: Ticket) -> dict[str, Any]:
         asked = digest("paint", submit.recipe.to_wire())
         known = self._scheduler.jobs.get(submit.job)
         if known is not None and known.digest == asked and not known.revivable:
             self._scheduler.touch(self._clock(), submit.job)
             return known.to_wire()
-        recipe = self._resolved(submit.recipe, named)
+        recipe = self._resolved(submit.recipe)
         for image in recipe.images:
             self._check_here(image)
         job = Job(
@@ -357,20 +294,12 @@ class Handlers:
         logs.event("job_submitted", job=job.job, kind=job.kind, state=queued.state, label=job.label or None)
         return queued.to_wire()
 
-    def _resolved(self, recipe: Recipe, named: list[StyleFile]) -> Recipe:
+    def _resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with pictures for style names and a model's name for `auto`."""
-        files = {file.name: file for file in named}
-
-        def picture(style: Style) -> Style:
-            if not style.name:
-                return style
-            file = files[style.name]
-            found = self._style(file, MAX_STYLE_SIDE)
-            if found is None:
-                raise RequestError("bad_field", f"The style picture {file.path} cannot be read; replace it.")
-            return replace(style, name="", image=found.image)
-
-        styles = tuple(picture(style) for style in recipe.styles)
+        styles = tuple(
+            replace(style, name="", image=self._gallery.picture(style.name)) if style.name else style
+            for style in recipe.styles
+        )
         return replace(recipe, styles=styles, model=self._model(recipe.model))
 
     def _check_here(self, image: Image) -> None:
@@ -424,3 +353,16 @@ class Handlers:
                 return {"jobs": shown, "more": True}
             shown.append(wire)
         return {"jobs": shown, "more": more}
+
+
+def _then(respond: Respond, make: Callable[[], dict[str, Any]]) -> Callable[[Exception | None], None]:
+    """Respond with what `make` makes, or with what went wrong before or in it."""
+
+    def then(error: Exception | None) -> None:
+        try:
+            outcome: Reply | Exception = error or (make(), None)
+        except Exception as wrong:  # noqa: BLE001 -- whatever it is, the client gets its reply
+            outcome = wrong
+        respond(outcome)
+
+    return then

@@ -110,7 +110,7 @@ def test_a_deleted_socket_file_is_made_again(home: Path) -> None:
     with serving(home) as daemon, bystander(daemon):
         path = home / "run" / "daemon.sock"
         path.unlink()
-        until(path.exists, "the socket is back")
+        until(daemon.answers, "the socket is back")
         assert path.stat().st_mode & 0o777 == 0o600
         with daemon.client() as client:
             assert paints(client, tint=3)

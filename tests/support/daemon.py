@@ -77,10 +77,11 @@ class Daemon:
         self._drain = subprocess.Popen(
             [sys.executable, "-c", "import sys\nfor line in sys.stdin: pass"], stdin=self.process.stderr
         )
-        until(self._answers, "the daemon answers")
+        until(self.answers, "the daemon answers")
         return self
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether a new client gets through."""
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended with status {self.process.returncode}: {self.log()}"
         try:

@@ -39,9 +39,8 @@ def test_outside_of_the_mask_no_bit_changes_and_a_recipe_repeats_every_bit(paint
     pictures.write(mask, pictures.Picture(where))
 
     one, two = tmp_path / "one.png", tmp_path / "two.png"
-    done = vaporbrush(
-        "stylize", content, "@vaporwave", "-o", one, "--mask", mask, "--size", "64", "--steps", "8", "--json"
-    )
+    masked = ("stylize", content, "@vaporwave", "--mask", mask, "--json")
+    done = vaporbrush(*masked, "-o", one, "--size", "64", "--steps", "8")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["model"] == "vgg19-lite"

@@ -1,0 +1,150 @@
+"""Builds what is given away into dist/ and checks it: the wheel, the sdist, and a zip of each plug-in.
+
+    python daemon/tools/release.py      (`make dist`)
+
+Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin from File*; GIMP's is unpacked into a plug-ins folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from vaporbrush_daemon import hosts, install_gimp, install_krita, resources, vendor
+from vaporbrush_protocol.version import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+DIST = ROOT / "dist"
+EPOCH = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
+PACKAGE = "vaporbrush_daemon"
+
+IN_THE_WHEEL = (
+    f"{PACKAGE}/cli.py",
+    f"{PACKAGE}/models/vgg19-lite.safetensors",
+    f"{PACKAGE}/art/styles/styles.toml",
+    f"{PACKAGE}/art/styles/vaporwave.jpg",
+    f"{PACKAGE}/art/demo/content.jpg",
+    f"{PACKAGE}/templates/vaporbrush.service",
+    f"{PACKAGE}/templates/vaporbrush.socket",
+    f"{PACKAGE}/templates/org.vaporbrush.daemon.plist",
+    f"{PACKAGE}/templates/vaporbrush-task.xml",
+    f"{PACKAGE}/plugins/krita/vaporbrush.desktop",
+    f"{PACKAGE}/plugins/gimp/vaporbrush/vaporbrush.py",
+    f"{PACKAGE}/plugins/common/vaporbrush_host/words.py",
+    f"{PACKAGE}/py.typed",
+    "vaporbrush_protocol/client.py",
+    f"vaporbrush-{__version__}.dist-info/licenses/LICENSE",
+    f"vaporbrush-{__version__}.dist-info/licenses/THIRD_PARTY.md",
+)
+IN_THE_SDIST = ("pyproject.toml", "Makefile", "README.md", "LICENSE", "protocol/SPEC.md", "tests/conftest.py")
+NEVER = ("__pycache__", ".pyc", ".venv", ".git/")
+
+
+def main() -> None:
+    """Build and check; the first thing that is wrong ends it."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    DIST.mkdir()
+    build(ROOT, DIST)
+    wheel = only(DIST.glob("*.whl"))
+    sdist = only(DIST.glob("*.tar.gz"))
+    check(wheel, names_of_zip(wheel), IN_THE_WHEEL)
+    with tarfile.open(sdist) as archive:
+        prefix = f"vaporbrush-{__version__}/"
+        check(sdist, {name.removeprefix(prefix) for name in archive.getnames()}, IN_THE_SDIST)
+    check_same_wheel(sdist, wheel)
+    for path in plugin_zips():
+        print(path.relative_to(ROOT), path.stat().st_size)
+    for path in (wheel, sdist):
+        print(path.relative_to(ROOT), path.stat().st_size)
+
+
+def build(source: Path, target: Path, *what: str) -> None:
+    """Build with the tools of this environment: nothing is downloaded."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), *what, str(source)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def plugin_zips() -> tuple[Path, Path]:
+    """One zip for each host program, complete with its libraries."""
+    krita = vendor.contents(resources.plugins() / "krita", install_krita.LIBRARIES)
+    gimp = vendor.contents(resources.plugins() / "gimp" / install_gimp.NAME, install_gimp.LIBRARIES)
+    made = (
+        write_zip(DIST / f"vaporbrush-krita-{__version__}.zip", krita),
+        write_zip(
+            DIST / f"vaporbrush-gimp-{__version__}.zip",
+            {str(PurePosixPath(install_gimp.NAME) / name): data for name, data in gimp.items()},
+        ),
+    )
+    check(made[0], names_of_zip(made[0]), ("vaporbrush.desktop", "vaporbrush/__init__.py"))
+    check(made[1], names_of_zip(made[1]), (f"{install_gimp.NAME}/{install_gimp.ENTRY}",))
+    for path in made:
+        found = names_of_zip(path)
+        for wanted in ("vaporbrush_protocol/client.py", "_vendor/msgpack/fallback.py", "_vendor/msgpack/COPYING"):
+            if not any(name.endswith(wanted) for name in found):
+                sys.exit(f"{path.name} lacks {wanted}")
+        if any(name.endswith(hosts.START_FILE) for name in found):
+            sys.exit(f"{path.name} names an interpreter of this machine")
+    return made
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    """A zip that depends on its files only. GIMP runs its entry, which therefore is executable."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.external_attr = (0o100755 if name.endswith(f"/{install_gimp.ENTRY}") else 0o100644) << 16
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def check_same_wheel(sdist: Path, wheel: Path) -> None:
+    """The sdist builds the wheel, file for file."""
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder, filter="data")
+        build(only(Path(folder).iterdir()), Path(folder) / "out", "--wheel")
+        again = only((Path(folder) / "out").glob("*.whl"))
+        if contents(again) != contents(wheel):
+            differing = sorted(set(contents(again).items()) ^ set(contents(wheel).items()))
+            sys.exit(f"The sdist builds another wheel; they differ in {sorted({name for name, _ in differing})[:10]}")
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """Name and checksum of every file."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {entry.filename: entry.CRC for entry in archive.infolist()}
+
+
+def names_of_zip(path: Path) -> set[str]:
+    """Every file in a zip or wheel."""
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+def check(path: Path, names: set[str], wanted: Iterable[str]) -> None:
+    """Everything that is needed is there, and nothing that must not be."""
+    for name in wanted:
+        if name not in names:
+            sys.exit(f"{path.name} lacks {name}")
+    for name in names:
+        if any(part in name for part in NEVER):
+            sys.exit(f"{path.name} contains {name}")
+
+
+def only(paths: Iterable[Path]) -> Path:
+    """The one path that there is."""
+    (path,) = paths
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What people install: the wheel, in an environment of its own, away from the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT_S = 280
+
+
+def run(*command: str | Path, **options) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        list(map(str, command)), check=False, capture_output=True, text=True, timeout=WAIT_S, env=environment, **options
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the wheel; what it depends on is borrowed from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
+    wheel = next(folder.glob("*.whl"))
+    venv.create(folder / "venv")
+    python = folder / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    # A path in a .pth file is added as it is: this environment's own .pth files, which name the checkout, are not read.
+    packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python.parent
+
+
+def test_everything_works_from_the_wheel(
+    installed: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, python = installed / "vaporbrush", installed / "python"
+    where = run(python, "-c", "import vaporbrush_daemon as d, vaporbrush_protocol as p; print(d.__file__, p.__file__)")
+    assert str(ROOT) not in where
+
+    told = json.loads(run(program, "doctor", "--json", cwd=tmp_path))
+    assert told["ok"], told
+    assert "@vaporwave" in run(program, "styles", cwd=tmp_path)
+    assert "The picture: " in run(program, "demo", "--size", "64", cwd=tmp_path)
+    assert (tmp_path / "vaporbrush-demo.png").stat().st_size > 1000
+
+    own = Path(os.environ["HOME"])
+    (own / ".local" / "share" / "krita").mkdir(parents=True)
+    (own / ".config" / "GIMP" / "3.0").mkdir(parents=True)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "GIMP3_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    run(program, "install", "krita", cwd=tmp_path)
+    run(program, "install", "gimp", cwd=tmp_path)
+    assert (own / ".local/share/krita/pykrita/vaporbrush.desktop").is_file()
+    assert os.access(own / ".config/GIMP/3.0/plug-ins/vaporbrush/vaporbrush.py", os.X_OK)
+    run(program, "uninstall", "krita", cwd=tmp_path)
+    run(program, "uninstall", "gimp", cwd=tmp_path)
+    assert not list((own / ".local/share/krita").rglob("*.py"))
+    assert not list((own / ".config/GIMP").rglob("*.py"))
+
+    unit = run(python, "-c", "from vaporbrush_daemon import service as s; print(s.unit(s.SERVE, {}, on_demand=False))")
+    assert f'ExecStart="{python}" "-P" "-m" "vaporbrush_daemon" "serve" "--foreground"' in unit

@@ -15,6 +15,7 @@ from support.fake_worker import ENDLESS, WELL
 from vaporbrush_protocol import Image, Recipe, Style, connect
 
 LARGE = bytes(range(256)) * 16384  # 4 MiB, four chunks
+LEASE_S = 1.0
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
         client.upload(pixels)
         seed = ENDLESS if phase == "run" else WELL
         job = client.submit(
-            Recipe(content, (Style(image=content),), seed=seed), str(uuid.uuid4()), 1.0, on_lease_end=on_lease_end
+            Recipe(content, (Style(image=content),), seed=seed), str(uuid.uuid4()), LEASE_S, on_lease_end=on_lease_end
         )
         while job.state != ("running" if phase == "run" else "done"):
             job = client.watch(job.job, job.seq)

@@ -73,7 +73,8 @@ class Session:
     folder: Path
     told: dict[str, Any]
     gimp: Gimp
-    cli: NDArray[np.float32]  # (48, 64, 4)
+    content: NDArray[np.float32]  # (48, 64, 4), what was painted
+    cli: NDArray[np.float32]  # the same, what came out
 
     def __getitem__(self, name: str) -> Any:
         return value_of(self.told, name)
@@ -111,7 +112,8 @@ def session(root: Root, folder: Path, pictures: Path, daemon: Daemon) -> Iterato
         process.wait(RUN_S)
         told = gimp.told()
         assert "end" in told, gimp.tail()
-        yield Session(folder, told, gimp, cli)
+        content = np.asarray(Image.open(pictures / "content.png").convert("RGBA"), np.float32) / 255
+        yield Session(folder, told, gimp, content, cli)
 
 
 def _when_painting(daemon: Daemon, process: subprocess.Popen[str], act: Any) -> None:
@@ -133,6 +135,13 @@ def _kill_worker(daemon: Daemon) -> None:
 def close(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """The largest difference, in 1/255."""
     return float(np.abs(a - b).max() * 255)
+
+
+def alike(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The mean difference, in 1/255. The painter amplifies what a rounding of its input changes, so that two paintings
+    of the same picture in two precisions differ here and there; colours that are off would differ everywhere.
+    """
+    return float(np.abs(a - b).mean() * 255)
 
 
 def test_the_filter_is_in_the_menu_and_documents_itself(session: Session) -> None:
@@ -162,8 +171,7 @@ def test_a_layer_becomes_a_painting_directly_above_it(session: Session) -> None:
 def test_gimp_and_the_command_line_paint_the_same(session: Session) -> None:
     painted = session["eight_bits"] and session.pixels("eight_bits")
     assert close(painted, session.cli) <= 1
-    content = np.asarray(Image.open(session.folder / "content.png"), np.float32) / 255
-    assert np.abs(painted[..., :3] - content).mean() * 255 > 3, "nothing was painted"
+    assert alike(painted, session.content) > 3, "nothing was painted"
 
 
 def test_the_recipe_is_kept_with_the_layer(session: Session) -> None:
@@ -176,24 +184,26 @@ def test_the_recipe_is_kept_with_the_layer(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "depth", "worst"),
+    ("precision", "depth", "step"),
     [
-        ("U8_LINEAR", "f32", 24),  # eight linear bits are up to 12/255 apart in the shadows, before and after painting
-        ("U16_NON_LINEAR", "u16", 1),
-        ("U16_LINEAR", "f32", 1.5),
-        ("U32_NON_LINEAR", "f32", 1),
-        ("HALF_NON_LINEAR", "f32", 1),
-        ("HALF_LINEAR", "f32", 1.5),
-        ("FLOAT_NON_LINEAR", "f32", 1),
-        ("FLOAT_LINEAR", "f32", 1),
-        ("FLOAT_PERCEPTUAL", "f32", 1),
-        ("DOUBLE_NON_LINEAR", "f32", 1),
-        ("DOUBLE_LINEAR", "f32", 1),
+        ("U8_LINEAR", "f32", 13.0),  # eight linear bits are 13/255 apart in the shadows
+        ("U16_NON_LINEAR", "u16", 0.01),
+        ("U16_LINEAR", "f32", 0.1),
+        ("U32_NON_LINEAR", "f32", 0.001),
+        ("HALF_NON_LINEAR", "f32", 0.13),
+        ("HALF_LINEAR", "f32", 0.13),
+        ("FLOAT_NON_LINEAR", "f32", 0.001),
+        ("FLOAT_LINEAR", "f32", 0.001),
+        ("FLOAT_PERCEPTUAL", "f32", 0.001),
+        ("DOUBLE_NON_LINEAR", "f32", 0.001),
+        ("DOUBLE_LINEAR", "f32", 0.001),
     ],
 )
-def test_every_precision_is_painted_the_same(session: Session, precision: str, depth: str, worst: float) -> None:
+def test_every_precision_goes_through_without_loss(session: Session, precision: str, depth: str, step: float) -> None:
+    """`step`: the precision's own, in 1/255. Unpainted (blend 0) nothing may change but by rounding to it, twice."""
     assert session["precisions"][precision]["depth"] == depth
-    assert close(session.pixels(f"precision-{precision}"), session.cli) <= worst
+    assert close(session.pixels(f"unpainted-{precision}"), session.content) <= 2 * step
+    assert alike(session.pixels(f"precision-{precision}"), session.cli) < 1 + step
 
 
 @pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "FLOAT_LINEAR"])
@@ -207,8 +217,9 @@ def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
 
 
 def test_a_wide_gamut_image_keeps_its_colours(session: Session) -> None:
-    assert "Adobe" in session["foreign_profile"] or "RGB" in session["foreign_profile"]
-    assert close(session.pixels("foreign_profile"), session.cli) <= 1.5
+    assert "Adobe" in session["foreign_profile"]
+    assert close(session.pixels("unpainted-foreign_profile"), session.content) < 0.5
+    assert alike(session.pixels("foreign_profile"), session.cli) < 1
 
 
 def test_transparency_is_kept(session: Session) -> None:
@@ -346,9 +357,7 @@ def test_a_transparent_layer_is_no_crash(session: Session) -> None:
 def test_standard_quality_paints_more_than_a_draft_of_three_steps(session: Session) -> None:
     found = session["standard_quality"]
     assert found["record"]["quality"] == "standard"
-    content = np.asarray(Image.open(session.folder / "content.png"), np.float32) / 255
-    far = np.abs(session.pixels("standard_quality")[..., :3] - content).mean()
-    assert far > np.abs(session.cli[..., :3] - content).mean()
+    assert alike(session.pixels("standard_quality"), session.content) > alike(session.cli, session.content)
 
 
 def test_a_large_layer_is_painted_small_and_returned_whole(
@@ -401,13 +410,15 @@ def test_scheme_can_call_it_too(session: Session, root: Root, daemon: Daemon) ->
         session.gimp.desktop = desktop
         out = session.folder / "scheme.txt"
         script = f"""
-        (let* ((image (gimp-file-load 1 "{session.folder}/content.png"))
-               (style (gimp-file-load 1 "{session.folder}/style.png"))
-               (result (plug-in-vaporbrush-stylize #:run-mode 1 #:image image #:drawables (gimp-image-get-layers image)
-                         #:style (vector-ref (gimp-image-get-layers style) 0)
+        (let* ((image (car (gimp-file-load 1 "{session.folder}/content.png")))
+               (style (car (gimp-file-load 1 "{session.folder}/style.png")))
+               (result (plug-in-vaporbrush-stylize #:run-mode 1 #:image image
+                         #:drawables (car (gimp-image-get-layers image))
+                         #:style (vector-ref (car (gimp-image-get-layers style)) 0)
                          #:size "64" #:steps 3 #:quality "draft"))
+               (layers (car (gimp-image-get-layers image)))
                (port (open-output-file "{out}")))
-          (write (list (vector-length (gimp-image-get-layers image)) (gimp-item-get-name (car result))) port)
+          (write (list (vector-length layers) (car (gimp-item-get-name (car result)))) port)
           (close-output-port port))"""
         process = session.gimp.start(
             "gimp-console-3.0", "-i", "-d", "-f", "--batch-interpreter=plug-in-script-fu-eval", "-b",

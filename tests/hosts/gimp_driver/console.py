@@ -55,7 +55,7 @@ def call(image, layers, procedure=STYLIZE, mode=Gimp.RunMode.NONINTERACTIVE, **a
     result = found.run(config)
     status = result.index(0).value_nick
     layer = result.index(1) if status == "success" and result.length() > 1 else None
-    return status, layer, "" if layer else pdb.get_last_error()
+    return status, layer, "" if layer else str(result.index(1))
 
 
 def painted(image, layers, **arguments):
@@ -97,6 +97,7 @@ def record(layer):
 
 style_image = load("style.png")
 STYLE = style_image.get_layers()[0]
+STYLE.set_name("Brush study")
 
 
 @check
@@ -135,7 +136,7 @@ def precisions():
         image.convert_precision(getattr(P, name))
         result = painted(image, image.get_layers(), style=STYLE)
         save(result, f"precision-{name}")
-        save(image.get_layers()[-1], f"content-{name}")
+        save(painted(image, [image.get_layers()[-1]], style=STYLE, blend=0.0, steps=1), f"unpainted-{name}")
         found[name] = {"precision": int(image.get_precision()), "depth": record(result)["recipe"]["content"]["depth"]}
     return found
 
@@ -164,6 +165,7 @@ def foreign_profile():
     )
     result = painted(image, image.get_layers(), style=STYLE)
     save(result, "foreign_profile")
+    save(painted(image, [image.get_layers()[-1]], style=STYLE, blend=0.0, steps=1), "unpainted-foreign_profile")
     return image.get_color_profile().get_label()
 
 

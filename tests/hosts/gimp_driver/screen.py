@@ -1,4 +1,4 @@
-"""Runs inside the full GIMP: opens pictures in windows, then answers the test's questions about them, one file each."""
+"""Runs inside the full GIMP, which was started with two pictures: answers the test's questions, one file each."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from gi.repository import Gegl, Gimp, Gio
+from gi.repository import Gegl, Gimp
 
 Gegl.init(None)
 FOLDER = Path(os.environ["VAPORBRUSH_TEST_FOLDER"])
@@ -18,18 +18,16 @@ def tell(name, **entry):
         file.write(json.dumps({"name": name, **entry}, default=str) + "\n")
 
 
-def load(file):
-    source = Gio.File.new_for_path(str(FOLDER / file))
-    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, source)
-    image.clean_all()
-    Gimp.Display.new(image)
-    return image
+def opened(name):
+    """The image of a picture that GIMP was started with, as soon as it is there."""
+    while True:
+        for image in Gimp.get_images():
+            if name in image.get_name():
+                return image
+        time.sleep(0.1)
 
 
-style = load("style.png")
-style.get_layers()[0].set_name("Brush study")
-image = load("scene.png")
-Gimp.displays_flush()
+style, image = opened("style"), opened("scene")
 names = {"Gimp": Gimp, "image": image, "style": style}
 tell("ready", value=True)
 number = 0

@@ -14,19 +14,15 @@ def run(tell, name, document, act=None):
     """Press Stylize (or `act`), wait for the end, tell what became of it."""
     before = tree(document.rootNode())
     active = document.activeNode().name()
+    known = set(studio().tasks)
     (act or docker().button.click)()
+    if not set(studio().tasks) - known:
+        raise AssertionError(f"{name}: nothing was begun: {said()}")
     yield 0.05
     yield idle
-    yield 0.3
-    tell(
-        name,
-        {
-            **outcome(last()),
-            "before": before,
-            "after": tree(document.rootNode()),
-            "active": [active, document.activeNode().name()],
-        },
-    )
+    yield 0.5
+    after = {"before": before, "after": tree(document.rootNode()), "active": [active, document.activeNode().name()]}
+    tell(name, {**outcome(last()), **after})
 
 
 def steps(tell):
@@ -67,6 +63,7 @@ def steps(tell):
     docker().set_values({**docker().values(), **CHEAP})
     yield lambda: "bout" in docker().expected.text() or "oughly" in docker().expected.text()
     tell("expected", docker().expected.text())
+    yield 0.3
     tell("cut", cut_labels(docker()))
     yield ask(tell, "shot", "krita-docker-idle")
     docker().fold.setChecked(True)
@@ -116,7 +113,7 @@ def steps(tell):
     yield 0.3
     application.action("vaporbrush_restylize").trigger()
     yield 0.2
-    tell("restylize a plain layer", docker().message.text())
+    tell("restylize a plain layer", said())
 
     # ── stored in the file ──
     path = QT_FOLDER + "/saved ü.kra"
@@ -161,7 +158,7 @@ def steps(tell):
     yield 0.3
     docker().button.click()
     yield 0.3
-    tell("nothing selected", docker().message.text())
+    tell("nothing selected", said())
     yield ask(tell, "shot", "krita-docker-message")
     document.setSelection(None)
     close(document)
@@ -207,8 +204,7 @@ def steps(tell):
     yield LOADED_S
     other = painted_layer(second, "Elsewhere", "style")
     yield 0.4
-    views = [v for v in application.activeWindow().views() if v.document() == document]
-    application.activeWindow().showView(views[0])
+    application.setActiveDocument(document)
     yield 0.6
     content = named(document, "Below")
     choose(document, content, layer_ref(second, other), layer_ref(document, top, 0.5), **CHEAP)
@@ -231,21 +227,21 @@ def steps(tell):
     yield 0.3
     document.setActiveNode(group)
     yield 0.3
-    docker().button.click()
-    yield 0.3
-    yield idle
-    tell("hidden group", {**outcome(last()), "message": docker().message.text()})
+    yield from run(tell, "hidden group", document)
+    tell("hidden group pixels", save(named(document, last_name(document)), "hidden"))
     empty = document.createNode("Empty", "paintlayer")
     document.rootNode().addChildNode(empty, None)
     yield 0.3
     document.setActiveNode(empty)
+    yield 0.2
     docker().button.click()
     yield 0.2
-    tell("empty", docker().message.text())
+    tell("empty", said())
     document.setActiveNode(style)
+    yield 0.2
     docker().button.click()
     yield 0.2
-    tell("own style", docker().message.text())
+    tell("own style", said())
     vector = document.createVectorLayer("Vector")
     document.rootNode().addChildNode(vector, None)
     vector.addShapesFromSvg(
@@ -262,6 +258,8 @@ def steps(tell):
         yield 0.4
         yield from run(tell, layer.type(), document)
     close(second)
+    yield 0.3
+    application.setActiveDocument(document)
     yield 0.3
 
     yield from strokes(tell, document, "strokes while idle")
@@ -309,7 +307,8 @@ def steps(tell):
             "panels": len([k for k in docker().panels if k == waiting.run.key]),
         },
     )
-    docker().set_values({**docker().values(), **CHEAP, "steps": 40})
+    docker().set_values({**docker().values(), **CHEAP, "steps": 15})
+    application.setActiveDocument(document)
     document.setActiveNode(named(document, "Above"))
     yield 0.3
     docker().button.click()
@@ -363,6 +362,8 @@ def steps(tell):
         },
     )
     close(huge)
+    yield 0.5
+    application.setActiveDocument(document)
     yield 0.5
 
     # ── Krita ends while something is painted ──

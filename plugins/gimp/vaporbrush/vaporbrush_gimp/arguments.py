@@ -40,7 +40,7 @@ def add_arguments(procedure: Any) -> None:
         STYLE_FILE,
         _("Style _file"),
         _("The picture file in whose style to paint."),
-        Gimp.FileChooserAction.OPEN,
+        Gimp.FileChooserAction.ANY,  # GIMP refuses a file that is missing as “out of range”: we say it in words
         True,
         None,
         FLAGS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk
+from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
 from vaporbrush_host.words import _
 
@@ -14,8 +14,8 @@ from .styles import Source, layers_of_all_images, of_file, of_layer
 
 PICTURE, TITLE, TIP, SOURCE = range(4)  # columns of a grid's model
 COLUMNS = 4
-ROWS_SEEN = 2.4  # a row that is cut off says that there is more below
-TILE = THUMB + 28  # with its title and margins
+ROWS_SEEN = 2.2  # a row that is cut off says that there is more below
+TILE = THUMB + 40  # with its title and margins
 # Themes for image editors keep their selection faint; a choice has to be seen at a glance.
 CHOSEN = (
     b"iconview:selected { background-color: @theme_selected_bg_color; background-color: alpha(@theme_fg_color, 0.45); }"
@@ -39,7 +39,10 @@ class Grid(Gtk.ScrolledWindow):
         self.view.set_column_spacing(2)
         self.view.set_pixbuf_column(PICTURE)
         self.view.set_tooltip_column(TIP)
-        title = Gtk.CellRendererText(ellipsize=3, xalign=0.5, scale=0.85, width=THUMB)
+        title = Gtk.CellRendererText(
+            xalign=0.5, yalign=0, scale=0.85, wrap_width=THUMB, wrap_mode=Pango.WrapMode.WORD_CHAR,
+            alignment=Pango.Alignment.CENTER, width=THUMB,
+        )  # fmt: skip
         self.view.pack_start(title, False)
         self.view.add_attribute(title, "text", TITLE)
         self.view.connect("selection-changed", self._changed)

@@ -31,6 +31,7 @@ from .styles import Source
 
 CANVAS = 420  # px; a painting is judged at this size, and the dialog still fits a 1280 × 800 screen
 TICK_MS = 80
+SCROLLBAR = 10  # px; it overlays what is beside it
 TALLEST = 640  # px; beyond it the fields scroll, so that Advanced fits a small screen
 ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
 
@@ -104,7 +105,7 @@ class Dialog:
         self._expected.get_style_context().add_class("dim-label")
         more = Gtk.Expander(label=_("_Advanced"), use_underline=True)
         more.add(self._fields.advanced)
-        self._right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12)
+        self._right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, margin_end=SCROLLBAR)
         self._right.pack_start(self._chooser, True, True, 0)
         for widget in (self._fields.plain, more):
             self._right.pack_start(widget, False, False, 0)
@@ -116,6 +117,7 @@ class Dialog:
         right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         right.pack_start(scrolled, True, True, 0)
         right.pack_start(self._expected, False, False, 0)
+        right.pack_start(self._notices.hint, False, False, 0)
         body = Gtk.Box(spacing=18, margin=6)
         body.pack_start(left, True, True, 0)
         body.pack_start(right, False, False, 0)
@@ -123,6 +125,8 @@ class Dialog:
         area.pack_start(self._notices, False, False, 0)
         area.pack_start(body, True, True, 0)
         body.show_all()
+        _least, natural = self._right.get_preferred_height()
+        scrolled.set_min_content_height(min(natural, TALLEST))  # a notice above makes the dialog grow instead
         self._notices.show()
 
     # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────

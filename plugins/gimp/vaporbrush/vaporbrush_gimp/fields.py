@@ -95,10 +95,12 @@ class Fields:
             spin.set_text(str(value) if value else _("By quality"))
             return True
 
+        number.set_numeric(False)  # it shows words
         number.connect("output", output)
         number.connect("value-changed", lambda spin: self._config.set_property(name, spin.get_value_as_int()))
         self._config.connect(f"notify::{name}", lambda *_: number.set_value(self._config.get_property(name)))
         number.set_value(self._config.get_property(name))
+        output(number)
         return self._row(control, number)
 
     def _size(self, control: Control) -> Gtk.Widget:

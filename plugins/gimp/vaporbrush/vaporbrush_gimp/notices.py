@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from gi.repository import Gtk, Pango
+from gi.repository import GLib, Gtk
 
 from vaporbrush_host.keeper import Action, Condition, Keeper
 from vaporbrush_host.runs import FetchRun, RunState
@@ -15,7 +15,8 @@ from vaporbrush_protocol.errors import VaporbrushError
 from .problems import copy, report
 
 WIDEST = 90  # characters of a line: a sentence is read in lines, not in a ribbon
-SILENT = ("looking", "ready", "loading")  # conditions that need no bar
+SILENT = ("looking", "ready", "loading")  # conditions of which nothing need be said
+QUIET = ("lite", "starting")
 
 
 class Notice(Gtk.InfoBar):
@@ -23,11 +24,8 @@ class Notice(Gtk.InfoBar):
 
     def __init__(self) -> None:
         super().__init__(no_show_all=True)
-        self._first = Gtk.Label(xalign=0, wrap=True, selectable=True, max_width_chars=WIDEST, can_focus=False)
-        self._second = Gtk.Label(xalign=0, wrap=True, selectable=True, max_width_chars=WIDEST, can_focus=False)
-        small = Pango.AttrList()
-        small.insert(Pango.attr_scale_new(0.9))
-        self._second.set_attributes(small)
+        self._first = Gtk.Label(xalign=0, wrap=True, max_width_chars=WIDEST)
+        self._second = Gtk.Label(xalign=0, wrap=True, max_width_chars=WIDEST)
         words = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
         words.pack_start(self._first, False, False, 0)
         words.pack_start(self._second, False, False, 0)
@@ -52,15 +50,41 @@ class Notice(Gtk.InfoBar):
     def words(self, first: str, second: str) -> None:
         """Replace what it says."""
         self._first.set_text(first)
-        self._second.set_text(second)
+        self._second.set_markup(f"<small>{GLib.markup_escape_text(second)}</small>")
         self._second.set_visible(bool(second))
 
 
+class Hint(Gtk.Box):
+    """A quiet line with at most one button, for what is good to know but needs no answer."""
+
+    def __init__(self) -> None:
+        super().__init__(spacing=6, no_show_all=True)
+        self._label = Gtk.Label(xalign=0, ellipsize=3)
+        self._label.get_style_context().add_class("dim-label")
+        self._button = Gtk.Button(relief=Gtk.ReliefStyle.NONE)
+        self._button.connect("clicked", lambda _button: self._act())
+        self._act: Any = None
+        self.pack_start(self._label, True, True, 0)
+        self.pack_start(self._button, False, False, 0)
+        self._label.show()
+
+    def say(self, text: str, actions: list[tuple[str, str, Any]]) -> None:
+        """Show a text, and the first of the actions (label, tooltip, function)."""
+        self._label.set_text(text)
+        self._button.set_visible(bool(actions))
+        for label, tip, act in actions[:1]:
+            self._button.set_label(label)
+            self._button.set_tooltip_text(tip or None)
+            self._act = act
+        self.show()
+
+
 class Notices(Gtk.Box):
-    """One notice for the daemon's condition, one for the last error."""
+    """A notice for the last error, one for a daemon that cannot be used, and `hint` for everything milder."""
 
     def __init__(self, keeper: Keeper) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self.hint = Hint()
         self._keeper = keeper
         self._condition, self._error = Notice(), Notice()
         self._state: Condition | None = None
@@ -74,18 +98,17 @@ class Notices(Gtk.Box):
         self._state = condition
         if self._fetch is not None:
             return
-        if condition.kind in SILENT or (condition.kind == "stopped" and condition.startable):
-            self._condition.hide()
-            return
-        kind = {"lite": Gtk.MessageType.INFO, "starting": Gtk.MessageType.INFO}.get(
-            condition.kind, Gtk.MessageType.WARNING
-        )
+        self._condition.hide()
+        self.hint.hide()
         actions = [
             (action.label, action.tip, lambda action=action: self._act(action))
             for action in condition.actions
             if action.verb != "unload"
         ]
-        self._condition.say(kind, condition.short, condition.sentence, actions)
+        if condition.kind in QUIET or (condition.kind == "stopped" and condition.startable and not actions[1:]):
+            self.hint.say(condition.short, actions)
+        elif condition.kind not in SILENT:
+            self._condition.say(Gtk.MessageType.WARNING, condition.short, condition.sentence, actions)
 
     def show_error(self, error: VaporbrushError, trace: str) -> None:
         """What went wrong, the next step, the log, and *Copy details*."""
@@ -103,7 +126,7 @@ class Notices(Gtk.Box):
         """Show how far the full model is."""
         while self._fetch is not None and not self._fetched.empty():
             state = self._fetched.get()
-            self._condition.words(_("Getting the full model"), state.line)
+            self._fetching(state.line)
             if state.ended:
                 self._fetch = None
                 if state.error is not None:
@@ -112,15 +135,17 @@ class Notices(Gtk.Box):
                 if self._state is not None:
                     self.show_condition(self._state)
 
+    def _fetching(self, line: str) -> None:
+        words = " · ".join(filter(None, (_("Getting the full model"), line)))
+        self.hint.say(words, [(_("Stop"), "", self._fetch.cancel)] if self._fetch is not None else [])
+
     def _act(self, action: Action) -> None:
         if action.verb == "start":
             self._keeper.start_daemon()
         elif action.verb == "fetch":
             self._fetch = FetchRun("vgg19", self._fetched.put, self._keeper.connect)
             self._fetch.start()
-            self._condition.say(
-                Gtk.MessageType.INFO, _("Getting the full model"), "", [(_("Cancel"), "", self._fetch.cancel)]
-            )
+            self._fetching("")
         elif action.verb == "copy_command" and self._state is not None:
             copy(self._state.command)
         elif action.verb == "copy_details" and self._state is not None:

@@ -101,7 +101,8 @@ def layer_ref(document, layer, weight=1.0):
 
 
 def choose(document, layer, *styles, **values):
-    """Make a layer active, choose styles and set the controls, as a person would have."""
+    """Make a layer active (which Krita allows in the active document only), choose styles and set the controls, as a person would have."""
+    assert document == Krita.instance().activeDocument(), "another document is active"
     document.setActiveNode(layer)
     docker().chooser.set_refs(styles)
     docker().set_values({**docker().values(), **values})
@@ -115,6 +116,14 @@ def idle():
 def last():
     """The newest painting."""
     return list(studio().tasks.values())[-1]
+
+
+def said():
+    """What the docker says in its message line, and nothing from before."""
+    label = docker().message
+    text = label.text() if label.isVisible() else ""
+    label.hide()
+    return text
 
 
 def outcome(task):
@@ -167,10 +176,11 @@ class StallMeter:
 
     def tick(self):
         now = time.perf_counter()
-        self.gaps.append(now - self.last)
+        stages = [task.state.stage for task in studio().tasks.values() if not task.state.ended]
+        self.gaps.append((round(1000 * (now - self.last), 1), stages[0] if stages else ""))
         self.last = now
 
     def stop(self):
-        """Milliseconds: the longest gaps, longest first."""
+        """The longest gaps, longest first: milliseconds, and what was going on."""
         self.timer.stop()
-        return [round(1000 * gap, 1) for gap in sorted(self.gaps, reverse=True)[:10]]
+        return sorted(self.gaps, reverse=True)[:10]

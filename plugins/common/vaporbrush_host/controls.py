@@ -231,11 +231,11 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "tv",
         _("Smoothing"),
-        _("Suppresses fine noise. 0 is off; try 0.0001 first."),
+        _("Suppresses fine noise. 0 is off; try 0.001 first."),
         "number",
         0.0,
-        high=1e6,
-        decimals=6,
+        high=100.0,
+        decimals=4,
         advanced=True,
     ),
     Control(

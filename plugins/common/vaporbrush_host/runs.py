@@ -76,6 +76,7 @@ class Run(threading.Thread):
         self.state = RunState(self.key, label, line=_("Connecting…"))
         self._post = post
         self._connect = connect
+        self.submitted = threading.Event()  # the daemon has the job, or will never get it
         self._cancel = threading.Event()
         self._finish = threading.Event()
 
@@ -103,6 +104,8 @@ class Run(threading.Thread):
                 self._fail(error)
         except Exception as error:  # noqa: BLE001 (a defect here must show in the dialog, not end a thread in silence)
             self._fail(VaporbrushError("internal", _("The plug-in met a defect: {what}").format(what=error)))
+        finally:
+            self.submitted.set()
 
     def _fail(self, error: VaporbrushError) -> None:
         report = "".join(traceback.format_exc())
@@ -121,6 +124,7 @@ class Run(threading.Thread):
 
     def _look(self, client: Client, job: Job) -> None:
         """One report of the daemon; the moment at which the person's wishes are passed on."""
+        self.submitted.set()
         self._check()
         ending = self._finish.is_set()
         if ending and job.state == "running" and self.state.stage != "ending":
@@ -142,7 +146,7 @@ class Run(threading.Thread):
 
 
 class PaintRun(Run):
-    """Sends an order's pixels, has them painted and brings the painting back."""
+    """Sends an order's pixels, has them painted and brings the painting back. It queues behind `after`."""
 
     def __init__(
         self,
@@ -153,12 +157,14 @@ class PaintRun(Run):
         preview_side: int = PREVIEW_SIDE,
         lease_s: float = LEASE_S,
         on_lease_end: OnLeaseEnd = "cancel",
+        after: Run | None = None,
     ) -> None:
         super().__init__(order.label, post, connect)
         self.order = order
         self._preview_side = preview_side
         self._lease_s = lease_s
         self._on_lease_end: OnLeaseEnd = on_lease_end
+        self._after = after
 
     def _work(self, client: Client) -> None:
         self._set(stage="sending", line=_("Sending the layer…"))
@@ -175,6 +181,9 @@ class PaintRun(Run):
         for blob, data in pictures.items():
             client.upload(data, on_bytes, blob=blob)
             sent += len(data)
+        while self._after is not None and not self._after.submitted.wait(LOOK_S):
+            self._check()
+        self._after = None
         job, pixels = client.stylize(
             recipe,
             pictures,

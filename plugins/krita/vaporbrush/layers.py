@@ -222,7 +222,7 @@ def capture(document, node, *, use_selection):
 def insert(document, taken, image, pixels, name):
     """Put a painting above the layer it was made from, as one undo step. Returns (new layer, whether that one is gone).
 
-    `image` describes `pixels`. The painter's active layer stays active: a brush stroke never changes its layer.
+    `image` describes `pixels`.
     """
     form = native(taken.space)
     source = taken.space if form == (image.channels, image.depth, image.transfer) else SHARED_SPACE
@@ -240,11 +240,8 @@ def insert(document, taken, image, pixels, name):
     if source != taken.space:
         layer.setColorSpace(*taken.space)
     below = find(document, taken.node)
-    active = document.activeNode()
     parent = below.parentNode() if below is not None else document.rootNode()
     parent.addChildNode(layer, below)
-    if active is not None:
-        document.setActiveNode(active)
     return layer, below is None
 
 

@@ -24,6 +24,7 @@ from .layers import LayerError
 from .qt import QtCore, Signal
 
 TICK_MS = 40  # 25 looks a second at what the threads report; previews come at most 20 times a second
+RESTORE_S = 1.0  # Krita makes a new layer the active one some time after it was added
 END_S = 0.8  # what Krita waits for our threads when it ends
 FULL_MODEL = "vgg19"
 
@@ -39,6 +40,34 @@ class Task:
     state: RunState
     began: float
     notes: list = field(default_factory=list)
+
+
+@dataclass
+class Restore:
+    """The layer that was active before a painting was put in: a brush stroke must not land on the painting.
+
+    Krita makes the new layer active, some time later, and lets that be changed in the active document only.
+    """
+
+    document: str
+    new: object
+    before: object
+    deadline: float = 0.0
+
+    def done(self):
+        """Try; returns whether there is no more to do."""
+        document = layers.documents().get(self.document)
+        if document is None:
+            return True
+        if layers.document_id(Krita.instance().activeDocument()) != self.document:
+            return False
+        now = time.monotonic()
+        self.deadline = self.deadline or now + RESTORE_S
+        active = document.activeNode()
+        if active is not None and active.uniqueId() == self.new:
+            document.setActiveNode(self.before)
+            return True
+        return now > self.deadline
 
 
 class Studio(QtCore.QObject):
@@ -66,6 +95,7 @@ class Studio(QtCore.QObject):
         self.fetch = None
         self.fetch_state = None
         self._lookers = set()
+        self._restores = []
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._drain)
@@ -90,6 +120,8 @@ class Studio(QtCore.QObject):
                 self.styles_changed.emit(event.styles)
             elif isinstance(event, Estimated):
                 self.estimated.emit(event)
+        if self._restores:
+            self._restores = [one for one in self._restores if not one.done()]
         for state in latest.values():
             if self.fetch is not None and state.key == self.fetch.key:
                 self._fetch_reported(state)
@@ -151,7 +183,8 @@ class Studio(QtCore.QObject):
         return self._begin(order, replace(taken, pixels=None), refs, values)
 
     def _begin(self, order, taken, refs, values):
-        run = PaintRun(order, self.events.put, self.keeper.connect)
+        before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
+        run = PaintRun(order, self.events.put, self.keeper.connect, after=before)
         task = Task(run, taken, refs, values, run.state, time.monotonic())
         self.tasks[run.key] = task
         run.start()
@@ -219,6 +252,7 @@ class Studio(QtCore.QObject):
             task.notes.append(_("The document was closed meanwhile; the painting is not kept."))
             return
         try:
+            active = document.activeNode()
             name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
             layer, orphan = layers.insert(document, task.capture, state.job.image, state.pixels, name)
         except LayerError as error:
@@ -226,6 +260,8 @@ class Studio(QtCore.QObject):
             return
         finally:
             task.state = replace(state, pixels=None)
+        if active is not None:
+            self._restores.append(Restore(task.capture.document, layer.uniqueId(), active))
         if orphan:
             task.notes.append(_("The layer was deleted meanwhile: the painting is at the top."))
         task.notes += words.caveats(state.result)

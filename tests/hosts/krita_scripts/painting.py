@@ -204,7 +204,7 @@ def steps(tell):
     yield LOADED_S
     other = painted_layer(second, "Elsewhere", "style")
     yield 0.4
-    application.setActiveDocument(document)
+    activate(document)
     yield 0.6
     content = named(document, "Below")
     choose(document, content, layer_ref(second, other), layer_ref(document, top, 0.5), **CHEAP)
@@ -259,7 +259,7 @@ def steps(tell):
         yield from run(tell, layer.type(), document)
     close(second)
     yield 0.3
-    application.setActiveDocument(document)
+    activate(document)
     yield 0.3
 
     yield from strokes(tell, document, "strokes while idle")
@@ -308,7 +308,7 @@ def steps(tell):
         },
     )
     docker().set_values({**docker().values(), **CHEAP, "steps": 15})
-    application.setActiveDocument(document)
+    activate(document)
     document.setActiveNode(named(document, "Above"))
     yield 0.3
     docker().button.click()
@@ -363,7 +363,7 @@ def steps(tell):
     )
     close(huge)
     yield 0.5
-    application.setActiveDocument(document)
+    activate(document)
     yield 0.5
 
     # ── Krita ends while something is painted ──

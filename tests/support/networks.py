@@ -10,6 +10,7 @@ from torch import Tensor
 from vaporbrush_daemon.engine.features import BLOCKS, TAPS, Network, Weights
 
 WIDTHS = (5, 6, 7, 8, 9)  # of the blocks of a network small enough for finite differences
+LOUD = 300.0  # brings a metric's losses to the size of VGG19's, which the range penalty is made for
 
 
 def random_weights(*, metric: bool = False) -> Weights:
@@ -28,7 +29,9 @@ def random_weights(*, metric: bool = False) -> Weights:
     if not metric:
         return weights
     metrics = {
-        tap: torch.randn(n + 1, n + 1, generator=generator).triu() for tap, n in weights.widths.items() if tap in TAPS
+        tap: LOUD * torch.randn(n + 1, n + 1, generator=generator).triu()
+        for tap, n in weights.widths.items()
+        if tap in TAPS
     }
     return Weights("tiny", convs, metrics)
 

@@ -198,23 +198,26 @@ class Objective:
             {tap: self._total(region.mask, tap, (height, width)) for tap in STYLE_LAYERS} for region in self.regions
         ]
         with torch.no_grad():
-            self.content = [self._taps(self._cut(content, t), t, (CONTENT_LAYER,))[CONTENT_LAYER] for t in self.tiles]
+            self.content = [  # wherever the image lives
+                self._taps(self._cut(content, t), t, (CONTENT_LAYER,))[CONTENT_LAYER].to(content.device)
+                for t in self.tiles
+            ]
 
     def __call__(self, image: Tensor) -> tuple[Losses, Tensor]:
         """`image` (1, 3, H, W) fp32. The losses there and their gradient, of the image's shape."""
         gradient = torch.zeros_like(image)
         if len(self.tiles) == 1:
-            leaf = image.detach().requires_grad_()
+            leaf = self._cut(image, self.tiles[0]).detach().requires_grad_()
             taps = self._taps(leaf, self.tiles[0])
             style, slopes = self._style(self._sums([taps]))
             content, pulls = self._pulls(taps, 0, slopes)
-            (gradient,) = torch.autograd.grad(list(taps.values()), leaf, pulls)
+            gradient = torch.autograd.grad(list(taps.values()), leaf, pulls)[0].to(image.device)
         else:
             with torch.no_grad():
                 style, slopes = self._style(
                     self._sums(self._taps(self._cut(image, t), t, STYLE_LAYERS) for t in self.tiles)
                 )
-            content = torch.zeros((), device=image.device)
+            content = torch.zeros((), device=self.network.device)
             for number, t in enumerate(self.tiles):
                 leaf = self._cut(image, t).detach().requires_grad_()
                 taps = self._taps(leaf, t)
@@ -222,7 +225,7 @@ class Objective:
                 content = content + part
                 self._paste(gradient, torch.autograd.grad(list(taps.values()), leaf, pulls)[0], t)
         variation, range_ = self._smoothness(image, gradient), self._excess(image, gradient)
-        return Losses(content, style, variation, range_), gradient
+        return Losses(content, style, variation.to(content.device), range_.to(content.device)), gradient
 
     # -- style ---------------------------------------------------------------------------------------------------------
 
@@ -263,7 +266,7 @@ class Objective:
         for tap, value in taps.items():
             features = summable(rows(value).detach())
             if tap == CONTENT_LAYER:
-                difference = features - rows(self.content[number])
+                difference = features - rows(self.content[number]).to(features.device)
                 metric = self.network.metrics.get(tap)
                 scale = 1.0 / (self.network.normaliser(tap) * self.positions[tap])
                 mapped = difference if metric is None else difference @ (metric[:, :-1].T @ metric[:, :-1])
@@ -319,14 +322,14 @@ class Objective:
 
     def _cut(self, image: Tensor, t: Tile) -> Tensor:
         if len(self.tiles) == 1:
-            return image
+            return image.to(self.network.device)
         r, c = self._indices(t, image)
-        return image.index_select(2, r).index_select(3, c)
+        return image.index_select(2, r).index_select(3, c).to(self.network.device)
 
     def _paste(self, gradient: Tensor, part: Tensor, t: Tile) -> None:
         r, c = self._indices(t, gradient)
         flat = (r[:, None] * gradient.shape[3] + c).flatten()  # positions; with wrapping a tile may meet itself
-        gradient[0].flatten(1).index_add_(1, flat, part[0].flatten(1))
+        gradient[0].flatten(1).index_add_(1, flat, part[0].flatten(1).to(gradient.device))
 
     def _taps(
         self, image: Tensor, t: Tile, wanted: Sequence[str] = (*STYLE_LAYERS, CONTENT_LAYER)
@@ -359,11 +362,11 @@ class Objective:
         weights = position_weights(mask, tap, size)
         assert weights is not None
         top, bottom, left, right = self._span(t, tap)
-        return weights.view(size)[top:bottom, left:right].flatten()
+        return weights.view(size)[top:bottom, left:right].flatten().to(self.network.device)
 
     def _total(self, mask: Tensor | None, tap: str, size: tuple[int, int]) -> Tensor:
         """Σω over the whole image."""
         weights = position_weights(mask, tap, (size[0] // STRIDES[tap], size[1] // STRIDES[tap]))
         if weights is None:
             return torch.tensor(float(self.positions[tap]), device=self.network.device)
-        return weights.sum().clamp(min=1e-6)
+        return weights.sum().clamp(min=1e-6).to(self.network.device)

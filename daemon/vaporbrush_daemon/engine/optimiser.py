@@ -19,6 +19,7 @@ from torch import Tensor
 CURVATURE = (
     1e-10  # a pair counts if yᵀs exceeds this share of ‖y‖ ‖s‖: else it says nothing, or that the function is concave
 )
+TINY = 1e-30  # keeps a quotient finite where its divisor may vanish
 
 
 class Optimiser(Protocol):
@@ -46,74 +47,65 @@ class Lbfgs:
     ) -> None:
         self.history, self.first, self.longest = history, first, longest
         self.stack = torch.zeros(2 * history, size, device=device, dtype=dtype)  # (2m, n): S above Y, ring buffers
+        self.newest = torch.zeros(3, size, device=device, dtype=dtype)  # the latest s, y and gradient
         # the small matrices are ill-conditioned by nature: doubles where the device has them
         self.small = torch.float32 if device.type == "mps" else torch.float64
         self.sy = torch.zeros(history, history, device=device, dtype=self.small)  # sy[i, j] = s_i · y_j
         self.yy = torch.zeros(history, history, device=device, dtype=self.small)
         self.ss = torch.zeros(history, device=device, dtype=self.small)
-        self.pairs = 0  # steps since the start; the pair i sits in the row i % m
-        self.gradient: Tensor | None = None
-        self.change: Tensor | None = None
+        self.steps = 0  # taken; the pair that step i made sits in the row i % m
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""
-        if self.gradient is None or self.change is None:
-            direction = gradient
-            limit = self.first
+        if self.steps:
+            torch.sub(gradient, self.newest[2], out=self.newest[1])
+            self.newest[2] = gradient
+            change = self._direction()
+            # an absolute bound, and no lower one: the natural length of an L-BFGS step is 1
+            change *= -(self.longest / change.abs().mean().clamp(min=TINY)).clamp(max=1.0)
         else:
-            direction, limit = self._direction(gradient), self.longest
-        reach = direction.abs().mean()
-        scale = limit / reach.clamp(min=1e-30)
-        if self.change is not None:
-            scale = scale.clamp(max=1.0)
-        self.change = direction * -scale
-        self.gradient = gradient
-        return self.change
+            self.newest[2] = gradient
+            change = gradient * -(self.first / gradient.abs().mean().clamp(min=TINY))
+        self.newest[0] = change
+        self.steps += 1
+        return change
 
-    def _direction(self, gradient: Tensor) -> Tensor:
-        """H g, after taking in the newest pair."""
-        assert self.gradient is not None
-        assert self.change is not None
-        m, row = self.history, self.pairs % self.history
-        self.stack[row] = self.change
-        torch.sub(gradient, self.gradient, out=self.stack[m + row])
-        self.pairs += 1
-        newest = torch.stack([self.stack[row], self.stack[m + row], gradient])  # (3, n)
-        dots = (self.stack @ newest.T).to(self.small)  # (2m, 3)
+    def _direction(self) -> Tensor:
+        """H g (n,), after taking in the newest pair."""
+        m, row = self.history, (self.steps - 1) % self.history
+        self.stack[row], self.stack[m + row] = self.newest[0], self.newest[1]
+        dots = (self.stack @ self.newest.T).to(self.small)  # (2m, 3)
         self.ss[row] = dots[row, 0]
         self.sy[row, :] = dots[m:, 0]
         self.sy[:, row] = dots[:m, 1]
         self.yy[row, :] = dots[m:, 1]
         self.yy[:, row] = dots[m:, 1]
-        s_g, y_g = dots[:m, 2], dots[m:, 2]
 
-        count = min(self.pairs, m)
-        order = [(self.pairs - count + i) % m for i in range(count)]  # oldest first
+        count = min(self.steps, m)
+        order = [(self.steps - count + i) % m for i in range(count)]  # oldest first
         sy, yy = self.sy[order][:, order], self.yy[order][:, order]
-        s_g, y_g = s_g[order], y_g[order]
+        s_g, y_g = dots[:m, 2][order], dots[m:, 2][order]
         # a pair without positive curvature is made inert: a unit on the diagonal, nothing beside it
         curvature, length = sy.diagonal(), yy.diagonal()
         good = (curvature > CURVATURE * length.sqrt() * self.ss[order].sqrt()) & (length > 0)
         both = good[:, None] & good[None, :]
         eye = torch.eye(count, device=sy.device, dtype=self.small)
-        upper = torch.where(both, sy, torch.zeros_like(sy)).triu() + eye * (~good)
-        yy = torch.where(both, yy, torch.zeros_like(yy))
-        zero = torch.zeros_like(s_g)
-        s_g, y_g = torch.where(good, s_g, zero), torch.where(good, y_g, zero)
-        # γ of the newest good pair (Nocedal & Wright 7.20)
+        upper = torch.where(both, sy, 0.0).triu() + eye * (~good)
+        yy = torch.where(both, yy, 0.0)
+        s_g, y_g = torch.where(good, s_g, 0.0), torch.where(good, y_g, 0.0)
+        # γ of the newest good pair (Nocedal & Wright 2006, 7.20)
         place = torch.where(good, torch.arange(1, count + 1, device=sy.device), 0).argmax()
-        gamma = torch.where(
-            good.any(), curvature[place] / length[place].clamp(min=1e-300), torch.ones_like(length[place])
-        )
+        gamma = torch.where(good.any(), curvature[place] / length[place].clamp(min=TINY), 1.0)
 
         right = torch.linalg.solve_triangular(upper, s_g[:, None], upper=True)  # R⁻¹ Sᵀg
-        middle = torch.where(good, curvature, zero)[:, None] * right + gamma * (yy @ right) - gamma * y_g[:, None]
+        middle = torch.where(good, curvature, 0.0)[:, None] * right + gamma * (yy @ right) - gamma * y_g[:, None]
         for_s = torch.linalg.solve_triangular(upper.T, middle, upper=False)[:, 0]
         for_y = -gamma * right[:, 0]
         weights = torch.zeros(2 * m, device=sy.device, dtype=self.small)
-        weights[order] = torch.where(good, for_s, zero)
-        weights[[m + i for i in order]] = torch.where(good, for_y, zero)
-        return torch.addmv(gradient * gamma.to(gradient.dtype), self.stack.T, weights.to(gradient.dtype))
+        weights[order] = torch.where(good, for_s, 0.0)
+        weights[[m + i for i in order]] = torch.where(good, for_y, 0.0)
+        dtype = self.stack.dtype
+        return torch.addmv(self.newest[2] * gamma.to(dtype), self.stack.T, weights.to(dtype))
 
 
 class Adam:
@@ -135,4 +127,4 @@ class Adam:
         mean = self.mean / (1 - first**self.steps)
         spread = (self.square / (1 - second**self.steps)).sqrt()
         # the gradient's scale is arbitrary, so the guard against zero is relative to it
-        return -self.rate * mean / (spread + 1e-8 * spread.max() + 1e-30)
+        return -self.rate * mean / (spread + 1e-8 * spread.max() + TINY)

@@ -29,13 +29,14 @@ from .features import Network, Weights, load_weights
 from .layers import Layers, Pictures, regions
 from .losses import Grams, Losses, Objective, Region, Weighting, style_statistics, tap_weights
 from .optimiser import Adam, Lbfgs, Optimiser
-from .plan import Plan, Scale, Speed, plan, read_speed, write_speed
+from .plan import Plan, Scale, Speed, overhead, plan, read_speed, write_speed
 from .scales import Pyramid, refine
 from .targets import Targets
 
 REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the device only then
-FIRST_MOVE = 0.01  # mean absolute change of the first step, in units of the image's range
+FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the image's range
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
+SLOWER = 0.25  # the part of a slower measurement that is believed
 WINDOW = 10  # steps over which progress is judged
 FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
 PROBE = 192  # pixels: side of the picture on which speed is measured
@@ -146,7 +147,7 @@ class Painter:
         best: Literal["bf16", "fp32"] = "bf16" if found["bf16"][0] < found["fp32"][0] else "fp32"
         if best == "fp32":
             self._networks.pop((model, "bf16"))
-        return Speed(best, found[best][0], found[best][1] + 0.003, measured=True)
+        return Speed(best, found[best][0], found[best][1] + 0.003, measured=True, device=str(self.device))
 
     # -- painting ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +184,8 @@ class Painter:
         job.seconds["loading"] = loaded - began
         job.total_cost = sum(s.steps * s.megapixels for s in chosen.scales) or 1.0
 
-        layers = Layers(recipe, pictures, frame, self.device)
+        store = torch.device("cpu") if chosen.host else self.device
+        layers = Layers(recipe, pictures, frame, store)
         network = self._network(recipe.model, chosen.precision)
         image: Tensor | None = None
         content: Tensor | None = None
@@ -205,6 +207,7 @@ class Painter:
             image, losses = self._optimise(job, objective, scale, image, layers)
             job.seconds["painting"] = job.seconds.get("painting", 0.0) + self.clock() - tick
         assert image is not None
+        self._learn_speed(job)
         tick = self.clock()
         job.phase = replace(job.phase, phase="finishing")
         self._check(job)
@@ -224,6 +227,20 @@ class Painter:
         return Painting(
             pixels, canvas[0].permute(1, 2, 0).cpu().numpy(), self._facts(job, losses, (width, height)), untouched
         )
+
+    def _learn_speed(self, job: _Job) -> None:
+        """Correct what is remembered by what this job took: at once if it was faster, else by a part (something else
+        ran).
+        """
+        speed, seconds = self.speeds[job.recipe.model], job.seconds.get("painting", 0.0)
+        whole = job.done_cost * overhead(job.plan.scales[-1], job.plan.tile)
+        if job.plan.precision != speed.precision or job.phase.step < WINDOW or whole <= 0:
+            return
+        seen = max(1e-6, (seconds - job.phase.step * speed.per_step) / whole)
+        known = speed.per_megapixel
+        learnt = replace(speed, per_megapixel=seen if seen < known else known + SLOWER * (seen - known))
+        self.speeds[job.recipe.model] = learnt
+        write_speed(self.cache, str(self.device), job.recipe.model, learnt)
 
     def _facts(self, job: _Job, losses: Losses | None, delivered: tuple[int, int]) -> dict[str, Any]:
         """What the result records besides the pictures."""
@@ -278,7 +295,8 @@ class Painter:
         if found is None:
             job.cached = False
             style, alpha = layers.style(number, size)
-            found = style_statistics(network, style, alpha, pool=recipe.pool)
+            alpha = None if alpha is None else alpha.to(self.device)
+            found = style_statistics(network, style.to(self.device), alpha, pool=recipe.pool)
             self._targets.put(key, found)
         return found
 
@@ -291,11 +309,11 @@ class Painter:
     ) -> tuple[Tensor, Losses | None]:
         """Take the steps of one scale."""
         start, pyramid = image, Pyramid.of(scale.height, scale.width)
-        residual = torch.zeros(pyramid.variables, device=self.device)
+        residual = torch.zeros(pyramid.variables, device=image.device)
         optimiser: Optimiser = (
-            Lbfgs(pyramid.variables, job.plan.history, self.device, first=FIRST_MOVE, longest=LONGEST_MOVE)
+            Lbfgs(pyramid.variables, job.plan.history, image.device, first=FIRST_MOVE, longest=LONGEST_MOVE)
             if job.recipe.optimizer == "lbfgs"
-            else Adam(pyramid.variables, self.device)
+            else Adam(pyramid.variables, image.device)
         )
         history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
@@ -316,17 +334,29 @@ class Painter:
                 job.reported = now
                 total = float(losses.total)
                 history.append((number, total))
-                if not math.isfinite(total):
-                    raise VaporbrushError(
-                        "diverged",
-                        f"The loss became {total} in step {job.phase.step}: lower the strength "
-                        f"(it is {job.recipe.strength:g}).",
-                    )
+                self._sound(job, history)
                 self._report(job, losses, image, layers, now)
                 if job.plan.enough is not None and number + 1 < scale.steps and slow(history, job.plan.enough):
                     job.stopped = "converged"
                     break
         return image, losses
+
+    def _sound(self, job: _Job, history: list[tuple[int, float]]) -> None:
+        """Stop a job whose loss says that it cannot become a painting."""
+        (_, first), (step, total) = history[0], history[-1]
+        if not math.isfinite(total):
+            raise VaporbrushError(
+                "diverged",
+                f"The loss became {total} in step {job.phase.step}: "
+                f"lower the strength (it is {job.recipe.strength:g}).",
+            )
+        fresh = job.phase.scale == 1 and job.recipe.start_image is None
+        if fresh and step >= WINDOW and first > 0 and abs(first - total) <= FLAT * first:
+            raise VaporbrushError(
+                "diverged",
+                f"The loss stayed at {total:.4g} over {step} steps, so nothing can be painted: "
+                "start from noise, or use another content or style.",
+            )
 
     def _report(self, job: _Job, losses: Losses, image: Tensor, layers: Layers, now: float) -> None:
         elapsed = now - job.began

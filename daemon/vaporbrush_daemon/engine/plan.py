@@ -51,6 +51,7 @@ class Speed:
     per_megapixel: float = 9.0  # a 2-core CPU with AVX-512
     per_step: float = 0.01
     measured: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,6 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Bytes per pixel that a painting needs at its finest scale, besides its history (measured:
-    tests/bench/NOTES.md).
-    """
-
-    activations: int  # kept between forward and backward
-    rest: int  # image, gradient, content activations, temporaries of the Gram matrices
-
-
-@dataclass(frozen=True)
 class Plan:
     """How a recipe is painted: all that is chosen on the spot. A result records it as `text`."""
 
@@ -86,6 +77,7 @@ class Plan:
     history: int
     tile: int | None  # side of the tiles' inner part; None: untiled
     frugal: bool  # the first two blocks are computed twice instead of kept
+    host: bool  # the image and the optimiser live in the computer's memory, only tiles on the device
     seconds: float
     memory_bytes: int
     enough: float | None  # relative progress over ten steps at which a scale is done; None: all steps are taken
@@ -109,17 +101,21 @@ class Plan:
     def text(self) -> str:
         """For people and for the record, like "untiled, bf16, history 10"."""
         where = "untiled" if self.tile is None else f"tiles of {self.tile}"
-        return f"{where}{', recomputed' if self.frugal else ''}, {self.precision}, history {self.history}"
+        how = (", recomputed" if self.frugal else "") + (", in host memory" if self.host else "")
+        return f"{where}{how}, {self.precision}, history {self.history}"
 
 
-# From the fastest way to the one that needs least memory: (tile, frugal, history).
-WAYS: tuple[tuple[int | None, bool, int], ...] = (
-    (None, False, 10),
-    (None, True, 10),
-    (1024, True, 10),
-    (512, True, 5),
-    (256, True, 3),
+# From the fastest way to the one that needs least memory: (tile, frugal, history, host).
+WAYS: tuple[tuple[int | None, bool, int, bool], ...] = (
+    (None, False, 10, False),
+    (None, True, 10, False),
+    (1024, True, 10, False),
+    (512, True, 5, False),
+    (256, True, 3, False),
+    (1024, True, 5, True),
+    (256, True, 3, True),
 )
+SECOND_TRY = 3  # the way at which a job starts that ran out of memory
 HALO = 2 * 80  # what a tile's side grows by, see losses.MARGIN
 BASE_BYTES = 300_000_000  # torch, both precisions of the weights, workspaces
 
@@ -217,8 +213,10 @@ def _scaled(width: int, height: int, side: int, recipe: Recipe) -> tuple[int, in
 def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | None, plan_step: int) -> Plan:
     """The fastest way that fits the memory."""
     least = 0
-    for tile, frugal, history in WAYS[2 * plan_step :]:
-        bytes_ = memory_of(scales[-1], speed.precision, tile, frugal=frugal, history=history)
+    for tile, frugal, history, host in WAYS[SECOND_TRY if plan_step else 0 :]:
+        if host and speed.device == "cpu":
+            continue
+        bytes_ = memory_of(scales[-1], speed.precision, tile, frugal=frugal, history=history, host=host)
         least = bytes_
         if memory is None or bytes_ <= memory:
             factor = overhead(scales[-1], tile) * (1.15 if frugal else 1.0)
@@ -229,7 +227,7 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
             # a forward pass per style and one for the content are a third of a step each
             seconds += sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
             enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
-            return Plan(scales, speed.precision, history, tile, frugal, seconds, bytes_, enough)
+            return Plan(scales, speed.precision, history, tile, frugal, host, seconds, bytes_, enough)
     raise VaporbrushError(
         "out_of_memory",
         f"Painting {scales[-1].width}×{scales[-1].height} pixels needs {least / 1e9:.1f} GB even in small tiles, but "
@@ -237,7 +235,9 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
     )
 
 
-def memory_of(scale: Scale, precision: Precision, tile: int | None, *, frugal: bool, history: int) -> int:
+def memory_of(
+    scale: Scale, precision: Precision, tile: int | None, *, frugal: bool, history: int, host: bool = False
+) -> int:
     """Bytes at the finest scale: `290 + 30` channels per pixel are kept between forward and backward, pooling keeps
     indices of 8 bytes, the Gram matrices work on fp32 copies; the history is 2·3·4 bytes per pixel and pair, times
     4/3 for the pyramid.
@@ -249,7 +249,9 @@ def memory_of(scale: Scale, precision: Precision, tile: int | None, *, frugal: b
     transient = 64 * width + 64 * 4 * 2  # one layer's gradient, and two fp32 copies of relu1_1
     pixels = scale.width * scale.height
     held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
-    always = 32 * history + 120 + 512 * width // 64  # history; image, gradients, pyramid; the content's relu4_2
+    always = 32 * history + 200 + 512 * width // 64  # history; images, gradients, pyramid; the content's relu4_2
+    if host:
+        always = 0
     return int(BASE_BYTES + held * (activations + transient) + pixels * always)
 
 
@@ -276,6 +278,7 @@ def read_speed(cache: Path, device: str, model: str) -> Speed:
             float(stored["per_megapixel"]),
             float(stored["per_step"]),
             measured=True,
+            device=device,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return _guess(device, model)
@@ -289,7 +292,7 @@ def write_speed(cache: Path, device: str, model: str, speed: Speed) -> None:
         stored: dict[str, Mapping[str, Any]] = json.loads(file.read_text())
     except (OSError, ValueError):
         stored = {}
-    stored[_key(device, model)] = {k: v for k, v in asdict(speed).items() if k != "measured"}
+    stored[_key(device, model)] = {k: v for k, v in asdict(speed).items() if k not in ("measured", "device")}
     partial = file.with_name(f"speed.{os.getpid()}.part")
     partial.write_text(json.dumps(stored, indent=1))
     partial.replace(file)
@@ -300,5 +303,5 @@ def _key(device: str, model: str) -> str:
 
 
 def _guess(device: str, model: str) -> Speed:
-    guess = Speed("bf16", 0.01, 0.003) if device.startswith("cuda") else Speed()
+    guess = Speed("bf16", 0.01, 0.003, device=device) if device.startswith("cuda") else Speed(device=device)
     return replace(guess, per_megapixel=guess.per_megapixel / 6) if model == "vgg19-lite" else guess

@@ -1,0 +1,149 @@
+"""Transparency, selections and colours: what a painter sees at their edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from support.networks import layer, picture
+from vaporbrush_daemon.engine import colour
+from vaporbrush_daemon.engine.compose import CONTEXT, Frame, deliver, fill, frame_of, shrink, tensor
+from vaporbrush_daemon.engine.scales import Pyramid, refine, resize
+
+CPU = torch.device("cpu")
+
+
+def disc(side: int, radius: float) -> np.ndarray:
+    """A soft disc (side, side)."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    return np.clip(radius - np.hypot(x, y) + 0.5, 0, 1).astype(np.float32)
+
+
+def test_hidden_colours_never_show() -> None:
+    """Two layers that differ only where alpha is 0 are the same layer, at any size."""
+    rgba = layer(90, 70)
+    rgba[..., 3] = disc(90, 30)[:, :70]
+    other = rgba.copy()
+    other[other[..., 3] == 0, :3] = (1, 0, 1)
+    for size in ((70, 90), (35, 45), (23, 30), (140, 180)):
+        a, alpha_a = shrink(tensor(rgba, CPU), *size)
+        b, alpha_b = shrink(tensor(other, CPU), *size)
+        assert torch.equal(a, b)
+        assert alpha_a is not None
+        assert alpha_b is not None
+        assert torch.equal(alpha_a, alpha_b)
+
+
+def test_what_is_visible_keeps_its_colour_and_holes_take_their_neighbours() -> None:
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, 0] = 0.8  # red
+    alpha = torch.from_numpy(disc(64, 20))[None, None]
+    image = torch.where(alpha > 0, image, torch.tensor([0.0, 1.0, 0.0]).view(1, 3, 1, 1))  # hidden green
+    filled = fill(image, alpha)
+    assert torch.equal(filled[:, :, 32, 32], image[:, :, 32, 32])
+    torch.testing.assert_close(filled[0, 0], torch.full((64, 64), 0.8), rtol=0.02, atol=0)
+    assert float(filled[0, 1].max()) < 0.01
+
+
+def test_a_shrunk_disc_has_no_rim() -> None:
+    rgba = np.zeros((128, 128, 4), np.float32)
+    rgba[..., 3] = disc(128, 40)
+    rgba[rgba[..., 3] > 0, :3] = (0.9, 0.6, 0.1)  # hidden pixels are black
+    small, _ = shrink(tensor(rgba, CPU), 37, 37)
+    np.testing.assert_allclose(small[0].mean((1, 2)).numpy(), [0.9, 0.6, 0.1], atol=0.01)
+    assert float(small[0, 0].min()) > 0.88
+
+
+def test_a_selections_box_gets_some_context_and_stays_inside() -> None:
+    mask = np.zeros((400, 500), np.float32)
+    assert frame_of(None, 500, 400) == Frame(0, 0, 500, 400)
+    assert frame_of(mask, 500, 400) is None
+    mask[300:310, 20:60] = 0.5
+    assert frame_of(mask, 500, 400) == Frame(0, 300 - CONTEXT, 60 + CONTEXT, 10 + 2 * CONTEXT)
+
+
+@pytest.mark.parametrize("outside", ["content", "transparent"])
+def test_outside_of_the_selection_nothing_is_painted(outside: str) -> None:
+    content, painted = layer(60, 80, 1), picture(40, 50, 2).float()
+    mask = np.zeros((60, 80), np.float32)
+    mask[10:50, 20:70] = disc(50, 20)[:40]
+    frame = Frame(20, 10, 50, 40)
+    result, untouched = deliver(
+        content,
+        painted,
+        frame,
+        mask,
+        outside=outside,
+        blend=1.0,
+        keep_colours=False,
+        wrap=False,  # type: ignore[arg-type]
+    )
+    kept = mask == 0
+    if outside == "content":
+        assert np.array_equal(result[kept], content[kept])
+        assert untouched is not None
+        assert np.array_equal(untouched, kept)
+        assert np.array_equal(result[..., 3], content[..., 3])
+        soft = (mask > 0.3) & (mask < 0.7)
+        full = painted[0].permute(1, 2, 0).numpy()
+        over = np.zeros_like(content[..., :3])
+        over[10:50, 20:70] = full
+        expected = content[..., :3] + mask[..., None] * (over - content[..., :3])
+        np.testing.assert_allclose(result[soft][:, :3], expected[soft], atol=1e-6)
+    else:
+        assert (result[kept][:, 3] == 0).all()
+        np.testing.assert_array_equal(result[..., 3], mask)
+
+
+def test_blend_goes_from_the_content_to_the_painting() -> None:
+    content, painted = layer(30, 40, 1), picture(30, 40, 2).float()
+    frame = Frame(0, 0, 40, 30)
+    results = [
+        deliver(content, painted, frame, None, outside="transparent", blend=b, keep_colours=False, wrap=False)
+        for b in (0.0, 0.5, 1.0)
+    ]
+    assert np.array_equal(results[0][0], content)
+    assert results[0][1] is not None
+    assert results[0][1].all()
+    np.testing.assert_allclose(results[1][0], (results[0][0] + results[2][0]) / 2, atol=1e-6)
+
+
+def test_keeping_colours_keeps_the_chroma_and_takes_the_luma() -> None:
+    content, painted = picture(32, 32, 1) * 0.4 + 0.3, picture(32, 32, 2) * 0.2 + 0.4
+    result = colour.with_luma(content, painted)
+    torch.testing.assert_close(colour.luma(result), colour.luma(painted))
+    torch.testing.assert_close(result - colour.luma(result), content - colour.luma(content))
+
+
+def test_matched_colours_have_the_contents_mean_and_covariance() -> None:
+    style, content = picture(40, 40, 1) * 0.3 + 0.35, picture(50, 30, 2) * 0.3 + 0.3
+    matched = colour.match(style, None, content, None)
+    for got, wanted in zip(colour.moments(matched, None), colour.moments(content, None), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=0.02, atol=2e-4)
+
+
+def test_a_flat_style_can_be_matched_too() -> None:
+    matched = colour.match(torch.full((1, 3, 20, 20), 0.5), None, picture(20, 20).float(), None)
+    assert matched.isfinite().all()
+
+
+def test_a_finer_scale_starts_with_the_contents_detail() -> None:
+    content = picture(96, 128, 1)
+    coarse = resize(content, 64, 48)
+    torch.testing.assert_close(refine(coarse, coarse, content), content)
+
+
+def test_wrapped_resampling_has_no_seam() -> None:
+    image = picture(32, 48)
+    rolled = resize(image.roll((16, 24), (2, 3)), 96, 64, wrap=True)
+    torch.testing.assert_close(rolled, resize(image, 96, 64, wrap=True).roll((32, 48), (2, 3)), rtol=1e-6, atol=1e-6)
+
+
+def test_the_pyramids_pull_is_the_adjoint_of_its_image() -> None:
+    pyramid = Pyramid.of(37, 50)
+    generator = torch.Generator().manual_seed(0)
+    flat, image = torch.randn(pyramid.variables, generator=generator), torch.randn(1, 3, 37, 50, generator=generator)
+    torch.testing.assert_close(
+        (pyramid.image(flat) * image).sum(), (flat * pyramid.pull(image)).sum(), rtol=1e-4, atol=1e-3
+    )

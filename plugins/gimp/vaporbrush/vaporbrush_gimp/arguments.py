@@ -16,6 +16,7 @@ from vaporbrush_host.words import _
 from vaporbrush_protocol.errors import RequestError
 
 STYLE, STYLE_FILE, STYLE_NAME = "style", "style-file", "style-name"
+LAST_STYLE = "last-style"  # not in the procedure's signature: GIMP forgets which layer an argument was, this does not
 FLAGS = GObject.ParamFlags.READWRITE
 TAKEN = (
     "hrcolspka"  # mnemonics of the dialog's own buttons: Help, Reset, Cancel, OK, Load, Save, Preview, Keep, Advanced
@@ -48,6 +49,7 @@ def add_arguments(procedure: Any) -> None:
     procedure.add_string_argument(
         STYLE_NAME, _("Style _name"), _("The name of a bundled style, as `vaporbrush styles` lists them."), "", FLAGS
     )
+    procedure.add_string_aux_argument(LAST_STYLE, _("Last style"), _("Where the last style came from."), "", FLAGS)
     taken = set(TAKEN)
     for control in CONTROLS:
         _add(procedure, control, with_mnemonic(control.label, taken))

@@ -60,7 +60,8 @@ class Dialog:
         self._estimate_due = 0
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._keeper = Keeper(self._news.put, name=CLIENT, start_command=installed_start(FOLDER))
-        self._window = GimpUi.ProcedureDialog.new(procedure, config, _("Vaporbrush"))
+        title = _("Vaporbrush – {layer}").format(layer=place.name)
+        self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
         self._notices = Notices(self._keeper)
         self._chooser = StyleChooser(place.layer, self._style_chosen)
         self._fields = Fields(self._window, config, self._changed, selected=not Gimp.Selection.is_empty(place.image))
@@ -154,6 +155,8 @@ class Dialog:
 
     def _take(self) -> Any:
         work = self._work
+        if painting.source_is_there(work.task.source):
+            work.task.source.put(self._config)  # a reset may have emptied what GIMP is about to remember
         layer = work.deliver()
         Gimp.progress_end()
         for sentence in caveats(work.state.result):

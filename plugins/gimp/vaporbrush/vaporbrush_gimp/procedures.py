@@ -56,7 +56,7 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
         if run_mode == Gimp.RunMode.INTERACTIVE:
             layer = _ask(procedure, selected, config)
         else:
-            layer = _paint(_task(procedure, selected, config))
+            layer = _paint(_task(procedure, selected, config, alone=alone))
     except VaporbrushError as error:
         if error.code == "cancelled":
             return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
@@ -74,9 +74,10 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     return values
 
 
-def _task(procedure: Any, selected: Any, config: Any) -> Task:
+def _task(procedure: Any, selected: Any, config: Any, *, alone: bool) -> Task:
     if procedure.get_name() != RESTYLIZE:
-        return Task(layers.place_of(selected), styles.source_of(config), arguments.values_of(config))
+        source = styles.source_of(config, alone=alone)
+        return Task(layers.place_of(selected), source, arguments.values_of(config))
     place, source, values = painting.again(selected)
     if source is None:
         raise RequestError(
@@ -104,7 +105,7 @@ def _ask(procedure: Any, selected: Any, config: Any) -> Any:
 
     if procedure.get_name() != RESTYLIZE:
         try:
-            source = styles.source_of(config)
+            source = styles.source_of(config, alone=False)
         except RequestError:
             source = None
         return ask(procedure, layers.place_of(selected), source, config)

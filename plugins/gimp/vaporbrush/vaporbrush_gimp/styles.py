@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from vaporbrush_host.order import Pixels, StyleRef
 from vaporbrush_host.words import _
 from vaporbrush_protocol.errors import RequestError
 
-from .arguments import STYLE, STYLE_FILE, STYLE_NAME
+from .arguments import LAST_STYLE, STYLE, STYLE_FILE, STYLE_NAME
 from .layers import read_drawable
 
 
@@ -38,6 +39,7 @@ class Source:
         config.set_property(STYLE, self.layer)
         config.set_property(STYLE_FILE, self.file)
         config.set_property(STYLE_NAME, self.name)
+        config.set_property(LAST_STYLE, json.dumps(self.ref().to_json()))
 
     def ref(self) -> StyleRef:
         """What finds it again, in this session or a later one. A tattoo is a layer's number for life in its image."""
@@ -53,8 +55,19 @@ def document_of(image: Any) -> str:
     return file.get_uri() if file is not None else f"unsaved:{image.get_id()}"
 
 
-def source_of(config: Any) -> Source:
-    """The style of a call. Raises `RequestError` where none is given, or more than one."""
+def _last(config: Any) -> Source | None:
+    """The style of the last call, if it can still be had."""
+    try:
+        ref = StyleRef.from_json(json.loads(config.get_property(LAST_STYLE) or "null"))
+    except ValueError:
+        return None
+    return None if ref is None else found_again(ref)
+
+
+def source_of(config: Any, *, alone: bool) -> Source:
+    """The style of a call; where a person makes it (not `alone`) the last one may stand in. Raises `RequestError`
+    where there is none, or more than one.
+    """
     layer, file, name = (config.get_property(key) for key in (STYLE, STYLE_FILE, STYLE_NAME))
     given = [key for key, value in ((STYLE, layer), (STYLE_FILE, file), (STYLE_NAME, name)) if value]
     if len(given) > 1:
@@ -67,6 +80,8 @@ def source_of(config: Any) -> Source:
         return of_file(file)
     if name:
         return Source(name.removeprefix("@"), name=name.removeprefix("@"))
+    if not alone and (last := _last(config)) is not None:
+        return last
     raise RequestError("bad_field", _("No style is chosen: choose a layer, a picture file or a bundled style."))
 
 

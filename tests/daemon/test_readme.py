@@ -1,0 +1,67 @@
+"""What the README tells people to run, runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.daemon import Daemon
+from vaporbrush_daemon import pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_program_paints(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Daemon(home)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for seed, name in enumerate(("photo.jpg", "painting.jpg")):
+        pixels = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
+        pictures.write(tmp_path / name, pictures.Picture(pixels))
+    (program,) = blocks("python")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        assert pictures.read(tmp_path / "out.png").width == 64
+    finally:
+        subprocess.run([sys.executable, "-m", "vaporbrush_daemon", "stop", "--now"], check=True, timeout=60)
+
+
+def test_every_command_and_option_exists() -> None:
+    lines = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
+    lines += re.findall(r"`(vaporbrush [^`]+)`", README)
+    called = [words[1:] for line in lines if len(words := line.split()) > 1 and words[0].endswith("vaporbrush")]
+    assert {"stylize", "doctor", "install", "weights", "status"} <= {command for command, *_ in called}
+    environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+    for command in sorted({command for command, *_ in called}):
+        done = subprocess.run(
+            [sys.executable, "-m", "vaporbrush_daemon", command, "--help"],
+            check=False, capture_output=True, text=True, timeout=60, env=environment,
+        )  # fmt: skip
+        assert done.returncode == 0, command
+        words = {word.strip(",") for name, *rest in called if name == command for word in rest}
+        for option in (word for word in words if word.startswith("--")):
+            assert option in done.stdout, f"{command} {option}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in ("README.md", "CONTRIBUTING.md", "THIRD_PARTY.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{page} → {target}"
+    targets = {
+        line.partition(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if re.match(r"\w+:", line)
+    }
+    for page in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        assert set(re.findall(r"\bmake (demo|test|check|hosts|bench|dist)\b", page)) <= targets

@@ -267,15 +267,26 @@ class Front:
 
     def _hear_workers(self) -> None:
         for slot, event in self._pool.receive():
-            now = self.now()
-            if isinstance(event, str):
-                self._execute(self._scheduler.exited(now, slot, event))
-                continue
-            try:
-                self._execute(self._worker_event(now, slot, event))
-            except (KeyError, TypeError, ValueError, VaporbrushError) as error:
-                logs.event("worker_talks_nonsense", slot=slot, event=str(event.get("event"))[:40], reason=repr(error))
-                self._pool.kill(slot)
+            was_at = self._scheduler.slots[slot].job
+            self._hear_worker(slot, event)
+            job = self._scheduler.jobs.get(was_at or "")
+            if was_at and self._at(slot) != was_at and (job is None or job.state != "running"):
+                self._spool.clear(was_at)  # not before: a worker may still write for a job that was cancelled
+
+    def _at(self, slot: int) -> str | None:
+        known = self._scheduler.slots.get(slot)
+        return known.job if known is not None else None
+
+    def _hear_worker(self, slot: int, event: dict[str, Any] | str) -> None:
+        now = self.now()
+        if isinstance(event, str):
+            self._execute(self._scheduler.exited(now, slot, event))
+            return
+        try:
+            self._execute(self._worker_event(now, slot, event))
+        except (KeyError, TypeError, ValueError, VaporbrushError) as error:
+            logs.event("worker_talks_nonsense", slot=slot, event=str(event.get("event"))[:40], reason=repr(error))
+            self._pool.kill(slot)
 
     def _worker_event(self, now: float, slot: int, event: dict[str, Any]) -> list[fx.Effect]:
         match event["event"]:
@@ -367,7 +378,6 @@ class Front:
     def _save(self, job_id: str) -> None:
         job = self._scheduler.jobs[job_id]
         if job.final:
-            self._spool.clear(job_id)
             error = job.error.code if job.error else None
             logs.event("job_ended", job=job_id, state=job.state, attempts=job.attempts, error=error)
         self._spool.save(job_id, job.to_record())

@@ -36,7 +36,7 @@ from .turns import Turns
 
 MAX_DEATHS = 2  # a job that ended two workers would end a third
 MAX_FAILED_STARTS = 3  # a worker program that fails three times in a row is broken, not unlucky
-MAX_BACKOFF_S = 30.0
+MAX_BACKOFF_S = 4.0  # pauses of 0, 1, 2, 4 s: one client's jobs that kill workers must not hold others up longer
 CANCEL_GRACE_S = 10.0  # the worker looks once per step, and a step of a large picture takes seconds
 END_GRACE_S = 5.0  # a worker that is told to end only has to give its memory back
 PREVIEW_LINGER_S = 3.0  # previews go on being made between two polls of the same client

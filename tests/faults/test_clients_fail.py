@@ -145,6 +145,16 @@ def test_cancel_at_every_phase_twice_after_the_end_and_of_nothing(daemon: Daemon
         assert client.cancel(starting.job).state == "cancelled"
 
 
+def test_a_cancelled_worker_that_is_slow_to_notice_can_still_write(daemon: Daemon, client: Client) -> None:
+    job = running(client, client.submit(recipe(client, fake.DEAF)))
+    work = daemon.home / "spool" / "work" / job.job
+    client.cancel(job.job)
+    assert work.is_dir()
+    os.kill(daemon.worker_pid(), signal.SIGKILL)
+    until(lambda: not work.exists(), "its folder goes with the worker")
+    assert "taken away" not in daemon.log()
+
+
 def test_cancel_before_the_worker_has_started(daemon: Daemon, client: Client) -> None:
     job = client.submit(recipe(client))
     assert client.cancel(job.job).state == "cancelled"

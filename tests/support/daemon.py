@@ -161,10 +161,10 @@ def recipe(client: Client, seed: int = fake_worker.WELL, tint: int = 0, **fields
     return Recipe(content=content, styles=(Style(image=style),), seed=seed, **fields)
 
 
-def ended(client: Client, job: Job | str) -> Job:
+def ended(client: Client, job: Job | str, deadline_s: float = DEADLINE_S) -> Job:
     """Watch a job to its end."""
     state = client.watch(job if isinstance(job, str) else job.job)
-    give_up = time.monotonic() + DEADLINE_S
+    give_up = time.monotonic() + deadline_s
     while not state.final:
         assert time.monotonic() < give_up, f"{state!r} does not end"
         state = client.watch(state.job, state.seq, 5.0)

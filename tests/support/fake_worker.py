@@ -108,6 +108,7 @@ class FakeWorker:
                     self.events.flush()
                     time.sleep(3600)
             time.sleep(STEP_S)
+            assert Path(command["out"]).is_dir(), "the folder was taken away while the job ran"
             progress = {"phase": "painting", "scale": 1, "scales": 1, "step": step, "steps": steps, "loss": 1.0 / step}
             event: dict[str, Any] = {"event": "progress", "job": job, "progress": progress}
             if self.preview:

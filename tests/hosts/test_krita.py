@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from hosts.host import Desktop
 from hosts.krita import Krita, Told
 from hosts.root import Root
 from support.daemon import Daemon, environment, until
-from vaporbrush_daemon import resources
+from support.router import Router
+from vaporbrush_daemon import hosts, resources
+from vaporbrush_protocol.errors import VaporbrushError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1500)]
 
@@ -122,6 +125,101 @@ def run(root: Root, folder: Path, looks: Path) -> Iterator[Run]:
         daemon.stop()
 
 
+FETCH = """
+import os, sys, time, msgpack
+def tell(**event):
+    body = msgpack.packb({"job": sys.argv[1], **event})
+    os.write(1, len(body).to_bytes(4, "big") + body)
+for part in range(1, 11):
+    tell(event="progress", progress={"phase": "downloading", "step": part * 57_400_000, "steps": 574_000_000})
+    time.sleep(0.4)
+tell(event="done", result={"model": "vgg19", "bytes": 52_000_000})
+"""
+
+
+class Keepers:
+    """Starts, kills and replaces the daemon as the script in Krita asks, and when its Start button runs `start.sh`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "vh"
+        self.home.mkdir()
+        (folder / "fetch.py").write_text(FETCH)
+        self.settings = {"fetch_command": [sys.executable, str(folder / "fetch.py")], "weights": "/nowhere.pth"}
+        self.wish = folder / "please-start"
+        self.command = ["/bin/sh", str(folder / "start.sh")]
+        (folder / "start.sh").write_text(f"touch '{self.wish}'; exec sleep 60\n")
+        self.daemon: Daemon | None = None
+        self.router: Router | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._over.wait(0.1):
+            if self.wish.exists():
+                time.sleep(1.5)  # so that *Starting* can be seen
+                self.wish.unlink()
+                self.start()
+
+    def start(self, _: object = None) -> None:
+        if self.router is not None:
+            self.router.stop()
+            self.router = None
+        self.daemon = Daemon(self.home, **self.settings).start()
+
+    def kill(self, _: object) -> None:
+        assert self.daemon is not None
+        self.daemon.kill()
+        self.daemon = None
+
+    def stop(self, _: object = None) -> None:
+        if self.daemon is not None:
+            self.daemon.stop()
+            self.daemon = None
+
+    def other_version(self, _: object) -> None:
+        self.stop()
+        self.router = Router(self.home)
+        sentence = "This daemon speaks version 2 of the protocol; the client speaks 1."
+        self.router.answers["hello"] = VaporbrushError("unsupported_version", sentence)
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self.stop()
+        if self.router is not None:
+            self.router.stop()
+
+
+@pytest.fixture(scope="module")
+def troubles(root: Root, looks: Path) -> Iterator[Run]:
+    """Krita with the plug-in has met everything that can be wrong with the daemon."""
+    with tempfile.TemporaryDirectory(prefix="vp-") as name:
+        folder = Path(name)
+        art = resources.art()
+        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
+        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
+        keepers = Keepers(folder)
+        answers = {
+            "kill": keepers.kill,
+            "stop": keepers.stop,
+            "other version": keepers.other_version,
+            "same version": keepers.start,
+        }
+        try:
+            with Desktop(root, folder) as desktop:
+                krita = Krita(desktop)
+                cli(keepers.home, "install", "krita", own=desktop.home)
+                start = {"start": keepers.command, "version": "0"}
+                (krita.pykrita / "vaporbrush" / hosts.START_FILE).write_text(json.dumps(start))
+                krita.start(script(folder, "troubles"), env={"VAPORBRUSH_HOME": str(keepers.home)})
+                told = krita.wait(KRITA_S, answers)
+                (looks / "krita-troubles.jsonl").write_bytes(krita.report.read_bytes())
+            yield Run(folder, told, {})
+        finally:
+            keepers.close()
+
+
 def script(folder: Path, name: str) -> Path:
     """A script where Krita can see it."""
     target = folder / f"{name}.py"
@@ -163,7 +261,7 @@ def test_the_gallery_offers_bundled_styles_and_layers(run: Run) -> None:
 
 
 def test_the_expected_time_is_shown_before_painting(run: Run) -> None:
-    assert "painted at full size (96 px)" in run.told["expected"]
+    assert "full size (96 px)" in run.told["expected"]
 
 
 def test_no_label_is_cut_off(run: Run) -> None:
@@ -353,3 +451,73 @@ def test_krita_ends_at_once_while_something_is_painted(run: Run) -> None:
     assert run.facts["ended"] - run.told["quitting"] < 30
     assert run.facts["jobs"][0].state in ("cancelled", "done")
     assert all(job.final for job in run.facts["jobs"])
+
+
+def test_every_trouble_was_met_without_an_exception(troubles: Run) -> None:
+    assert not troubles.told.errors, troubles.told.errors
+    assert troubles.told.all("exception") == []
+    assert "stopped" in troubles.told
+
+
+def test_a_daemon_that_was_never_started_shows_the_command(troubles: Run) -> None:
+    absent = troubles.told["absent"]
+    assert absent["kind"] == "absent"
+    assert "vaporbrush serve" in absent["sentence"]
+    assert troubles.told["copied"] == "vaporbrush serve"
+    assert not absent["button"]
+    assert absent["why"] == "Vaporbrush has to be started first."
+
+
+def test_a_daemon_that_cannot_be_started_says_why(troubles: Run) -> None:
+    failed = troubles.told["start failed"]
+    assert "ended at once" in failed["sentence"]
+    assert failed["verbs"] == ["start", "copy_details"]
+
+
+def test_the_daemon_is_started_from_the_docker(troubles: Run) -> None:
+    assert troubles.told["starting"]["short"] == "Starting Vaporbrush…"
+    assert troubles.told["started"]["kind"] in ("ready", "lite")
+
+
+def test_the_full_model_is_fetched_with_progress(troubles: Run) -> None:
+    assert "of 574 MB" in troubles.told["fetching"]
+    assert troubles.told["fetched"] == "done"
+
+
+def test_a_failed_painting_says_what_to_do(troubles: Run) -> None:
+    failed = troubles.told["failed"]
+    assert (failed["stage"], failed["error"][0]) == ("failed", "worker_crashed")
+    assert "Try again" in failed["shown"]
+
+
+def test_a_killed_daemon_fails_its_painting_and_nothing_hangs(troubles: Run) -> None:
+    killed = troubles.told["killed"]
+    assert killed["stage"] == "failed"
+    assert killed["error"][0] in ("no_daemon", "link_lost")
+    assert killed["kind"] == "stopped"
+    assert killed["seconds"] < 60
+    print(f"daemon killed: painting failed after {killed['seconds']:.1f} s, longest stalls {killed['stalls'][:3]}")
+    assert killed["stalls"][0][0] < 2000
+
+
+def test_try_again_starts_the_daemon_and_paints(troubles: Run) -> None:
+    again = troubles.told["again"]
+    assert again["stage"] == "done", again
+    assert "Photo – Starry" in again["after"]
+
+
+def test_another_version_is_said_with_its_cure(troubles: Run) -> None:
+    wrong = troubles.told["wrong version"]
+    assert wrong["kind"] == "wrong_version"
+    assert "vaporbrush install krita" in wrong["sentence"]
+    assert troubles.told["painting with the wrong version"]["error"][0] == "unsupported_version"
+
+
+def test_memory_is_given_back_by_a_button(troubles: Run) -> None:
+    assert "unload" not in troubles.told["unloaded"]["verbs"]
+
+
+def test_a_daemon_that_ends_is_noticed_and_may_be_started_by_painting(troubles: Run) -> None:
+    stopped = troubles.told["stopped"]
+    assert stopped["verbs"] == ["start"]
+    assert stopped["button"]

@@ -78,7 +78,7 @@ def main():
     tell("tuned", [docker.values()["strength"], tuned.strength])
     ref = StyleRef("layer", "Starry", style.uniqueId().toString(), layers.document_id(document))
     docker.chooser.set_refs([ref])
-    until(lambda: "painted at" in docker.expected.text())
+    until(lambda: "full size" in docker.expected.text())
     shot("idle")
 
     def painted(seed, act=docker.button.click):

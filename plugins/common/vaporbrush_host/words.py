@@ -47,12 +47,12 @@ def expected(estimate: Mapping[str, Any]) -> str:
     """What an `estimate` says, in one line: how long, and how large it is painted when that is not the full size."""
     painted = max(int(estimate.get("painted_width", 0)), int(estimate.get("painted_height", 0)))
     full = max(int(estimate.get("width", 0)), int(estimate.get("height", 0)))
-    about = _("about {time}").format(time=duration(float(estimate.get("seconds", 0.0))))
-    if not estimate.get("measured", True):
-        about = _("roughly {time}").format(time=duration(float(estimate.get("seconds", 0.0))))
+    seconds = float(estimate.get("seconds", 0.0))
+    about = _("about {time}") if estimate.get("measured", True) else _("roughly {time}")
+    about = duration(seconds) if seconds < 1 else about.format(time=duration(seconds))
     if painted < full:
-        return _("{about}, painted at {painted} of {full} px").format(about=about, painted=painted, full=full)
-    return _("{about}, painted at full size ({full} px)").format(about=about, full=full)
+        return _("{about} · painted at {painted} of {full} px").format(about=about, painted=painted, full=full)
+    return _("{about} · full size ({full} px)").format(about=about, full=full)
 
 
 def progress_line(progress: Progress | None) -> str:

@@ -174,6 +174,8 @@ class VaporbrushDocker(DockWidget):
     def _folded(self, open_):
         self.fold.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
         self.advanced.setVisible(open_)
+        if open_:
+            QtCore.QTimer.singleShot(0, lambda: self.scroll.ensureWidgetVisible(self.advanced))
 
     # ── what Krita tells ──
 

@@ -4,6 +4,7 @@ import time
 
 from krita import InfoObject, Krita, Selection
 from PyQt5.QtCore import QByteArray, QPoint
+from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import QAction
 from vaporbrush_driver.kit import *  # noqa: F403 (a script, not a module)
 
@@ -158,8 +159,8 @@ def steps(tell):
     yield 0.3
     docker().button.click()
     yield 0.3
-    tell("nothing selected", said())
     yield ask(tell, "shot", "krita-docker-message")
+    tell("nothing selected", said())
     document.setSelection(None)
     close(document)
     yield 0.5
@@ -213,6 +214,8 @@ def steps(tell):
     tell("two styles pixels", save(named(document, last_name(document)), "two"))
     mask = document.createTransparencyMask("Mask")
     content.addChildNode(mask, None)
+    mask.setPixelData(QByteArray(bytes([255]) * 96 * 72), 0, 0, 96, 72)  # a new mask hides everything
+    document.refreshProjection()
     yield 0.3
     document.setActiveNode(mask)
     yield 0.3
@@ -247,7 +250,9 @@ def steps(tell):
     vector.addShapesFromSvg(
         '<svg xmlns="http://www.w3.org/2000/svg" width="96pt" height="72pt"><rect x="5" y="5" width="50" height="30" fill="#c03020"/></svg>'
     )
-    fill = document.createFillLayer("Fill", "color", InfoObject(), Selection())
+    colour = InfoObject()
+    colour.setProperty("color", QColor("#c03020"))
+    fill = document.createFillLayer("Fill", "color", colour, Selection())
     document.rootNode().addChildNode(fill, None)
     clone = document.createCloneLayer("Clone", named(document, "Above"))
     document.rootNode().addChildNode(clone, None)
@@ -307,7 +312,7 @@ def steps(tell):
             "panels": len([k for k in docker().panels if k == waiting.run.key]),
         },
     )
-    docker().set_values({**docker().values(), **CHEAP, "steps": 15})
+    docker().set_values({**docker().values(), **CHEAP, "steps": 60})
     activate(document)
     document.setActiveNode(named(document, "Above"))
     yield 0.3

@@ -1,0 +1,152 @@
+"""Everything that can be wrong with the daemon, one after the other in one Krita. test_krita.py judges what is told."""
+
+import time
+
+from krita import Krita
+from PyQt5.QtWidgets import QApplication, QPushButton
+from vaporbrush_driver.kit import *  # noqa: F403 (a script, not a module)
+
+ENDLESS, DIES = 8, 2  # seeds that the fake worker obeys
+
+
+def told(condition):
+    return {
+        "kind": condition.kind,
+        "short": condition.short,
+        "sentence": condition.sentence,
+        "verbs": [action.verb for action in condition.actions],
+    }
+
+
+def button(verb):
+    return docker().findChild(QPushButton, f"vaporbrush_do_{verb}")
+
+
+def kind(*names):
+    return lambda: studio().condition.kind in names
+
+
+def steps(tell):
+    application = Krita.instance()
+    document = new_document("picture", 96, 72)
+    yield LOADED_S
+    others_hidden()
+    content = painted_layer(document, "Photo", "content")
+    style = painted_layer(document, "Starry", "style")
+    yield 0.5
+    keeper = studio().keeper
+    start_command = keeper._start_command
+
+    # ── it was never installed nor started here ──
+    keeper._start_command = ()
+    document.setActiveNode(content)
+    application.action("vaporbrush_stylize").trigger()
+    yield kind("absent")
+    docker().chooser.set_refs([layer_ref(document, style)])
+    yield 1.0
+    tell("absent", {**told(studio().condition), "button": docker().button.isEnabled(), "why": docker().expected.text()})
+    yield ask(tell, "shot", "krita-daemon-absent")
+    button("copy_command").click()
+    tell("copied", QApplication.clipboard().text())
+
+    # ── it is installed, but cannot be started ──
+    keeper._start_command = ("/bin/false",)
+    keeper.look()
+    yield kind("stopped")
+    button("start").click()
+    yield lambda: studio().condition.short == "Vaporbrush did not start"
+    yield 0.5
+    tell("start failed", told(studio().condition))
+    yield ask(tell, "shot", "krita-daemon-start-failed")
+
+    # ── it is installed, and starts ──
+    keeper._start_command = start_command
+    keeper.start_daemon()
+    yield kind("starting")
+    tell("starting", told(studio().condition))
+    yield ask(tell, "shot", "krita-daemon-starting")
+    yield lambda: studio().condition.reachable
+    tell("started", told(studio().condition))
+
+    # ── the full model is fetched ──
+    yield lambda: button("fetch") is not None
+    yield ask(tell, "click", screen_point(button("fetch")))
+    yield lambda: studio().fetch_state is not None and (studio().fetch_state.fraction or 0) > 0.3
+    yield 0.2
+    tell("fetching", docker().condition.sentence.text())
+    yield ask(tell, "shot", "krita-model-fetching")
+    yield lambda: studio().fetch is None
+    tell("fetched", studio().fetch_state.stage)
+
+    # ── a worker that dies twice ──
+    choose(document, content, layer_ref(document, style), seed=DIES)
+    docker().button.click()
+    yield lambda: last().state.ended
+    yield 0.4
+    docker().scroll.verticalScrollBar().setValue(9999)
+    tell("failed", {**outcome(last()), "shown": docker().panels[last().run.key].line.text()})
+    yield ask(tell, "shot", "krita-painting-failed")
+    studio().dismiss(last().run.key)
+
+    # ── the daemon is killed while it paints ──
+    docker().set_values({**docker().values(), "seed": ENDLESS})
+    docker().button.click()
+    yield lambda: last().state.stage == "running"
+    yield 0.5
+    meter = StallMeter()
+    began = time.monotonic()
+    yield ask(tell, "kill")
+    yield lambda: last().state.ended
+    seconds = time.monotonic() - began
+    yield kind("stopped")
+    yield 0.5
+    docker().scroll.verticalScrollBar().setValue(9999)
+    panel = docker().panels[last().run.key]
+    tell(
+        "killed",
+        {
+            **outcome(last()),
+            "seconds": seconds,
+            "shown": panel.line.text(),
+            "stalls": meter.stop(),
+            **told(studio().condition),
+        },
+    )
+    yield ask(tell, "shot", "krita-daemon-killed")
+    last().run.order.values["seed"] = 0
+    panel.again_button.click()
+    yield lambda: last().state.ended
+    yield 0.3
+    tell("again", {**outcome(last()), "after": tree(document.rootNode())})
+
+    # ── a daemon of another version ──
+    yield ask(tell, "other version")
+    yield kind("wrong_version")
+    yield 0.3
+    tell("wrong version", told(studio().condition))
+    yield ask(tell, "shot", "krita-daemon-wrong-version")
+    docker().button.click()
+    yield lambda: last().state.ended
+    tell("painting with the wrong version", outcome(last()))
+    studio().dismiss(last().run.key)
+    yield ask(tell, "same version")
+    yield lambda: studio().condition.reachable
+
+    # ── the memory is given back, and the daemon ends politely ──
+    docker().set_values({**docker().values(), "seed": 0})
+    docker().button.click()
+    yield lambda: last().state.ended
+    yield lambda: button("unload") is not None
+    yield ask(tell, "shot", "krita-daemon-ready")
+    yield ask(tell, "click", screen_point(button("unload")))
+    yield lambda: "unload" not in [action.verb for action in studio().condition.actions]
+    tell("unloaded", told(studio().condition))
+    began = time.monotonic()
+    yield ask(tell, "stop")
+    yield kind("stopped")
+    tell(
+        "stopped",
+        {**told(studio().condition), "seconds": time.monotonic() - began, "button": docker().button.isEnabled()},
+    )
+    yield 0.4
+    yield ask(tell, "shot", "krita-daemon-stopped")

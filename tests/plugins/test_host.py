@@ -1,0 +1,453 @@
+"""What both plug-ins share: the table of controls, words, bands, remembered values, orders, runs and the keeper."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.daemon import ROOT, Daemon, negative, picture, serving, until
+from support.fake_worker import DIES, ENDLESS, WELL
+from vaporbrush_host import bands, controls, words
+from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, condition_of_error, condition_of_status
+from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
+from vaporbrush_host.runs import FetchRun, PaintRun, Run, RunState
+from vaporbrush_host.settings import Settings
+from vaporbrush_protocol import Image, LinkError, Recipe, RemoteError, Style
+from vaporbrush_protocol.errors import CODES
+from vaporbrush_protocol.progress import Progress
+
+# ── controls ──
+
+
+def test_the_defaults_are_the_recipes_defaults() -> None:
+    recipe = Recipe(content=Image("0" * 64, 32, 32), styles=(Style(name="woodcut"),))
+    for name, value in controls.recipe_fields(controls.defaults()).items():
+        assert getattr(recipe, name) == value, name
+
+
+def test_every_default_is_acceptable_and_explained() -> None:
+    for control in controls.CONTROLS:
+        assert control.accepts(control.default), control.name
+        assert control.label
+        assert control.tip.endswith("."), control.name
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*controls.BY_NAME, "nonsense"]),
+        st.one_of(
+            st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.floats(), max_size=6)
+        ),
+    )
+)
+def test_whatever_was_remembered_makes_a_valid_recipe(remembered: dict[str, Any]) -> None:
+    values = controls.clean(remembered)
+    assert values.keys() == controls.defaults().keys()
+    recipe = Recipe(Image("0" * 64, 32, 32), (Style(name="woodcut"),), **controls.recipe_fields(values))
+    Recipe.from_wire(recipe.to_wire())
+
+
+def test_a_stored_recipe_comes_back_into_the_controls() -> None:
+    values = {**controls.defaults(), "strength": 50.0, "size": 512, "steps": 12, "layer_weights": (1.0, 0.5, 0, 0, 2.0)}
+    recipe = Recipe(Image("0" * 64, 32, 32), (Style(name="woodcut"),), **controls.recipe_fields(values))
+    stored = json.loads(json.dumps(recipe.to_wire()))
+    assert controls.from_recipe(stored) == values
+
+
+@given(st.sampled_from([c for c in controls.CONTROLS if c.kind == "number"]), st.floats(0, 1))
+def test_a_slider_says_what_it_shows(control: controls.Control, place: float) -> None:
+    value = control.from_slider(place)
+    assert control.accepts(value)
+    step = 0.5 * 10**-control.decimals / (control.high - control.low)
+    assert control.to_slider(value) == pytest.approx(place, abs=max(step * 1.01, 0.001))
+
+
+# ── words ──
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "under a second"),
+        (1, "1 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (154, "2 min 30 s"),
+        (601, "10 min"),
+        (3600, "1 h"),
+        (3900, "1 h 5 min"),
+        (7190, "2 h"),
+    ],
+)
+def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+def test_sizes_are_said_as_people_do() -> None:
+    assert [words.byte_count(n) for n in (12, 5e4, 52.4e6, 1.25e9, 12e9)] == [
+        "12 bytes", "50 KB", "52 MB", "1.2 GB", "12 GB",
+    ]  # fmt: skip
+
+
+def test_the_expected_time_says_how_large_is_painted() -> None:
+    estimate = {"painted_width": 1024, "painted_height": 700, "width": 4096, "height": 2800, "seconds": 40.0}
+    assert words.expected(estimate) == "about 40 s · painted at 1024 of 4096 px"
+    whole = {**estimate, "width": 1024, "height": 700, "measured": False}
+    assert words.expected(whole) == "roughly 40 s · full size (1024 px)"
+
+
+def test_progress_is_said_with_scale_step_and_time_left() -> None:
+    progress = Progress("painting", 2, 3, 45, 150, 512, 384, eta_s=61.0)
+    assert words.progress_line(progress) == "Scale 2 of 3 · step 45 of 150"
+    assert words.time_left(progress) == "1 min left"
+    assert words.progress_line(Progress("downloading", step=26_000_000, steps=574_000_000)) == "26 MB of 574 MB"
+    for phase in ("loading", "measuring", "style", "finishing"):
+        assert words.progress_line(Progress(phase)).endswith("…")
+
+
+def test_every_next_step_belongs_to_a_code() -> None:
+    assert set(words.NEXT_STEP) <= set(CODES)
+
+
+def test_details_name_the_code_and_the_log() -> None:
+    text = words.details(LinkError("timeout", "It hangs."), log="/x/daemon.log", host="Krita 5.2.9")
+    assert text == "code: timeout\nLinkError: It hangs.\nhost: Krita 5.2.9\nlog: /x/daemon.log"
+
+
+# ── bands ──
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 70))
+def test_bands_cover_every_row_once(height: int, row_bytes: int, band_bytes: int) -> None:
+    rows = [row for top, count in bands.bands(height, row_bytes, band_bytes) for row in range(top, top + count)]
+    assert rows == list(range(height))
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 50))
+def test_what_is_written_in_bands_is_read_again(height: int, row_bytes: int, band_bytes: int) -> None:
+    pixels = bytes(i % 251 for i in range(height * row_bytes))
+    host = bytearray(len(pixels))
+
+    def put(top: int, rows: int, data: bytes) -> None:
+        host[top * row_bytes : (top + rows) * row_bytes] = data
+
+    bands.write(height, row_bytes, pixels, put, band_bytes)
+    read = bands.read(
+        height, row_bytes, lambda top, rows: bytes(host[top * row_bytes : (top + rows) * row_bytes]), band_bytes
+    )
+    assert read == pixels
+
+
+def test_a_host_that_gives_too_few_bytes_is_noticed() -> None:
+    with pytest.raises(bands.ShortReadError, match="8 bytes came"):
+        bands.read(4, 4, lambda _top, _rows: b"12345678")
+    with pytest.raises(bands.ShortReadError, match="3 bytes came"):
+        bands.write(4, 4, b"123", lambda *_: None)
+
+
+# ── remembered values ──
+
+
+def test_values_are_remembered_apart_for_each_host(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "new")
+    assert settings.put("krita", "last", {"seed": 1})
+    assert settings.put("gimp", "last", {"seed": 2})
+    assert Settings(tmp_path / "new").get("krita", "last") == {"seed": 1}
+    assert settings.get("krita", "nothing", 5) == 5
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"krita": 3}', "\0\xff"])
+def test_a_damaged_file_is_as_an_empty_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "hosts.json").write_text(text, encoding="latin-1")
+    settings = Settings(tmp_path)
+    assert settings.get("krita", "last", "default") == "default"
+    assert settings.put("krita", "last", 1)
+    assert settings.get("krita", "last") == 1
+
+
+def test_a_folder_that_cannot_be_written_costs_the_memory_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert not Settings(tmp_path / "file" / "below").put("krita", "last", 1)
+
+
+# ── orders ──
+
+
+def test_style_references_survive_json() -> None:
+    ref = StyleRef("layer", "Starry", "{id}", "{document}", 2.5)
+    assert StyleRef.from_json(json.loads(json.dumps(ref.to_json()))) == ref
+    for junk in (None, 3, {}, {"kind": "x"}):
+        assert StyleRef.from_json(junk) is None
+    assert StyleRef.from_json({"kind": "file", "name": "/a.png", "weight": -1}) == StyleRef("file", "/a.png")
+
+
+def order(seed: int = WELL, tint: int = 0, **more: Any) -> Order:
+    """For the fake worker."""
+    (content, pixels), (style, strokes) = picture(tint=tint), picture(tint=tint + 100)
+    return Order(
+        content=Pixels(pixels, content.width, content.height, "RGB"),
+        styles=(StyleInput(Pixels(strokes, style.width, style.height, "RGB")),),
+        values={**controls.defaults(), "seed": seed},
+        label="Starry",
+        **more,
+    )
+
+
+def test_an_order_becomes_a_recipe_with_its_pictures() -> None:
+    recipe, pictures = order(seed=3).prepared()
+    assert recipe.seed == 3
+    assert set(pictures) == {image.blob for image in recipe.images}
+    assert order().sizes_only().content.blob == ""
+
+
+# ── runs, against a real daemon ──
+
+
+@pytest.fixture
+def daemon(home: Path) -> Iterator[Daemon]:
+    with serving(home) as running:
+        yield running
+
+
+class Watched:
+    """A run and all that it reported."""
+
+    def __init__(self, make: Callable[[Callable[[RunState], None]], Run]) -> None:
+        self.states: list[RunState] = []
+        self.run = make(self.states.append)
+        self.run.start()
+
+    def ends(self) -> RunState:
+        self.run.join(30)
+        assert self.run.state.ended, self.run.state
+        return self.run.state
+
+    def reaches(self, stage: str) -> None:
+        until(lambda: self.run.state.stage == stage or self.run.state.ended, stage)
+        assert self.run.state.stage == stage, self.run.state
+
+
+def paints(daemon: Daemon, what: Order, **more: Any) -> Watched:
+    return Watched(lambda post: PaintRun(what, post, daemon.client, **more))
+
+
+def test_a_painting_passes_through_its_stages(daemon: Daemon) -> None:
+    watched = paints(daemon, order())
+    state = watched.ends()
+    assert state.stage == "done"
+    assert bytes(state.pixels or b"") == negative(picture()[1])
+    stages = list(dict.fromkeys(one.stage for one in watched.states))
+    assert stages[:2] == ["connecting", "sending"]
+    assert stages[-1] == "done"
+
+
+def test_a_preview_comes_while_it_paints(daemon: Daemon) -> None:
+    watched = paints(daemon, order(ENDLESS))
+    until(lambda: watched.run.state.preview, "a preview")
+    watched.run.cancel()
+    assert watched.ends().stage == "cancelled"
+
+
+def test_keep_this_delivers_what_there_is(daemon: Daemon) -> None:
+    watched = paints(daemon, order(ENDLESS))
+    watched.reaches("running")
+    watched.run.finish()
+    state = watched.ends()
+    assert (state.stage, state.result["stopped"]) == ("done", "finish")
+
+
+def test_cancel_frees_the_worker(daemon: Daemon) -> None:
+    watched = paints(daemon, order(ENDLESS))
+    watched.reaches("running")
+    watched.run.cancel()
+    assert watched.ends().stage == "cancelled"
+    assert paints(daemon, order(tint=9)).ends().stage == "done"
+
+
+def test_paintings_queue_in_the_order_they_were_asked_for(daemon: Daemon) -> None:
+    blocker = paints(daemon, order(ENDLESS))
+    blocker.reaches("running")
+    runs = [blocker]
+    for number in range(4):
+        runs.append(paints(daemon, order(tint=number), after=runs[-1].run))
+    runs[-1].reaches("queued")
+    with daemon.client() as client:
+        assert [job.job for job in client.jobs()] == [watched.run.key for watched in runs]
+    blocker.run.cancel()
+    assert all(watched.ends().stage == "done" for watched in runs[1:])
+
+
+def test_a_failed_job_reports_its_error(daemon: Daemon) -> None:
+    state = paints(daemon, order(DIES)).ends()
+    assert state.stage == "failed"
+    assert state.error is not None
+    assert state.error.code == "worker_crashed"
+    assert "RemoteError" in state.report
+
+
+def test_without_a_daemon_a_run_fails_with_the_next_step(home: Path) -> None:
+    def nobody() -> Any:
+        raise LinkError("no_daemon", "No daemon answers.")
+
+    state = Watched(lambda post: PaintRun(order(), post, nobody)).ends()
+    assert state.error is not None
+    assert words.next_step(state.error.code)
+
+
+def test_a_defect_ends_in_a_report_and_not_in_silence(daemon: Daemon) -> None:
+    broken = Order(content=Pixels(b"short", 99, 99), styles=order().styles, values=controls.defaults())
+    state = paints(daemon, broken).ends()
+    assert state.stage == "failed"
+    assert "99×99" in state.line
+
+
+def test_a_daemon_that_dies_fails_the_painting(daemon: Daemon) -> None:
+    watched = paints(daemon, order(ENDLESS))
+    watched.reaches("running")
+    daemon.kill()
+    state = watched.ends()
+    assert state.error is not None
+    assert state.error.code in ("no_daemon", "link_lost")
+    daemon.start()
+
+
+def test_a_model_that_is_here_is_fetched_at_once(daemon: Daemon) -> None:
+    assert Watched(lambda post: FetchRun("vgg19", post, daemon.client)).ends().stage == "done"
+
+
+# ── the keeper ──
+
+
+class Kept:
+    """A keeper and all that it posted."""
+
+    def __init__(self, home: Path, **more: Any) -> None:
+        self.posted: list[Any] = []
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.keeper = Keeper(self._queue.put, name="test", home=home, **more)
+        self.keeper.start()
+
+    def __enter__(self) -> Kept:
+        self.keeper.wake(True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.keeper.stop()
+        self.keeper.join(20)
+        assert not self.keeper.is_alive()
+
+    def first(self, kind: type, check: Callable[[Any], bool] = lambda _: True) -> Any:
+        def found() -> Any:
+            while not self._queue.empty():
+                self.posted.append(self._queue.get())
+            return next((one for one in self.posted if isinstance(one, kind) and check(one)), None)
+
+        return until(found, f"{kind.__name__} is posted")
+
+
+def test_the_keeper_says_how_the_daemon_is_and_lists_styles(daemon: Daemon) -> None:
+    with Kept(daemon.home) as kept:
+        assert kept.first(Condition, lambda one: one.reachable).kind == "ready"
+        styles = kept.first(StylesListed).styles
+        assert len(styles) >= 8
+        assert all(len(one.thumb) == 3 * one.thumb_width * one.thumb_height for one in styles)
+        ticket = kept.keeper.estimate(order().sizes_only())
+        answer = kept.first(Estimated, lambda one: one.ticket == ticket)
+        assert answer.estimate["width"] == 16
+
+
+def test_the_keeper_notices_a_dead_daemon_and_a_new_one(daemon: Daemon) -> None:
+    with Kept(daemon.home) as kept:
+        kept.first(Condition, lambda one: one.reachable)
+        daemon.kill()
+        dead = kept.first(Condition, lambda one: one.kind == "stopped")
+        assert [action.verb for action in dead.actions] == ["start"]
+        kept.posted.clear()
+        daemon.start()
+        assert kept.first(Condition, lambda one: one.reachable)
+
+
+def test_the_start_button_starts_a_real_daemon(daemon: Daemon) -> None:
+    daemon.stop()
+    command = (sys.executable, "-m", "vaporbrush_daemon.front")
+    with Kept(daemon.home, start_command=command) as kept:
+        kept.first(Condition, lambda one: one.kind == "stopped")
+        paths = os.pathsep.join(str(ROOT / name) for name in ("protocol", "daemon"))
+        assert paths  # the child finds the packages as this process does: installed, or beside it
+        kept.keeper.start_daemon()
+        kept.first(Condition, lambda one: one.kind == "starting")
+        kept.first(Condition, lambda one: one.reachable)
+        with daemon.client() as client:
+            client.shutdown(now=True)
+    daemon.start()
+
+
+def test_each_condition_names_the_next_step() -> None:
+    gone = RemoteError("no_daemon", "Nobody.")
+    never = condition_of_error(gone, (), flatpak=False, known=False)
+    assert (never.kind, never.command, never.startable) == ("absent", "vaporbrush serve", False)
+    flatpak = condition_of_error(gone, ("/a b/python", "serve"), flatpak=True, known=True)
+    assert (flatpak.kind, flatpak.command, flatpak.startable) == ("stopped", "'/a b/python' serve", False)
+    stopped = condition_of_error(gone, ("python",), flatpak=False, known=True)
+    assert (stopped.startable, stopped.actions[0].verb) == (True, "start")
+    version = condition_of_error(RemoteError("unsupported_version", "2, not 1."), (), flatpak=False, known=True)
+    assert "vaporbrush install" in version.sentence
+
+
+def test_the_status_becomes_words() -> None:
+    worker = {"device": "cuda:0", "state": "idle", "device_memory_bytes": 2_000_000_000}
+    ready = condition_of_status({"workers": [worker], "model": {"auto": "vgg19", "message": ""}})
+    assert (ready.kind, ready.short, [a.label for a in ready.actions]) == ("ready", "Ready · cuda:0", ["Free the GPU"])
+    lite = condition_of_status({"workers": [], "model": {"auto": "vgg19-lite", "message": "Get it."}})
+    assert (lite.kind, [a.verb for a in lite.actions]) == ("lite", ["fetch"])
+    loading = condition_of_status({"workers": [{**worker, "state": "loading"}], "model": {}})
+    assert loading.kind == "loading"
+
+
+# ── what runs inside a host ──
+
+
+def test_the_shared_code_is_python_310_and_imports_nothing_else() -> None:
+    allowed = {*sys.stdlib_module_names, "vaporbrush_protocol", "vaporbrush_host"}
+    for path in (ROOT / "plugins" / "common").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert {name.name.split(".")[0] for name in node.names} <= allowed, path
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                assert (node.module or "").split(".")[0] in allowed, path
+
+
+def test_a_home_with_an_umlaut_works_in_a_python_without_utf8(tmp_path: Path) -> None:
+    """Krita rewrites LANG without a character set: its Python takes file names for Latin-1, or for ASCII."""
+    home = tmp_path / "Bücher"
+    program = (
+        "import sys; from vaporbrush_protocol.client import connect; from vaporbrush_host.settings import Settings\n"
+        "assert sys.getfilesystemencoding() != 'utf-8', sys.getfilesystemencoding()\n"
+        "with connect() as client: print(client.status()['pid'])\n"
+        "assert Settings().put('krita', 'last', {'name': 'B\\xfccher'})\n"
+    )
+    paths = os.pathsep.join(str(ROOT / name) for name in ("protocol", "plugins/common"))
+    with serving(home) as daemon:
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**env, "PYTHONPATH": paths, "VAPORBRUSH_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) == daemon.pid
+    assert (home / "hosts.json").is_file()

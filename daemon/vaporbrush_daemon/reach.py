@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.errors import LinkError
+from vaporbrush_protocol.limits import REQUEST_TIMEOUT_S
 
 from . import instance, terminal
 
@@ -18,13 +19,18 @@ STOP_S = 40.0  # a daemon that drains its jobs takes 15 s
 
 def reach(*, start: bool = False) -> tuple[Client, bool]:
     """A client of the daemon, and whether it had to be started."""
-    try:
-        return connect(name="vaporbrush"), False
-    except LinkError as error:
-        if not start or error.code != "no_daemon":
-            raise
-    terminal.say("Starting the daemon …")
-    return connect(start=(*SERVE, "--idle-exit"), name="vaporbrush"), True
+    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    while True:
+        try:
+            return connect(name="vaporbrush"), False
+        except LinkError as error:
+            # A socket that a service manager listens on accepts at once, and its daemon is only just starting.
+            if error.code == "timeout" and time.monotonic() < deadline:
+                continue
+            if not start or error.code != "no_daemon":
+                raise
+        terminal.say("Starting the daemon …")
+        return connect(start=(*SERVE, "--idle-exit"), name="vaporbrush"), True
 
 
 def has_ended(folder: Path) -> bool:

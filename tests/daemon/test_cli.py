@@ -241,6 +241,19 @@ def test_without_a_daemon_the_status_is_3(home: Path, command: str) -> None:
     assert "daemon" in done.stderr
 
 
+def test_a_socket_that_accepts_before_its_daemon_has_started_is_waited_for(fake: Path) -> None:
+    assert vaporbrush("serve").returncode == 0
+    daemon = Connection.read().pid
+    os.kill(daemon, signal.SIGSTOP)  # as a daemon that takes longer than the greeting's 2 seconds to start
+    with subprocess.Popen([*PROGRAM, "jobs"], stdout=subprocess.PIPE, text=True) as command:
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                command.wait(4)
+        finally:
+            os.kill(daemon, signal.SIGCONT)
+        assert command.wait(WAIT_S) == 0
+
+
 def test_stopping_what_does_not_run_is_no_failure(home: Path) -> None:
     done = vaporbrush("stop")
     assert (done.returncode, done.stdout) == (0, "No daemon runs.\n")

@@ -149,6 +149,19 @@ def main():
     tell("back", docker.values()["strength"])
     tell("own", chooser.own_layer_id(document) == content.uniqueId().toString())
 
+    # a second window comes and goes
+    other = krita.open_window()
+    other.qwindow().show()
+    QtWidgets.QApplication.processEvents()
+    other.qwindow().close()
+    other.qwindow().deleteLater()
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value if tell_qt == "6" else 52)
+    studio.condition_changed.emit(studio.condition)
+    studio.styles_changed.emit(studio.bundled)
+    painted(0)
+    until(lambda: all(t.state.ended for t in studio.tasks.values()))
+    tell("second window", True)
+
     # Krita ends while something runs
     task = painted(ENDLESS)
     until(lambda: task.state.stage == "running")

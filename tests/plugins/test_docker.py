@@ -111,6 +111,10 @@ def test_reset_brings_the_defaults_and_the_document_its_own_values_back(told: di
     assert told["own"]
 
 
+def test_a_second_window_may_be_closed(told: dict[str, Any]) -> None:
+    assert told["second window"]
+
+
 def test_krita_ends_within_a_second_while_something_is_painted(told: dict[str, Any]) -> None:
     seconds, alive = told["closed"]
     assert seconds < 5

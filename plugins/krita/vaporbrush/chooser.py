@@ -232,7 +232,7 @@ class StyleChooser(QtWidgets.QWidget):
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(4)
         self.column.addWidget(self.add)
-        studio.styles_changed.connect(lambda _styles: self._show())
+        studio.styles_changed.connect(self._show)
         self._show()
 
     def refs(self):
@@ -270,7 +270,7 @@ class StyleChooser(QtWidgets.QWidget):
         self._refs[index] = replace(self._refs[index], weight=weight)
         self.changed.emit()
 
-    def _show(self):
+    def _show(self, _styles=None):
         wanted = max(1, len(self._refs))
         while len(self._rows) > wanted:
             row = self._rows.pop()

@@ -42,7 +42,7 @@ class VaporbrushDocker(DockWidget):
         self.studio.task_changed.connect(self._task_changed)
         self.studio.task_removed.connect(self._task_removed)
         self.studio.estimated.connect(self._estimated)
-        self.studio.condition_changed.connect(lambda _condition: self._changed())
+        self.studio.condition_changed.connect(self._changed)
         self.studio.said.connect(self.say)
         self._poll = QtCore.QTimer(self)
         self._poll.setInterval(POLL_MS)
@@ -52,7 +52,7 @@ class VaporbrushDocker(DockWidget):
         self._soon.setInterval(ESTIMATE_MS)
         self._soon.timeout.connect(self._ask_estimate)
         self._load(self.studio.remembered(None))
-        for task in self.studio.tasks.values():
+        for task in list(self.studio.tasks.values()):
             self._task_changed(task)
         self._enable(None, None)  # until the first look
 
@@ -268,7 +268,7 @@ class VaporbrushDocker(DockWidget):
                 self.set_values({**self.values(), **{name: v for name, v in tuned.items() if v is not None}})
         self._changed()
 
-    def _changed(self):
+    def _changed(self, _news=None):
         if not self._loading:
             self._soon.start()
 
@@ -324,7 +324,8 @@ class VaporbrushDocker(DockWidget):
         key = task.run.key
         panel = self.panels.get(key)
         if panel is None:
-            self._clear_finished()
+            if not task.state.ended:
+                self._clear_finished()
             panel = self.panels[key] = TaskPanel(key)
             panel.keep.connect(self.studio.keep)
             panel.cancel.connect(self.studio.cancel)

@@ -226,12 +226,12 @@ class ConditionPanel(QtWidgets.QWidget):
         column.addWidget(self.sentence)
         column.addWidget(self.bar)
         column.addLayout(self.buttons)
-        studio.condition_changed.connect(lambda _condition: self.refresh())
-        studio.fetch_changed.connect(lambda _state: self.refresh())
+        studio.condition_changed.connect(self.refresh)  # bound methods: Qt cuts them when the window is closed
+        studio.fetch_changed.connect(self.refresh)
         self._shown = ()
         self.refresh()
 
-    def refresh(self):
+    def refresh(self, _news=None):
         """Show what is known now."""
         condition = self.studio.condition
         fetch = self.studio.fetch_state

@@ -134,6 +134,8 @@ class Studio(QtCore.QObject):
             self._deliver(task)
         if state.ended:
             task.capture = replace(task.capture, mask=None)
+            if state.stage != "failed":
+                task.run.order = None  # its pixels; a failed painting keeps them for *Try again*
             self.keeper.look()
         self.task_changed.emit(task)
         if state.stage == "cancelled":

@@ -264,8 +264,9 @@ class Objective:
         """The content loss of one tile, and dL/d(tap) for each of `taps`, in their layout and precision."""
         content, pulls = torch.zeros((), device=self.network.device), []
         for tap, value in taps.items():
-            features = summable(rows(value).detach())
+            own = rows(value).detach()
             if tap == CONTENT_LAYER:
+                features = summable(own)
                 difference = features - rows(self.content[number]).to(features.device)
                 metric = self.network.metrics.get(tap)
                 scale = 1.0 / (self.network.normaliser(tap) * self.positions[tap])
@@ -273,14 +274,15 @@ class Objective:
                 content = scale * (difference * mapped).sum()
                 pull = 2 * scale * mapped
             else:
-                pull = torch.zeros_like(features)
+                # in the network's own precision: what it hands on to the convolutions has no more digits
+                pull = torch.zeros_like(own)
                 for region, slope in zip(self.regions, slopes, strict=True):
-                    d, n = slope[tap], features.shape[1]
-                    part = features @ (2 * d[:n, :n])
+                    d, n = (2 * slope[tap]).to(own.dtype), own.shape[1]
+                    part = own @ d[:n, :n]
                     if len(d) > n:  # the column of ones that a metric adds
-                        part = part + 2 * d[n, :n]
+                        part = part + d[n, :n]
                     weights = self._weights(region.mask, tap, self.tiles[number])
-                    pull += part if weights is None else part * weights[:, None]
+                    pull += part if weights is None else part * weights[:, None].to(own.dtype)
             pulls.append(pull.to(value.dtype).view(1, *value.shape[2:], -1).permute(0, 3, 1, 2))
         return content, pulls
 

@@ -292,8 +292,12 @@ def _lower_priority() -> None:
     if sys.platform == "win32":
         below_normal = 0x4000
         ctypes.windll.kernel32.SetPriorityClass(ctypes.windll.kernel32.GetCurrentProcess(), below_normal)
-    else:
-        os.nice(max(0, NICENESS - os.nice(0)))
+        return
+    # Linux keeps a priority for each thread, and numpy and torch started some of theirs when they were imported.
+    tasks = Path("/proc/self/task")
+    for thread in [int(task.name) for task in tasks.iterdir()] if tasks.is_dir() else [0]:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _die_with_the_front() -> None:

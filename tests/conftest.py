@@ -1,4 +1,4 @@
-"""What every test may ask for: a private home, and the pictures and weights that are too large (or not ours) to be in the project."""
+"""What every test may ask for: a private home, and the pictures and weights that are not in the project."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def vgg19_file(shared: Path) -> Path:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A private VAPORBRUSH_HOME, short enough for a unix socket's path (104 bytes), and a HOME that nothing may write to."""
+    """A private VAPORBRUSH_HOME, short enough for a unix socket's path (104 bytes), and a private HOME."""
     folder = Path(tempfile.mkdtemp(prefix="vp-"))
     user = folder / "user"
     user.mkdir()

@@ -1,14 +1,9 @@
-"""What the scheduler wants done (it decides, the front executes), and what it keeps about polls and workers."""
+"""What the scheduler wants done: it decides, the front executes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
-DOWNLOADS = (
-    "downloads"  # the slot in which models are fetched; all others are named after the device that they paint on
-)
-PROBE = "auto"  # the slot whose worker chooses a device itself and says which ones there are
+from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,32 +101,3 @@ class Policy:
     idle_unload_s: float = 300.0
     stuck_after_s: float = 300.0
     load_stuck_after_s: float = 600.0
-
-
-SlotState = Literal["stopped", "starting", "idle", "busy", "ending"]
-
-
-@dataclass(slots=True)
-class Slot:
-    """The place of one worker process. `heard` is when it last said anything, or changed state."""
-
-    key: int
-    device: str
-    state: SlotState = "stopped"
-    job: str | None = None
-    loading: bool = False
-    heard: float = 0.0
-    failures: int = 0  # ends that were not asked for, since a job last went well
-    failed_starts: int = 0
-    not_before: float = 0.0  # restart backoff
-    kill_at: float | None = None  # a cancelled job's grace
-    stuck: bool = False  # ended by us because it said nothing
-    model: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def shown(self) -> str:
-        """The state in the words of `status`."""
-        if self.state == "busy" and self.loading:
-            return "loading"
-        return "stopped" if self.state == "ending" else self.state

@@ -20,7 +20,8 @@ from vaporbrush_protocol.version import __version__
 from . import logs, resources, weights
 from .aside import Aside
 from .config import Config
-from .effects import DOWNLOADS, Effect, Watch
+from .crew import DOWNLOADS
+from .effects import Effect, Watch
 from .engine.plan import predict, read_speed
 from .gallery import Gallery
 from .jobs import Job, digest

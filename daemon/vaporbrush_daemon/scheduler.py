@@ -14,54 +14,31 @@ from vaporbrush_protocol.errors import RemoteError, RequestError, VaporbrushErro
 from vaporbrush_protocol.limits import LIST_PAGE
 from vaporbrush_protocol.progress import Progress
 
-from .effects import (
-    DOWNLOADS,
-    PROBE,
-    Answer,
-    Discard,
-    Effect,
-    End,
-    Fetch,
-    Kill,
-    Paint,
-    Policy,
-    Save,
-    Send,
-    Slot,
-    Start,
-    Watch,
-)
+from .crew import MAX_FAILED_STARTS, Crew, Slot
+from .effects import Answer, Discard, Effect, Fetch, Paint, Policy, Save, Send, Watch
 from .jobs import Job, Preview
 from .turns import Turns
 
 MAX_DEATHS = 2  # a job that ended two workers would end a third
-MAX_FAILED_STARTS = 3  # a worker program that fails three times in a row is broken, not unlucky
-MAX_BACKOFF_S = 4.0  # pauses of 0, 1, 2, 4 s: one client's jobs that kill workers must not hold others up longer
-CANCEL_GRACE_S = 10.0  # the worker looks once per step, and a step of a large picture takes seconds
-END_GRACE_S = 5.0  # a worker that is told to end only has to give its memory back
 PREVIEW_LINGER_S = 3.0  # previews go on being made between two polls of the same client
 MAX_RECORDS = 1000  # ended jobs that are remembered; a record is a few kB
 RETRY_AFTER_S = 5.0  # what a client is told when nobody knows how long the running job takes
 
 
 class Scheduler:
-    """All jobs, the queue, the waiting polls and the workers' slots."""
+    """All jobs, the queue and the waiting polls; the workers are the crew's."""
 
     def __init__(self, policy: Policy, devices: Iterable[str] = (), counters: Counter[str] | None = None) -> None:
         """`devices` names the devices to paint on; without any, the first worker finds out."""
         self.policy = policy
         self.jobs: dict[str, Job] = {}  # in the order in which they came
-        self.slots: dict[int, Slot] = {}
         self.counters: Counter[str] = Counter() if counters is None else counters
         self.closing = False
-        self._configured = tuple(devices)
-        self._devices: tuple[str, ...] = ()
         self._turns = Turns()
         self._watches: list[Watch] = []
         self._out: list[Effect] = []
-        self._keys = 0
-        self._add_slot(DOWNLOADS)
-        self._know_devices(0.0, self._configured)
+        self._crew = Crew(policy, tuple(devices), self.counters, self._out.append)
+        self.slots = self._crew.slots
 
     # -- what clients ask for
 
@@ -154,11 +131,8 @@ class Scheduler:
 
     def unload(self, now: float) -> tuple[int, int, list[Effect]]:
         """End idle workers: how many were told to, how many were busy, and the effects."""
-        idle = [slot for slot in self.slots.values() if slot.state == "idle"]
-        busy = [slot for slot in self.slots.values() if slot.state in ("busy", "starting") and slot.device != DOWNLOADS]
-        for slot in idle:
-            self._end_worker(now, slot)
-        return len(idle), len(busy), self._effects()
+        ended, busy = self._crew.unload(now)
+        return ended, busy, self._effects()
 
     # -- what workers say
 
@@ -169,7 +143,8 @@ class Scheduler:
         slot.failed_starts = 0
         if slot.state == "starting":
             slot.state = "idle"
-            self._know_devices(now, self._devices or tuple(devices))
+            self._crew.know(self._crew.devices or tuple(devices))
+            self._check_devices(now)
             self._dispatch(now)
         return self._effects()
 
@@ -195,7 +170,7 @@ class Scheduler:
         """A worker has finished its job."""
         slot = self.slots[key]
         job = self._running(slot, job_id)
-        self._free(now, slot, job_id)
+        self._crew.free(now, slot, job_id)
         slot.failures = 0
         if job is not None:
             slot.model = str(result.get("model", slot.model))
@@ -209,7 +184,7 @@ class Scheduler:
         """A worker gave its job up and lives on. Out of memory gets a second try at the cheaper plan."""
         slot = self.slots[key]
         job = self._running(slot, job_id)
-        self._free(now, slot, job_id)
+        self._crew.free(now, slot, job_id)
         if job is not None and out_of_memory and job.plan_step == 0:
             job.plan_step = 1
             self._again(job, f"{error.message} The job was started again with a plan that needs less.")
@@ -221,13 +196,8 @@ class Scheduler:
     def exited(self, now: float, key: int, reason: str) -> list[Effect]:
         """A worker process is gone. `reason` is a clause such as "it was ended by signal 9"."""
         slot = self.slots[key]
-        before, job, stuck = slot.state, self._running(slot, slot.job or ""), slot.stuck
-        expected = before == "ending" or slot.kill_at is not None or (slot.device == DOWNLOADS and job is None)
-        slot.state, slot.job, slot.kill_at, slot.stuck, slot.loading = "stopped", None, None, False, False
-        slot.heard, slot.model, slot.facts = now, "", {}
-        if not expected:
-            slot.failures += 1
-            slot.not_before = now + (min(MAX_BACKOFF_S, 2.0 ** (slot.failures - 2)) if slot.failures > 1 else 0.0)
+        job, stuck = self._running(slot, slot.job or ""), slot.stuck
+        hopeless = self._crew.gone(now, slot, working=job is not None)
         if job is not None:
             job.deaths += 1
             what = "stopped making progress and was ended" if stuck else f"died ({reason})"
@@ -237,10 +207,8 @@ class Scheduler:
                 code = "worker_stuck" if stuck else "worker_crashed"
                 sentence = f"The worker process {what} while it ran this job, as it did the time before."
                 self._end(now, job, "failed", error=RemoteError(code, sentence))
-        if before == "starting" and not expected:
-            slot.failed_starts += 1
-            if slot.failed_starts >= MAX_FAILED_STARTS:
-                self._give_up(now, slot, "it says nothing" if stuck else reason)
+        if hopeless:
+            self._give_up(now, slot, "it says nothing" if stuck else reason)
         self._dispatch(now)
         return self._effects()
 
@@ -259,8 +227,7 @@ class Scheduler:
             if job.preview_asked and job.preview_until <= now and job.job not in watched:
                 job.preview_asked = 0
                 self._tell_preview(job)
-        for slot in self.slots.values():
-            self._tick_slot(now, slot)
+        self._crew.tick(now)
         self._dispatch(now)
         return self._effects()
 
@@ -272,11 +239,7 @@ class Scheduler:
             if not job.final and job.job not in watched:
                 times += [] if job.lease_until is None else [job.lease_until]
                 times += [job.preview_until] if job.preview_asked else []
-        for slot in self.slots.values():
-            patience = self._patience(slot)
-            times += [] if patience is None else [slot.heard + patience]
-            times += [] if slot.kill_at is None else [slot.kill_at]
-            times += [slot.not_before] if slot.not_before > now and len(self._turns) else []
+        times += self._crew.deadlines(now, waited_for=len(self._turns) > 0)
         return min(times, default=None)
 
     def forget(self, now: float, older_than_s: float) -> list[Effect]:
@@ -321,7 +284,8 @@ class Scheduler:
     @property
     def usual_device(self) -> str:
         """Where a job that does not care is painted; empty until the first worker has told."""
-        return next((device for device in self._devices if device != "cpu"), "cpu" if self._devices else "")
+        devices = self._crew.devices
+        return next((device for device in devices if device != "cpu"), "cpu" if devices else "")
 
     def live_blobs(self) -> set[str]:
         """Blobs that must not go: those of jobs that live."""
@@ -330,7 +294,8 @@ class Scheduler:
     # -- the rules
 
     def _effects(self) -> list[Effect]:
-        effects, self._out = self._out, []
+        effects = self._out.copy()
+        self._out.clear()
         return effects
 
     def _admit(self, job: Job) -> None:
@@ -351,28 +316,13 @@ class Scheduler:
         self._check_device(job)
 
     def _check_device(self, job: Job) -> None:
-        if job.kind == "paint" and self._devices and job.device not in (*self._devices, "auto"):
+        devices = self._crew.devices
+        if job.kind == "paint" and devices and job.device not in (*devices, "auto"):
             raise RequestError(
-                "device_missing",
-                f"The device `{job.device}` does not exist here; there is {', '.join(self._devices)}.",
+                "device_missing", f"The device `{job.device}` does not exist here; there is {', '.join(devices)}."
             )
 
-    def _retry_after(self) -> float:
-        left = [j.progress.eta_s for j in self.jobs.values() if j.state == "running" and j.progress]
-        return max(1.0, min([eta for eta in left if eta is not None], default=RETRY_AFTER_S))
-
-    def _add_slot(self, device: str) -> None:
-        self._keys += 1
-        self.slots[self._keys] = Slot(self._keys, device)
-
-    def _know_devices(self, now: float, devices: tuple[str, ...]) -> None:
-        self._devices = devices
-        present = {slot.device for slot in self.slots.values()}
-        for device in devices or (PROBE,):
-            if device not in present:
-                self._add_slot(device)
-        for key in [s.key for s in self.slots.values() if s.device == PROBE and s.state == "stopped" and devices]:
-            del self.slots[key]
+    def _check_devices(self, now: float) -> None:
         for job_id in self._turns.order():
             job = self.jobs[job_id]
             try:
@@ -381,23 +331,15 @@ class Scheduler:
                 self._turns.remove(job.client, job.job)
                 self._end(now, job, "failed", error=error)
 
-    def _suits(self, slot: Slot, job: Job) -> bool:
-        if (slot.device == DOWNLOADS) != (job.kind == "fetch"):
-            return False
-        if job.kind == "fetch":
-            return True
-        if not self._devices:
-            return slot.device == PROBE
-        if job.device != "auto":
-            return slot.device == job.device
-        # An accelerator paints tens of times faster: while one exists, the CPU paints only what asks for it.
-        return slot.device != "cpu" or self._devices == ("cpu",)
+    def _retry_after(self) -> float:
+        left = [j.progress.eta_s for j in self.jobs.values() if j.state == "running" and j.progress]
+        return max(1.0, min([eta for eta in left if eta is not None], default=RETRY_AFTER_S))
 
     def _dispatch(self, now: float) -> None:
         """Give waiting jobs, in their order, to idle workers; start workers for the rest."""
         taken: set[int] = set()
         for job in [self.jobs[job_id] for job_id in self._turns.order()]:
-            suitable = [s for s in self.slots.values() if self._suits(s, job) and s.key not in taken]
+            suitable = [slot for slot in self._crew.suitable(job) if slot.key not in taken]
             ready = next((s for s in suitable if s.state == "idle"), None)
             coming = next((s for s in suitable if s.state == "starting"), None)
             stopped = next((s for s in suitable if s.state == "stopped" and s.not_before <= now), None)
@@ -408,16 +350,13 @@ class Scheduler:
             elif stopped is not None and job.kind == "fetch":
                 self._assign(now, stopped, job)
             elif stopped is not None:
-                stopped.state, stopped.heard, stopped.stuck = "starting", now, False
-                self.counters["workers_started"] += 1
-                self._out.append(Start(stopped.key, stopped.device))
+                self._crew.start(now, stopped)
                 taken.add(stopped.key)
         self._count_positions(now)
 
     def _assign(self, now: float, slot: Slot, job: Job) -> None:
         self._turns.take(job.client, job.job)
-        slot.state, slot.job, slot.heard, slot.stuck = "busy", job.job, now, False
-        slot.loading = job.kind == "paint"
+        self._crew.occupy(now, slot, job)
         job.attempts += 1
         job.position = 0
         job.progress = None
@@ -443,19 +382,16 @@ class Scheduler:
     def _cancel(self, now: float, job: Job, why: str) -> None:
         if job.final:
             return
-        slot = self._slot_of(job)
+        slot = self._crew.working_on(job)
         if job.state == "queued":
             self._turns.remove(job.client, job.job)
-        elif slot is not None and slot.device == DOWNLOADS:
-            self._out.append(Kill(slot.key))
         elif slot is not None:
-            slot.kill_at = now + CANCEL_GRACE_S
-            self._out.append(Send(slot.key, {"do": "cancel"}))
+            self._crew.call_off(now, slot)
         self._end(now, job, "cancelled", error=RemoteError("cancelled", why))
         self._dispatch(now)
 
     def _finish(self, job: Job) -> None:
-        slot = self._slot_of(job)
+        slot = self._crew.working_on(job)
         if job.state == "running" and job.kind == "paint" and job.wanted == "go" and slot is not None:
             job.wanted = "finish"
             self._out.append(Send(slot.key, {"do": "finish"}))
@@ -466,18 +402,10 @@ class Scheduler:
         wanted = {blob for other in others for blob in other.made} | self.live_blobs()
         return Discard(job.job, frozenset(job.made - wanted), record=record)
 
-    def _slot_of(self, job: Job) -> Slot | None:
-        return next((slot for slot in self.slots.values() if slot.job == job.job), None)
-
     def _running(self, slot: Slot, job_id: str) -> Job | None:
         """The job if the slot still runs it: what a worker says about a job that was cancelled meanwhile is ignored."""
         job = self.jobs.get(job_id) if slot.job == job_id else None
         return job if job is not None and job.state == "running" else None
-
-    def _free(self, now: float, slot: Slot, job_id: str) -> None:
-        if slot.state == "busy" and slot.job == job_id:
-            slot.state = "ending" if slot.device == DOWNLOADS else "idle"
-            slot.job, slot.kill_at, slot.heard, slot.loading = None, None, now, False
 
     def _again(self, job: Job, note: str) -> None:
         self.counters["jobs_retried"] += 1
@@ -507,49 +435,13 @@ class Scheduler:
         slot.failed_starts = 0
         sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
         for job in [self.jobs[job_id] for job_id in self._turns.order()]:
-            if self._suits(slot, job):
+            if slot in self._crew.suitable(job):
                 self._turns.remove(job.client, job.job)
                 self._end(now, job, "failed", error=RemoteError("worker_crashed", sentence))
-        painters = [s for s in self.slots.values() if s.device != DOWNLOADS]
-        if not self._configured and all(s.state == "stopped" for s in painters):
-            for painter in painters:
-                del self.slots[painter.key]
-            self._know_devices(now, ())
-
-    def _patience(self, slot: Slot) -> float | None:
-        """How long the slot may stay as it is without a word."""
-        if slot.state in ("stopped", "idle"):
-            return self.policy.idle_unload_s if slot.state == "idle" else None
-        if slot.state == "ending" or slot.stuck:
-            return END_GRACE_S
-        loading = slot.state == "starting" or slot.loading
-        return self.policy.load_stuck_after_s if loading else self.policy.stuck_after_s
-
-    def _tick_slot(self, now: float, slot: Slot) -> None:
-        patience = self._patience(slot)
-        if slot.kill_at is not None and slot.kill_at <= now:
-            slot.kill_at = now + END_GRACE_S
-            self._kill(slot)
-        if patience is None or now < slot.heard + patience:
-            return
-        if slot.state == "idle":
-            self._end_worker(now, slot)
-            return
-        slot.stuck = slot.stuck or slot.state != "ending"
-        slot.heard = now
-        self._kill(slot)
-
-    def _kill(self, slot: Slot) -> None:
-        self.counters["workers_killed"] += 1
-        self._out.append(Kill(slot.key))
-
-    def _end_worker(self, now: float, slot: Slot) -> None:
-        slot.state, slot.heard = "ending", now
-        self.counters["workers_unloaded"] += 1
-        self._out.append(End(slot.key))
+        self._crew.forget_devices()
 
     def _tell_preview(self, job: Job) -> None:
-        slot = self._slot_of(job)
+        slot = self._crew.working_on(job)
         if (
             slot is not None
             and job.state == "running"

@@ -76,7 +76,8 @@ def test_a_photograph_is_painted_and_the_second_time_everything_is_warm(
     assert max(previews[-1].width, previews[-1].height) <= 32
 
     result = job.result
-    assert (result["model"], result["device"], result["steps_done"]) == ("vgg19", "cpu", 6)
+    assert (result["model"], result["device"]) == ("vgg19", "cpu")
+    assert result["steps_done"] == steps[-1] >= 6
     assert result["painted"] == result["delivered"] == [content.width, content.height]
     assert result["cached"] == {"blobs": False, "style_targets": False, "worker_warm": False}
     assert result["recipe"]["size"] == SIDE

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +36,7 @@ class Process:
     """One running worker program."""
 
     popen: subprocess.Popen[bytes] | None = None  # None: it could not be started
-    threads: list[threading.Thread] = field(default_factory=list)
+    listener: threading.Thread | None = None
     last_line: str = ""
 
 
@@ -91,9 +91,9 @@ class Pool:
             head, kind, body = self.socket.recv_multipart()
             slot = int.from_bytes(head, "big")
             if kind == EXIT:
-                process = self._processes.pop(slot)
-                for thread in process.threads:
-                    thread.join(JOIN_S)
+                listener = self._processes.pop(slot).listener
+                if listener is not None:
+                    listener.join(JOIN_S)  # it has said its last word, and only closes its socket
                 yield slot, body.decode()
                 continue
             try:
@@ -157,7 +157,7 @@ class Pool:
         logs.event("worker_started", slot=slot, name=name, pid=popen.pid)
         stderr = threading.Thread(target=_log_lines, args=(popen.stderr, process, name), daemon=True)
         stdout = threading.Thread(target=self._listen, args=(slot, process, stderr), daemon=True)
-        process.threads += [stdout, stderr]
+        process.listener = stdout
         stderr.start()
         stdout.start()
 
@@ -187,7 +187,7 @@ class Pool:
                 except subprocess.TimeoutExpired:
                     popen.kill()
             reason = _reason(popen.wait())
-            stderr.join(JOIN_S)
+            stderr.join(JOIN_S)  # no longer: a program that the worker started may hold it open
             last = f": {process.last_line[:300]}" if process.last_line and popen.returncode > 0 else ""
             logs.event("worker_gone", slot=slot, pid=popen.pid, reason=reason)
             popen.stdin.close()

@@ -139,7 +139,7 @@ def test_a_peer_without_plain_gets_nothing_through(daemon: Daemon) -> None:
 
 
 def test_a_web_page_cannot_send_a_request(daemon: Daemon) -> None:
-    """ZMTP 1.0 has no greeting: were it accepted, this request's body would be two frames (see DESIGN, decision 6)."""
+    """ZMTP 1.0 has no greeting: were it accepted, this request's body would be two frames (SPEC.md, section 11)."""
     header = msgpack.packb({"id": 1, "request": "shutdown", "now": True})
     frames = b"\x01\x00" + b"\x07\x01VPBR/1" + bytes([len(header) + 1, 0]) + header
     post = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(frames)

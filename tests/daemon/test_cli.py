@@ -97,7 +97,7 @@ def test_the_second_run_finds_the_daemon_and_the_pictures_there(
     assert told[1]["cached"]["blobs"]
     assert told[0]["daemon"]["boot"] == told[1]["daemon"]["boot"]
     assert told[1]["recipe"]["outside"] == "content"
-    assert {"read", "connect", "upload", "write", "all"} <= set(told[1]["seconds"])
+    assert {"decode", "connect", "upload", "encode", "all"} <= set(told[1]["seconds"])
 
 
 def test_every_option_reaches_the_recipe(fake: Path, content: Path, style: Path, tmp_path: Path) -> None:

@@ -163,13 +163,13 @@ def stylize(
     began = time.perf_counter()
     work.check_target(order)
     loaded = work.load(order, _lookup)
-    read_s = time.perf_counter() - began
+    decode_s = time.perf_counter() - began
     client, started = reach(start=True)
     with client:
-        connect_s = time.perf_counter() - began - read_s
+        connect_s = time.perf_counter() - began - decode_s
         told = carry_out(order, loaded, client, quiet=as_json)
     told["daemon"]["started"] = started
-    told["seconds"] |= {"read": read_s, "connect": connect_s, "all": time.perf_counter() - began}
+    told["seconds"] |= {"decode": decode_s, "connect": connect_s, "all": time.perf_counter() - began}
     if as_json:
         typer.echo(json.dumps(told))
     else:
@@ -205,8 +205,8 @@ def carry_out(order: Order, loaded: Load, client: Client, *, quiet: bool = False
     except KeyboardInterrupt:
         terminal.say("Cancelled; nothing was written.")
         raise typer.Exit(CANCELLED) from None
-    write_s = work.save(order, job, picture)
-    return work.report(order, job, transfer, client.daemon, {"upload": upload_s, "write": write_s})
+    encode_s = work.save(order, job, picture)
+    return work.report(order, job, transfer, client.daemon, {"upload": upload_s, "encode": encode_s})
 
 
 def _foretell(estimate: dict[str, Any]) -> None:

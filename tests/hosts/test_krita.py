@@ -182,6 +182,7 @@ class Keepers:
         self.router = Router(self.home)
         sentence = "This daemon speaks version 2 of the protocol; the client speaks 1."
         self.router.answers["hello"] = VaporbrushError("unsupported_version", sentence)
+        self.router.connection.write(self.home)
 
     def close(self) -> None:
         self._over.set()
@@ -398,6 +399,11 @@ def test_a_layer_cannot_be_its_own_style(run: Run) -> None:
     assert "The style is the layer itself" in run.told["own style"]
 
 
+def test_standard_quality_paints_to_the_end(run: Run) -> None:
+    assert run.told["standard"]["stage"] == "done", run.told["standard"]
+    assert run.told["standard steps"] > 20
+
+
 def test_two_paintings_queue(run: Run) -> None:
     assert run.told["queue"][:2] == ["running", "queued"]
     assert "Waiting" in run.told["queue"][2]
@@ -495,6 +501,7 @@ def test_a_killed_daemon_fails_its_painting_and_nothing_hangs(troubles: Run) -> 
     assert killed["stage"] == "failed"
     assert killed["error"][0] in ("no_daemon", "link_lost")
     assert killed["kind"] == "stopped"
+    assert killed["shown"] == "Vaporbrush ended while it painted this. “Try again” starts it anew."
     assert killed["seconds"] < 60
     print(f"daemon killed: painting failed after {killed['seconds']:.1f} s, longest stalls {killed['stalls'][:3]}")
     assert killed["stalls"][0][0] < 2000

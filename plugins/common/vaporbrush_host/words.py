@@ -49,7 +49,7 @@ def expected(estimate: Mapping[str, Any]) -> str:
     full = max(int(estimate.get("width", 0)), int(estimate.get("height", 0)))
     seconds = float(estimate.get("seconds", 0.0))
     about = _("about {time}") if estimate.get("measured", True) else _("roughly {time}")
-    about = duration(seconds) if seconds < 1 else about.format(time=duration(seconds))
+    about = duration(seconds) if round(seconds) < 1 else about.format(time=duration(seconds))
     if painted < full:
         return _("{about} · painted at {painted} of {full} px").format(about=about, painted=painted, full=full)
     return _("{about} · full size ({full} px)").format(about=about, full=full)
@@ -143,6 +143,13 @@ NEXT_STEP = {
 def next_step(code: str) -> str:
     """What a person can do about an error of this code; empty where nothing but the sentence itself helps."""
     return NEXT_STEP.get(code, "")
+
+
+def failure(error: VaporbrushError, *, begun: bool) -> str:
+    """Why a painting failed, and what to do. `begun`: the daemon had it already."""
+    if begun and error.code in ("no_daemon", "link_lost"):
+        return _("Vaporbrush ended while it painted this. “Try again” starts it anew.")
+    return " ".join(part for part in (error.message, next_step(error.code)) if part)
 
 
 def details(error: BaseException, *, log: str = "", host: str = "", daemon: str = "") -> str:

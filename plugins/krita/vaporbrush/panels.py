@@ -177,8 +177,7 @@ class TaskPanel(QtWidgets.QFrame):
     def _words(self, task):
         state = task.state
         if state.stage == "failed":
-            step = words.next_step(state.error.code)
-            return " ".join(part for part in (state.error.message, step) if part)
+            return words.failure(state.error, begun=state.job is not None)
         if state.stage == "done":
             return "\n".join((words.result_line(state.result), *task.notes))
         return state.line

@@ -4,7 +4,22 @@ import time
 
 from krita import Krita
 from PyQt5.QtWidgets import QApplication, QPushButton
-from vaporbrush_driver.kit import *  # noqa: F403 (a script, not a module)
+from vaporbrush_driver.kit import (
+    LOADED_S,
+    StallMeter,
+    ask,
+    choose,
+    docker,
+    last,
+    layer_ref,
+    new_document,
+    others_hidden,
+    outcome,
+    painted_layer,
+    screen_point,
+    studio,
+    tree,
+)
 
 ENDLESS, DIES = 8, 2  # seeds that the fake worker obeys
 

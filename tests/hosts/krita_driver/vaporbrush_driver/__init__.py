@@ -14,7 +14,7 @@ from pathlib import Path
 from krita import Krita
 from PyQt5.QtCore import QTimer
 
-PATIENCE_S = 240.0
+PATIENCE_S = 150.0
 TICK_MS = 20
 
 

@@ -19,7 +19,7 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk
 from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, installed_start
 from vaporbrush_host.order import Order, Pixels, StyleInput
 from vaporbrush_host.words import _, caveats, expected
-from vaporbrush_protocol.errors import RequestError, VaporbrushError
+from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
 from . import arguments, layers, painting
 from .chooser import StyleChooser
@@ -55,6 +55,7 @@ class Dialog:
         self._work: Painting | None = None
         self._asked: Task | None = None  # what the present work paints
         self._taking = False  # whether the work's end ends the dialog too
+        self._keeping = False  # whether the person has asked for its end
         self._tuned: dict[str, dict[str, Any]] = {}  # what a bundled style looks best with
         self._ticket = 0
         self._estimate_due = 0
@@ -173,6 +174,7 @@ class Dialog:
 
     def _keep_this(self) -> None:
         self._work.run.finish()
+        self._keeping = True
         self._taking = True
         self._refresh()
 
@@ -190,6 +192,7 @@ class Dialog:
             self._work.run.cancel()
         self._notices.clear_error()
         self._asked = self._task()
+        self._keeping = False
         self._work = Painting(self._asked)
         self._refresh()
 
@@ -276,9 +279,7 @@ class Dialog:
             self._notices.show_condition(news)
             self._changed()
         elif isinstance(news, Estimated) and news.ticket == self._ticket:
-            self._expected.set_text(
-                _("Takes {expected}.").format(expected=expected(news.estimate)) if news.estimate else news.error.message
-            )
+            self._expected.set_text(_estimate_line(news))
         elif isinstance(news, StylesListed):
             self._show_styles(news)
 
@@ -304,7 +305,7 @@ class Dialog:
         self._preview.set_label(_("_Preview") if not running or stale else _("_Stop"))
         self._preview.set_sensitive(self._chooser.source is not None and not self._taking)
         painted = running and state.preview is not None
-        self._keep.set_sensitive(painted and not stale and state.stage != "ending")
+        self._keep.set_sensitive(painted and not stale and not self._keeping)
         self._right.set_sensitive(not self._taking)
         self._window.set_response_sensitive(Gtk.ResponseType.OK, self._chooser.source is not None and not self._taking)
         self._bar.set_fraction(0.0 if state is None or state.fraction is None else state.fraction)
@@ -318,11 +319,20 @@ class Dialog:
             return _("“{layer}” in the style of “{style}”").format(
                 layer=self._place.name, style=self._chooser.source.title
             )
+        if self._keeping and not state.ended:
+            return _("Keeping what is painted…")
         if stale:
             return _("Something was changed: Preview shows it.")
         if state.stage == "done":
             return _("Painted. OK takes it.")
         return state.line
+
+
+def _estimate_line(news: Estimated) -> str:
+    """What is expected, or what is wrong with what is asked for. That there is no daemon is said elsewhere."""
+    if news.estimate:
+        return _("Takes {expected}.").format(expected=expected(news.estimate))
+    return "" if isinstance(news.error, LinkError) else news.error.message
 
 
 def _show_end(scrolled: Gtk.ScrolledWindow) -> bool:

@@ -15,6 +15,7 @@ DOCKER_ID = "vaporbrush_docker"
 POLL_MS = 500  # Krita tells nobody that the active layer or the selection changed
 ESTIMATE_MS = 250  # after the last change of a control
 MESSAGE_MS = 12000
+LAYOUT_MS = 60  # until a panel has its new size
 COMFORTABLE = 560  # px of height that show the controls and a preview
 
 
@@ -28,7 +29,12 @@ class VaporbrushDocker(DockWidget):
         self.setWindowTitle("Vaporbrush")
         self.fields = {}
         self.panels = {}
-        self._followed = set()
+        self._moments = set()
+        self._newest = None
+        self._show_panel = QtCore.QTimer(self)
+        self._show_panel.setSingleShot(True)
+        self._show_panel.setInterval(LAYOUT_MS)
+        self._show_panel.timeout.connect(self._bring_into_view)
         self._document = None
         self._target = None
         self._ticket = None
@@ -333,13 +339,16 @@ class VaporbrushDocker(DockWidget):
             panel.dismiss.connect(self.studio.dismiss)
             self.tasks.addWidget(panel)
         panel.show_task(task, log=self.studio.condition.log)
-        if task.state.preview is not None and key not in self._followed:
-            self._followed.add(key)  # once, when the picture appears; then the painter scrolls as they like
-            QtCore.QTimer.singleShot(0, lambda: self._bring_into_view(key))
+        # into view when it begins, when its picture appears and when it ends; else the painter scrolls as they like
+        moment = (key, task.state.preview is not None, task.state.ended)
+        if moment not in self._moments:
+            self._moments.add(moment)
+            self._newest = panel
+            self._show_panel.start()
 
-    def _bring_into_view(self, key):
-        if key in self.panels:
-            self.scroll.ensureWidgetVisible(self.panels[key])
+    def _bring_into_view(self):
+        if self._newest in self.panels.values():
+            self.scroll.ensureWidgetVisible(self._newest)
 
     def _task_removed(self, key):
         panel = self.panels.pop(key, None)

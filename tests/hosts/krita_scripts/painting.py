@@ -272,11 +272,14 @@ def steps(tell):
     vector = document.createVectorLayer("Vector")
     document.rootNode().addChildNode(vector, None)
     vector.addShapesFromSvg(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="96pt" height="72pt"><rect x="5" y="5" width="50" height="30" fill="#c03020"/></svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="96pt" height="72pt">'
+        '<rect x="5" y="5" width="50" height="30" fill="#c03020"/></svg>'
     )
+    everywhere = Selection()  # an empty one would hide the layer
+    everywhere.select(0, 0, 96, 72, 255)
     colour = InfoObject()
     colour.setProperty("color", QColor("#c03020"))
-    fill = document.createFillLayer("Fill", "color", colour, Selection())
+    fill = document.createFillLayer("Fill", "color", colour, everywhere)
     document.rootNode().addChildNode(fill, None)
     clone = document.createCloneLayer("Clone", named(document, "Above"))
     document.rootNode().addChildNode(clone, None)
@@ -347,13 +350,13 @@ def steps(tell):
             "panels": len([k for k in docker().panels if k == waiting.run.key]),
         },
     )
-    docker().set_values({**docker().values(), **CHEAP, "steps": 60})
     activate(document)
     document.setActiveNode(named(document, "Above"))
     yield 0.3
     docker().button.click()
-    yield lambda: last().state.stage == "running"
+    yield lambda: last().state.stage == "running" and last().state.preview is not None
     named(document, "Above").remove()
+    studio().keep(last().run.key)
     yield idle
     yield 0.3
     tell("layer gone", {**outcome(last()), "after": tree(document.rootNode())[0]})

@@ -189,9 +189,8 @@ def compare(
     last = points[-1]
     reference.save(image_of(last), o.out / f"{files[0].stem}-{files[1].stem}-{o.size}-{strength:g}-ours.png")
     verdict = evaluate.evaluate_image(image_of(last), content, style, weights, strength=strength)
-    print(
-        f"{pair}, strength {strength:g}; a step: {their_step:.3f} s, ours {our_step:.3f} s, sketching {sketch_step:.3f} s"
-    )
+    print(f"{pair}, strength {strength:g}")
+    print(f"  a step: {their_step:.3f} s; ours {our_step:.3f} s, sketching {sketch_step:.3f} s")
     print(f"  ours at its end, {seconds(last):.1f} s: {verdict.text}", flush=True)
     rows = []
     for penalised in (False, True):

@@ -299,7 +299,7 @@ def test_going_on_continues_from_the_canvas(painter: Painter) -> None:
     control = Watching()
     second = paint(painter, content, style, steps=30, start=first.canvas, control=control)
     begun = next(p.loss for p in control.seen if p.loss is not None)
-    assert begun == pytest.approx(first.facts["losses"]["total"], rel=0.1)
+    assert begun <= 1.1 * first.facts["losses"]["total"]
     assert second.facts["losses"]["total"] < first.facts["losses"]["total"]
 
 

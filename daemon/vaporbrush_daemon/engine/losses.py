@@ -33,6 +33,7 @@ from .features import PUBLISHED_WIDTHS, STRIDES, TAPS, Network
 # the saved (clamped) picture is a multiple of the optimised one's; see tests/bench/NOTES.md.
 RANGE = 1e8
 MARGIN = 80  # pixels around a tile: conv5_1 sees 78 to each side, rounded up to the stride of its tap
+CHUNK = 2**24  # numbers of a tap that are held in full precision at once, 64 MiB
 
 Grams = dict[str, Tensor]
 
@@ -100,14 +101,19 @@ def position_weights(mask: Tensor | None, tap: str, size: tuple[int, int]) -> Te
 
 def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
     """Fᵀ diag(ω) F with ω not normalised, fp32; `augmented` borders it as if F had a column of ones (for a metric)."""
-    f = summable(features)
-    weighted = f if weights is None else f * weights[:, None]
-    gram = f.T @ weighted  # (N, N)
+    gram = sums = count = torch.zeros((), device=features.device)
+    rows_at_once = max(1, CHUNK // features.shape[1])
+    for start in range(0, len(features), rows_at_once):
+        f = summable(features[start : start + rows_at_once])
+        w = None if weights is None else weights[start : start + rows_at_once]
+        weighted = f if w is None else f * w[:, None]
+        gram = gram + f.T @ weighted  # (N, N)
+        if augmented:
+            sums = sums + weighted.sum(0)  # (N,)
+            count = count + (torch.full_like(f[0, 0], len(f)) if w is None else w.sum())
     if not augmented:
         return gram
-    sums = weighted.sum(0)  # (N,)
-    count = torch.full_like(sums[:1], len(f)) if weights is None else weights.sum()[None]
-    return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count])[None]], 0)
+    return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count[None]])[None]], 0)
 
 
 def through(metric: Tensor | None, gram: Tensor) -> Tensor:
@@ -191,6 +197,8 @@ class Objective:
     ) -> None:
         self.network, self.regions, self.weighting = network, tuple(regions), weighting
         self.pool, self.wrap, self.frugal, self.alive = pool, wrap, frugal, alive
+        # the taps that count now: leaving out the deepest saves what lies before it
+        self.style_taps: tuple[str, ...] = STYLE_LAYERS
         height, width = content.shape[2:]
         self.tiles = tiles(width, height, tile, wrap=wrap)
         self.positions = {tap: (height // stride) * (width // stride) for tap, stride in STRIDES.items()}  # M
@@ -215,7 +223,7 @@ class Objective:
         else:
             with torch.no_grad():
                 style, slopes = self._style(
-                    self._sums(self._taps(self._cut(image, t), t, STYLE_LAYERS) for t in self.tiles)
+                    self._sums(self._taps(self._cut(image, t), t, self.style_taps) for t in self.tiles)
                 )
             content = torch.zeros((), device=self.network.device)
             for number, t in enumerate(self.tiles):
@@ -234,7 +242,7 @@ class Objective:
         sums: list[Grams] = [{} for _ in self.regions]
         for t, taps in zip(self.tiles, passes, strict=True):  # type: ignore[call-overload]
             for region, grams in zip(self.regions, sums, strict=True):
-                for tap in STYLE_LAYERS:
+                for tap in self.style_taps:
                     raw = raw_gram(
                         rows(taps[tap]).detach(),
                         self._weights(region.mask, tap, t),
@@ -248,7 +256,7 @@ class Objective:
         loss, slopes = torch.zeros((), device=self.network.device), []
         for region, grams, totals in zip(self.regions, sums, self.region_totals, strict=True):
             slope: Grams = {}
-            for tap, weight in zip(STYLE_LAYERS, self.weighting.taps, strict=True):
+            for tap, weight in zip(self.style_taps, self.weighting.taps, strict=False):
                 metric, n = self.network.metrics.get(tap), self.network.normaliser(tap)
                 error = through(metric, grams[tap] / totals[tap]) - region.target[tap]
                 factor = self.weighting.strength * region.share * weight / n**2
@@ -333,11 +341,10 @@ class Objective:
         flat = (r[:, None] * gradient.shape[3] + c).flatten()  # positions; with wrapping a tile may meet itself
         gradient[0].flatten(1).index_add_(1, flat, part[0].flatten(1).to(gradient.device))
 
-    def _taps(
-        self, image: Tensor, t: Tile, wanted: Sequence[str] = (*STYLE_LAYERS, CONTENT_LAYER)
-    ) -> dict[str, Tensor]:
+    def _taps(self, image: Tensor, t: Tile, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
         """The taps of a tile, cut to its inner part."""
         self.alive()
+        wanted = wanted or (*self.style_taps, CONTENT_LAYER)
         found = self.network(
             image, pool=self.pool, wrap=self.wrap, frugal=self.frugal, taps={tap: TAPS[tap] for tap in wanted}
         )

@@ -203,7 +203,9 @@ def test_every_precision_goes_through_without_loss(session: Session, precision: 
     """`step`: the precision's own, in 1/255. Unpainted (blend 0) nothing may change but by rounding to it, twice."""
     assert session["precisions"][precision]["depth"] == depth
     assert close(session.pixels(f"unpainted-{precision}"), session.content) <= 2 * step
-    assert alike(session.pixels(f"precision-{precision}"), session.cli) < 1 + step
+    assert (
+        alike(session.pixels(f"precision-{precision}"), session.cli) < 3 + step
+    )  # a wrong transfer function makes it 20 and more
 
 
 @pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "FLOAT_LINEAR"])
@@ -219,7 +221,7 @@ def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
 def test_a_wide_gamut_image_keeps_its_colours(session: Session) -> None:
     assert "Adobe" in session["foreign_profile"]
     assert close(session.pixels("unpainted-foreign_profile"), session.content) < 0.5
-    assert alike(session.pixels("foreign_profile"), session.cli) < 1
+    assert alike(session.pixels("foreign_profile"), session.cli) < 3
 
 
 def test_transparency_is_kept(session: Session) -> None:

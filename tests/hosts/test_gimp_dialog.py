@@ -97,6 +97,7 @@ class Screen:
                 return None
             with self.daemon.client() as client:
                 job = client.watch(jobs[-1].job)
+            assert check(job) or not job.final, f"{job!r} ended otherwise: {job.error}"
             return job if check(job) else None
 
         return until(newest, what, PATIENCE_S)

@@ -101,7 +101,7 @@ def layer_ref(document, layer, weight=1.0):
 
 
 def choose(document, layer, *styles, **values):
-    """Make a layer active (which Krita allows in the active document only), choose styles and set the controls, as a person would have."""
+    """Make a layer active (Krita allows that in the active document only), choose styles, set the controls."""
     assert document == Krita.instance().activeDocument(), "another document is active"
     document.setActiveNode(layer)
     docker().chooser.set_refs(styles)

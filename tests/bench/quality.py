@@ -33,12 +33,10 @@ from tests.bench import evaluate, reference
 
 from vaporbrush_daemon.engine.losses import Objective, Region, Weighting, style_statistics, tap_weights
 from vaporbrush_daemon.engine.paint import Painter, Pictures
-from vaporbrush_daemon.engine.plan import SKETCHER
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, Image, Quality, Recipe, Style
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ROOT / "daemon" / "vaporbrush_daemon" / "models" / "vgg19-lite.safetensors"
 CONTENTS, STYLES = ("tubingen", "golden_gate", "lion"), ("starry_night", "the_scream", "composition_vii")
 NEAR = 1.1  # of the target: from where on our pictures are judged
 LAPS = 5  # step times taken in turn
@@ -56,7 +54,6 @@ class Row:
     reference_s: float
     ours_s: float | None
     full_steps: float | None  # of the finest size, that ours is worth
-    sketch_steps: float | None  # the same with the small model
 
     @property
     def ratio(self) -> float | None:
@@ -68,7 +65,7 @@ class Row:
         """In words."""
         if self.ours_s is None:
             return f"{self.reference_s:.1f} s; ours does not reach it"
-        spent = f"{self.full_steps:.1f} steps of the finest size and {self.sketch_steps:.1f} sketching"
+        spent = f"{self.full_steps:.1f} steps of the finest size"
         return f"{self.reference_s:.1f} s; ours {self.ours_s:.1f} s ({spent}): {self.ratio:.1f}×"
 
 
@@ -77,7 +74,6 @@ class Point:
     """Our painting after some step."""
 
     full: float
-    sketch: float
     own: float
     picture: np.ndarray
 
@@ -87,24 +83,20 @@ class Recording(Painter):
 
     def course(self, recipe: Recipe, pictures: Pictures, size: tuple[int, int]) -> list[Point]:
         """Paint, and tell how it went."""
-        self.size, self.points, self.done, self.last = size, [], {True: 0.0, False: 0.0}, 0
+        self.size, self.points, self.done, self.last = size, [], 0.0, 0
         self.paint(recipe, pictures, self)
         return self.points
-
-    def _optimise(self, job: Any, objective: Any, scale: Any, steps: int, cost: float, *rest: Any) -> Any:
-        self.sketching = cost < scale.megapixels
-        return super()._optimise(job, objective, scale, steps, cost, *rest)
 
     def report(self, progress: Progress, image: Callable[[int], tuple[bytes, int, int]]) -> None:
         if progress.phase != "painting" or progress.loss is None:
             return
         area = progress.width * progress.height / (self.size[0] * self.size[1])
-        self.done[self.sketching] += (progress.step - self.last) * area
+        self.done += (progress.step - self.last) * area
         self.last = progress.step
-        if area == 1 and not self.sketching:
+        if area == 1:
             data, width, height = image(max(self.size))
             pixels = np.frombuffer(data, np.uint8).reshape(height, width, 3)
-            self.points.append(Point(self.done[False], self.done[True], progress.loss, pixels))
+            self.points.append(Point(self.done, progress.loss, pixels))
 
     def wanted(self) -> Any:
         return "go"
@@ -130,8 +122,8 @@ def course(painter: Recording, files: tuple[Path, Path], size: int, strength: fl
     return painter.course(recipe, Pictures(content, [style]), reference.scaled(evaluate.read(files[0]), size))
 
 
-def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size: int) -> tuple[float, float, float]:
-    """Median seconds of one step at full size, taken in turn: the reference's, ours, and ours with the small model."""
+def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size: int) -> tuple[float, float]:
+    """Median seconds of one step at full size, taken in turn: the reference's and ours."""
     loss, start = reference.problem(*files, weights, size, DEFAULT_STRENGTH, penalised=True)
     style = evaluate.read(files[1])
     style = evaluate.fitted(style, *reference.scaled(style, max(start.shape[2:])))
@@ -141,20 +133,18 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
         variables = (start * 255).requires_grad_()
         loss(variables / 255).backward()
 
-    works: list[Callable[[], object]] = [theirs]
-    for model in ("vgg19", SKETCHER):
-        network = painter._network(model, precision)
-        regions = [Region(style_statistics(network, style, None))]
-        objective = Objective(network, start, regions, Weighting(DEFAULT_STRENGTH, tap_weights(None)))
-        works.append(lambda objective=objective: objective(start))
+    network = painter._network("vgg19", precision)
+    regions = [Region(style_statistics(network, style, None))]
+    objective = Objective(network, start, regions, Weighting(DEFAULT_STRENGTH, tap_weights(None)))
+    works: list[Callable[[], object]] = [theirs, lambda: objective(start)]
     laps: list[list[float]] = [[] for _ in works]
     for _ in range(LAPS + 1):
         for work, times in zip(works, laps, strict=True):
             began = time.perf_counter()
             work()
             times.append(time.perf_counter() - began)
-    theirs_s, ours_s, sketch_s = (statistics.median(times[1:]) for times in laps)
-    return theirs_s, ours_s, sketch_s
+    theirs_s, ours_s = (statistics.median(times[1:]) for times in laps)
+    return theirs_s, ours_s
 
 
 def compare(
@@ -163,7 +153,7 @@ def compare(
     """All rows of one pair at one strength."""
     pair = f"{files[0].stem} × {files[1].stem}"
     points = course(painter, files, o.size, strength, "fine" if o.full else "standard")
-    their_step, our_step, sketch_step = step_times(painter, files, weights, o.size)
+    their_step, our_step = step_times(painter, files, weights, o.size)
     content, style = (evaluate.read(file) for file in files)
 
     def image_of(point: Point) -> torch.Tensor:
@@ -184,13 +174,13 @@ def compare(
         return None
 
     def seconds(point: Point) -> float:
-        return point.full * our_step + point.sketch * sketch_step
+        return point.full * our_step
 
     last = points[-1]
     reference.save(image_of(last), o.out / f"{files[0].stem}-{files[1].stem}-{o.size}-{strength:g}-ours.png")
     verdict = evaluate.evaluate_image(image_of(last), content, style, weights, strength=strength)
     print(f"{pair}, strength {strength:g}")
-    print(f"  a step: {their_step:.3f} s; ours {our_step:.3f} s, sketching {sketch_step:.3f} s")
+    print(f"  a step: {their_step:.3f} s; ours {our_step:.3f} s")
     print(f"  ours at its end, {seconds(last):.1f} s: {verdict.text}", flush=True)
     rows = []
     for penalised in (False, True):
@@ -198,7 +188,7 @@ def compare(
         for n, file in found.items():
             verdict = evaluate.evaluate(file, *files, weights, strength=strength)
             hit = reached(verdict.total)
-            spent = (None, None, None) if hit is None else (seconds(hit), hit.full, hit.sketch)
+            spent = (None, None) if hit is None else (seconds(hit), hit.full)
             kind = "penalised" if penalised else "published"
             rows.append(Row(pair, strength, kind, n, verdict.total, n * their_step, *spent))
             print(f"  {kind} {n:3}: {verdict.text}\n      {rows[-1].text}", flush=True)
@@ -260,7 +250,7 @@ def main() -> None:
         : 1 + o.full
     ]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    painter, rows = Recording(device, {"vgg19": weights, SKETCHER: SMALL}, o.out / "cache"), []
+    painter, rows = Recording(device, {"vgg19": weights}, o.out / "cache"), []
     for strength in strengths:
         for c, s in pairs[: o.pairs or None]:
             files = o.shared / "images" / "content" / f"{c}.jpg", o.shared / "images" / "style" / f"{s}.jpg"

@@ -29,7 +29,7 @@ from .features import Network, Weights, load_weights
 from .layers import Layers, Pictures, regions
 from .losses import Grams, Losses, Objective, Region, Weighting, style_statistics, tap_weights
 from .optimiser import Adam, Lbfgs, Optimiser
-from .plan import SKETCH_COST, SKETCHER, Plan, Scale, Speed, overhead, plan, read_speed, write_speed
+from .plan import Plan, Scale, Speed, overhead, plan, read_speed, write_speed
 from .scales import Pyramid, refine
 from .targets import Targets
 
@@ -121,14 +121,6 @@ class Painter:
         self._network(model, self.speeds[model].precision)
         return self.speeds[model]
 
-    def _sketcher_ready(self) -> bool:
-        """Whether the small model is here to sketch for the large one; without it, painting takes longer."""
-        if SKETCHER not in self._weights:
-            if SKETCHER not in self.files or not self.files[SKETCHER].is_file():
-                return False
-            self._weights[SKETCHER] = load_weights(SKETCHER, self.files[SKETCHER])
-        return True
-
     def _network(self, model: str, precision: str) -> Network:
         key = (model, precision)
         if key not in self._networks:
@@ -181,16 +173,14 @@ class Painter:
         height, width = pictures.content.shape[:2]
         frame = framed(pictures)
         start_side = None if pictures.start is None else max(pictures.start.shape[:2])
-        sketched = self._sketcher_ready()
         chosen = plan(frame.width, frame.height, recipe, speed, memory, plan_step=plan_step, start_side=start_side)
-        if not sketched:
-            chosen = replace(chosen, scales=tuple(replace(s, sketch=0) for s in chosen.scales))
         job = _Job(recipe, chosen, control, began, Progress("style", scales=len(chosen.scales), steps=chosen.steps))
         job.seconds["loading"] = loaded - began
         job.total_cost = sum(s.cost for s in chosen.scales) or 1.0
 
         store = torch.device("cpu") if chosen.host else self.device
         layers = Layers(recipe, pictures, frame, store)
+        network = self._network(recipe.model, chosen.precision)
         image: Tensor | None = None
         content: Tensor | None = None
         losses: Losses | None = None
@@ -205,17 +195,11 @@ class Painter:
                 image = refine(image, coarse, content, wrap=recipe.tileable)
             if job.stopped == "finish":
                 continue  # no more steps; but the picture grows to its size
+            objective = self._objective(job, network, layers, scale, content, alpha)
             job.seconds["style"] = job.seconds.get("style", 0.0) + self.clock() - tick
-            for model, steps, weight in ((SKETCHER, scale.sketch, SKETCH_COST), (recipe.model, scale.steps, 1.0)):
-                if not steps or job.stopped == "finish":
-                    continue
-                tick = self.clock()
-                network = self._network(model, chosen.precision)
-                objective = self._objective(job, network, layers, scale, content, alpha)
-                tock = self.clock()
-                image, losses = self._optimise(job, objective, scale, steps, weight * scale.megapixels, image, layers)
-                job.seconds["style"] += tock - tick
-                job.seconds["painting"] = job.seconds.get("painting", 0.0) + self.clock() - tock
+            tick = self.clock()
+            image, losses = self._optimise(job, objective, scale, image, layers)
+            job.seconds["painting"] = job.seconds.get("painting", 0.0) + self.clock() - tick
         assert image is not None
         self._learn_speed(job)
         tick = self.clock()
@@ -316,9 +300,9 @@ class Painter:
             raise VaporbrushError("cancelled", "The job was cancelled.")
 
     def _optimise(
-        self, job: _Job, objective: Objective, scale: Scale, steps: int, cost: float, image: Tensor, layers: Layers
+        self, job: _Job, objective: Objective, scale: Scale, image: Tensor, layers: Layers
     ) -> tuple[Tensor, Losses | None]:
-        """Take `steps` steps at one scale, each of which costs `cost` megapixel-steps."""
+        """Take the steps of one scale."""
         job.stopped = "steps"
         start, pyramid = image, Pyramid.of(scale.height, scale.width)
         residual = torch.zeros(pyramid.variables, device=image.device)
@@ -330,29 +314,31 @@ class Painter:
         shallow = SHALLOW if job.phase.scale > 1 and job.recipe.layer_weights is None else 0.0
         history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
-        for number in range(steps):
+        deep = round(shallow * scale.steps)  # the first step that sees relu5_1 too
+        for number in range(scale.steps):
             wanted = job.control.wanted()
             if wanted == "cancel":
                 raise VaporbrushError("cancelled", "The job was cancelled.")
             if wanted == "finish":
                 job.stopped = "finish"
                 break
-            if number in (0, round(shallow * steps)):
-                objective.style_taps = STYLE_LAYERS[:-1] if number < round(shallow * steps) else STYLE_LAYERS
+            if number in (0, deep):
+                objective.style_taps = STYLE_LAYERS[:-1] if number < deep else STYLE_LAYERS
                 history.clear()
             losses, gradient = objective(image)
             residual += optimiser.step(pyramid.pull(gradient))
             image = start + pyramid.image(residual)
             job.phase = replace(job.phase, phase="painting", step=job.phase.step + 1)
-            job.done_cost += cost
+            job.done_cost += scale.megapixels
             now = self.clock()
-            if now - job.reported >= REPORT_S or number in (0, steps - 1):
+            if now - job.reported >= REPORT_S or number in (0, scale.steps - 1):
                 job.reported = now
                 total = float(losses.total)
                 history.append((number, total))
                 self._sound(job, history)
                 self._report(job, losses, image, layers, now)
-                if job.plan.enough is not None and number + 1 < steps and slow(history, job.plan.enough):
+                done = job.plan.enough is not None and slow(history, job.plan.enough)
+                if done and deep <= number < scale.steps - 1:
                     job.stopped = "converged"
                     break
         return image, losses

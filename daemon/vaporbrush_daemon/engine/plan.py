@@ -31,16 +31,13 @@ class Schedule:
     budget_s: float
     steps: tuple[int, ...]
     enough: float
-    sketch: int  # steps that each scale is first painted with the small model, if the large one paints
 
 
 SCHEDULES: dict[str, Schedule] = {
-    "draft": Schedule(20.0, (12, 15, 20, 20), 0.02, 20),
-    "standard": Schedule(120.0, (40, 30, 30, 30), 0.01, 30),
-    "fine": Schedule(600.0, (120, 80, 60, 60), 0.003, 40),
+    "draft": Schedule(20.0, (15, 30, 50, 60), 0.02),
+    "standard": Schedule(120.0, (40, 60, 80, 80), 0.01),
+    "fine": Schedule(600.0, (120, 120, 120, 100), 0.003),
 }
-SKETCHER, SKETCHED = "vgg19-lite", "vgg19"  # the small model sketches for the large one
-SKETCH_COST = 0.2  # of a step: what one of the small model costs
 COARSEST = 96  # pixels, longest side: below, the largest strokes of a style no longer fit
 SHORTEST = 32  # pixels, shorter side of every scale but the finest: two positions of relu5_1
 GRID = 16  # the stride of relu5_1: a tileable picture's sides are multiples of it
@@ -64,12 +61,11 @@ class Scale:
     width: int
     height: int
     steps: int
-    sketch: int = 0  # steps with the small model before them
 
     @property
     def cost(self) -> float:
-        """In megapixel-steps of the large model."""
-        return self.megapixels * (self.steps + SKETCH_COST * self.sketch)
+        """In megapixel-steps."""
+        return self.megapixels * self.steps
 
     @property
     def megapixels(self) -> float:
@@ -104,15 +100,14 @@ class Plan:
     @property
     def steps(self) -> int:
         """Over all scales."""
-        return sum(scale.steps + scale.sketch for scale in self.scales)
+        return sum(scale.steps for scale in self.scales)
 
     @property
     def text(self) -> str:
         """For people and for the record, like "untiled, bf16, history 10"."""
         where = "untiled" if self.tile is None else f"tiles of {self.tile}"
         how = (", recomputed" if self.frugal else "") + (", in host memory" if self.host else "")
-        sketched = f", sketched by {SKETCHER}" if any(scale.sketch for scale in self.scales) else ""
-        return f"{where}{how}, {self.precision}, history {self.history}{sketched}"
+        return f"{where}{how}, {self.precision}, history {self.history}"
 
 
 # From the fastest way to the one that needs least memory: (tile, frugal, history, host). Recomputing saves nothing
@@ -204,10 +199,7 @@ def scale_sizes(width: int, height: int, side: int, recipe: Recipe, start_side: 
     steps = [schedule[min(level, len(schedule) - 1)] for level in range(len(sizes))]
     if recipe.steps is not None:
         steps = _share(recipe.steps, steps)
-    # a sketch would spoil a painting to go on from, and the small model knows maximum pooling only
-    sketched = recipe.model == SKETCHED and recipe.pool == "max" and start_side is None and recipe.steps != 0
-    sketch = SCHEDULES[recipe.quality].sketch if sketched else 0
-    return tuple(Scale(w, h, n, sketch) for (w, h), n in reversed(list(zip(sizes, steps, strict=True))))
+    return tuple(Scale(w, h, n) for (w, h), n in reversed(list(zip(sizes, steps, strict=True))))
 
 
 def _share(total: int, steps: list[int]) -> list[int]:
@@ -235,8 +227,7 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
         if memory is None or bytes_ <= memory:
             factor = overhead(scales[-1], tile) * (1.15 if frugal else 1.0)
             seconds = sum(
-                s.cost * speed.per_megapixel * (factor if s is scales[-1] else 1.0)
-                + (s.steps + s.sketch) * speed.per_step
+                s.cost * speed.per_megapixel * (factor if s is scales[-1] else 1.0) + s.steps * speed.per_step
                 for s in scales
             )
             # a forward pass per style and one for the content are a third of a step each

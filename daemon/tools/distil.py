@@ -24,6 +24,7 @@ import csv
 import json
 import math
 import random
+import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -40,11 +41,13 @@ SCRIPT_VERSION = "1"
 #: Weight of each tap in the loss. The deep taps learn slowest and carry the large strokes.
 TAP_WEIGHTS = {"relu1_1": 0.6, "relu2_1": 0.8, "relu3_1": 1.0, "relu4_1": 1.4, "relu4_2": 1.0, "relu5_1": 1.8}
 #: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again (1.6 GB).
-BATCH_PIXELS, REPLAYED = 8 * 160 * 160, 28
-#: New batches per step, at most: the teacher's forward pass is the dearest part, so each is learnt from about twice.
-FRESH = 0.5
+BATCH_PIXELS, REPLAYED = 4 * 160 * 160, 56
+#: New batches per step, at most: the teacher's forward pass is the dearest part, so each is learnt from three times.
+FRESH = 0.34
 STATE_SHARE = 0.45
-AVERAGE, RIDGE = 0.98, 1e-4
+AVERAGE, RIDGE = 0.985, 1e-4
+#: Steps for which a solved map is used again.
+MAP_AGE = 4
 WARM_UP = 60
 #: Batches averaged before any learning: the first maps.
 FIRST_AVERAGES = 12
@@ -79,6 +82,7 @@ class Learner:
     cross: dict[str, Tensor] = field(default_factory=dict)  # tap: mean of [s; 1] t', (n+1, N)
     spread: dict[str, Tensor] = field(default_factory=dict)  # tap: variance of the teacher's tap, summed over channels
     seen: dict[str, int] = field(default_factory=dict)  # tap: batches observed
+    solved: Maps = field(default_factory=dict)
 
     def observe(self, name: str, own: Tensor, cross: Tensor, spread: Tensor) -> None:
         count = self.seen[name] = self.seen.get(name, 0) + 1
@@ -133,7 +137,9 @@ def compare(learner: Learner, taught: Taught, *, observe: bool) -> dict[str, tup
         if observe:
             spread = energy - t.mean((0, 1)).square().sum()
             learner.observe(name, own.detach().mean(0), cross.detach().mean(0), spread)
-        w = learner.map(name)
+        if name not in learner.solved or (observe and learner.seen[name] % MAP_AGE == 0):
+            learner.solved[name] = learner.map(name)
+        w = learner.solved[name]
         carried = own @ w  # (B, n+1, N)
         left = energy - 2 * (w * cross.mean(0)).sum() + (w * carried.mean(0)).sum()
         predicted = w.T @ carried
@@ -186,9 +192,16 @@ class Training:
             self.say(f"student {learner.net.widths} initialised")
         for _ in range(FIRST_AVERAGES):
             self.feed()
-            for learner in self.learners:
-                with torch.no_grad():
-                    compare(learner, self.replay[-1], observe=True)
+        self.settle()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """The averages, and so the maps, afresh from all kept batches: those of the network as it is now."""
+        for learner in self.learners:
+            learner.seen = {}
+            for taught in self.replay:
+                compare(learner, taught, observe=True)
+            learner.solved = {}
 
     def validation(self) -> dict[str, Taught]:
         """Fixed batches never learnt from: pictures, and states that the teacher painted from held-out pictures."""
@@ -253,7 +266,7 @@ class Training:
                 if self.step - painted >= self.options.paint_every:
                     self.paint_states()
                     painted = self.step
-                elif self.produced < REPLAYED + FRESH * self.consumed:
+                elif self.produced < FIRST_AVERAGES + FRESH * self.consumed:
                     self.feed()
                 else:
                     time.sleep(0.02)
@@ -302,8 +315,7 @@ class Training:
             return
         learner = self.rng.choice(self.learners)
         net, maps = copy.deepcopy(learner.net).requires_grad_(requires_grad=False), learner.maps()
-        for _ in range(3):
-            self.batches.add(make_states(lambda x: forward(net, x), maps, self.pictures.train, self.rng))
+        self.batches.add(make_states(lambda x: forward(net, x), maps, self.pictures.train, self.rng))
 
     def report(self) -> None:
         new = not (self.run / "log.csv").exists()
@@ -334,7 +346,9 @@ class Training:
         threading.Thread(target=self.keep_feeding, daemon=True).start()
         torch.set_num_threads(max(1, options.threads // 2))
         recent: list[float] = []
-        while self.done() < 1:
+        asked = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: asked.set())  # ends after this step, and saves it
+        while self.done() < 1 and not asked.is_set():
             began = time.perf_counter()
             recent.append(self.learn())
             self.step += 1
@@ -342,10 +356,13 @@ class Training:
             if self.step % 50 == 0:
                 self.say(f"loss {sum(recent) / len(recent):.4f}, {self.busy / self.step:.2f} s a step on average")
                 recent = []
-            if self.step % options.report_every == 0 or self.done() >= 1:
+            if self.step % options.report_every == 0:
                 self.report()
                 self.save()
         self.over.set()
+        self.settle()
+        self.report()
+        self.save()
 
 
 def export(options: argparse.Namespace) -> None:
@@ -395,7 +412,7 @@ def main() -> None:
     train.add_argument(
         "--teacher-states", type=int, default=16, help="stylisations painted by the teacher at the start"
     )
-    train.add_argument("--paint-every", type=int, default=150, help="steps between stylisations painted by the student")
+    train.add_argument("--paint-every", type=int, default=60, help="steps between two stylisations by the student")
     train.add_argument("--report-every", type=int, default=200)
     train.add_argument(
         "--random-init", action="store_true", help="start from noise (to measure what the start is worth)"

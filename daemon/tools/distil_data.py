@@ -179,6 +179,6 @@ class Batches:
 
     def draw(self, pixels: int, share: float) -> Tensor:
         """(B, 3, S, S) with B*S*S near `pixels`; `share` of the pairs are states."""
-        size = self.rng.choice((160, 160, 224, 224, 288))
+        size = self.rng.choice((160, 160, 224))
         pairs = max(1, round(pixels / size**2 / 2))
         return torch.stack([image for _ in range(pairs) for image in self.pair(size, share)])

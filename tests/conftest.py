@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # fast and pure first, so that a slip shows in seconds; whatever drives a real program last
 ORDER = ("protocol", "scheduler", "daemon", "plugins", "engine", "faults", "hosts")
+
+# A test run in the background ignores Ctrl-C, and what it starts inherits that: commands would ignore theirs too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

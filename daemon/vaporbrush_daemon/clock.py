@@ -26,8 +26,8 @@ class AwakeClock:
         now = self._monotonic()
         away = now - self._seen
         if away - self._expected > SLEPT_S:
-            # The wait that was expected is not counted either: it may have ended exactly with a lease, whose client would
-            # then lose its job in the moment of waking, before its message is read.
+            # The wait that was expected is not counted either: it may have ended exactly with a lease, whose client
+            # would then lose its job in the moment of waking, before its message is read.
             self.lost += away
         self._seen, self._expected = now, 0.0
         return now - self.lost

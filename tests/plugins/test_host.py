@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import os
 import queue
 import subprocess
@@ -69,8 +70,11 @@ def test_a_stored_recipe_comes_back_into_the_controls() -> None:
 def test_a_slider_says_what_it_shows(control: controls.Control, place: float) -> None:
     value = control.from_slider(place)
     assert control.accepts(value)
-    step = 0.5 * 10**-control.decimals / (control.high - control.low)
-    assert control.to_slider(value) == pytest.approx(place, abs=max(step * 1.01, 0.001))
+    if control.logarithmic:  # three significant digits: at most half a percent away
+        rounding = math.log(1.005) / math.log(control.high / control.low)
+    else:
+        rounding = 0.5 * 10**-control.decimals / (control.high - control.low)
+    assert control.to_slider(value) == pytest.approx(place, abs=rounding * 1.01)
 
 
 # ── words ──

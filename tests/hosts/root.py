@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUITE = "trixie"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 DEFAULT_ROOT = Path("/var/cache/vaporbrush/trixie")
 STAMP = ".vaporbrush-root.json"
 PACKAGES = (
@@ -134,7 +133,10 @@ def mirror() -> str:
         *sorted(apt.glob("sources.list.d/*.sources")),
         *sorted(apt.glob("sources.list.d/*.list")),
     ]
-    return mirror_from_sources([f.read_text() for f in files if f.is_file()]) or DEFAULT_MIRROR
+    found = mirror_from_sources([f.read_text() for f in files if f.is_file()])
+    if found is None:
+        raise RootError("No Debian mirror is named in /etc/apt: set VAPORBRUSH_DEBIAN_MIRROR to the address of one.")
+    return found
 
 
 def root_path() -> Path:

@@ -29,7 +29,7 @@ Components: main
     [
         (DEB822, "http://mirror.example/debian"),
         (DEB822.replace("URIs: http://mirror.example/debian\n", "URIs: http://a.example/debian/\nEnabled: no\n"), None),
-        ("deb http://deb.debian.org/debian bookworm main", "http://deb.debian.org/debian"),
+        ("deb http://mirror.example/debian bookworm main", "http://mirror.example/debian"),
         ("deb [arch=amd64 signed-by=/x y.gpg] https://m.example/debian/ sid main # ours", "https://m.example/debian"),
         ("# deb http://m.example/debian sid main", None),
         ("deb http://security.debian.org/debian-security bookworm-security main", None),

@@ -34,6 +34,7 @@ from distil_data import Batches, Pictures, crop, make_states
 from distil_loss import Learner, Taught, compare, forward, loss_of, teach
 from distil_muon import Muon
 from distil_net import CONTENT_TAP, STYLE_TAPS, TEACHER_WIDTHS, Vgg, init_from_teacher, load_teacher
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 SCRIPT_VERSION = "1"
@@ -80,12 +81,26 @@ class Training:
     def begin(self) -> None:
         images = torch.stack([image for _ in range(22) for image in self.batches.pair(224, 0)])
         for learner in self.learners:
-            if not self.options.random_init:
+            begun = self.shipped(learner.net)
+            if not begun and not self.options.random_init:
                 init_from_teacher(learner.net, self.teacher, images)
-            self.say(f"student {learner.net.widths} initialised")
+            self.say(f"student {learner.net.widths} {'goes on from ' + begun if begun else 'initialised'}")
         for _ in range(FIRST_AVERAGES):
             self.feed()
         self.settle()
+
+    def shipped(self, net: Vgg) -> str:
+        """Load an exported file of the same widths, if one is named; says which training it comes from, or nothing."""
+        if self.options.start is None:
+            return ""
+        with safe_open(self.options.start, "pt") as stored:
+            about = stored.metadata()
+            if json.loads(about["widths"]) != list(net.widths):
+                return ""
+            net.features.load_state_dict(
+                {k: stored.get_tensor(f"features.{k}").float() for k in net.features.state_dict()}
+            )
+        return f"{self.options.start.name}, step {about['steps']}"
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -307,6 +322,7 @@ def main() -> None:
     )
     train.add_argument("--paint-every", type=int, default=60, help="steps between two stylisations by the student")
     train.add_argument("--report-every", type=int, default=200)
+    train.add_argument("--start", type=Path, help="an exported file: the student of its widths goes on from it")
     train.add_argument(
         "--random-init", action="store_true", help="start from noise (to measure what the start is worth)"
     )

@@ -31,7 +31,8 @@ import torch  # isort: skip
 
 from tests.bench import evaluate, reference
 
-from vaporbrush_daemon.engine.losses import Objective, Region, Weighting, style_statistics, tap_weights
+from vaporbrush_daemon.engine.grams import style_statistics
+from vaporbrush_daemon.engine.losses import Objective, Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.paint import Painter, Pictures
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, Image, Quality, Recipe, Style

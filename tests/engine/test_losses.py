@@ -11,16 +11,8 @@ from torch import Tensor
 
 from support.networks import picture, tiny, tiny_with_metric
 from vaporbrush_daemon.engine.features import TAPS, Network, load_weights
-from vaporbrush_daemon.engine.losses import (
-    RANGE,
-    Grams,
-    Objective,
-    Region,
-    Weighting,
-    style_statistics,
-    tap_weights,
-    tiles,
-)
+from vaporbrush_daemon.engine.grams import Grams, style_statistics, whitener
+from vaporbrush_daemon.engine.losses import RANGE, Objective, Region, Weighting, tap_weights, tiles
 from vaporbrush_protocol.recipe import STYLE_LAYERS
 
 STRENGTH = 30.0
@@ -120,6 +112,46 @@ def test_the_gradient_is_right_with_soft_masks_and_several_regions() -> None:
     _, gradient = loss(image)
     direction = torch.randn(image.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert float((gradient * direction).sum()) == pytest.approx(finite_difference(loss, image, direction), rel=2e-5)
+
+
+@pytest.mark.parametrize("make", [tiny, tiny_with_metric])
+def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
+    network, image, style = make(), inside(64, 48), picture(48, 64, 3)
+    loss = objective(network, picture(64, 48, 2), style)
+    _, published = loss(image)
+    loss.approach(STYLE_LAYERS[:-1])
+    told, gradient = loss(image)
+    target = style_statistics(network, style, None)
+
+    def whitened(image: Tensor) -> float:
+        """What replaces the style term: V^½ (G − A) V^½ instead of G − A, of four taps."""
+        total = loss(image)[0]
+        value = float(total.total - total.style)
+        grams = style_statistics(network, image, None)
+        for tap, w in zip(STYLE_LAYERS[:-1], W, strict=False):
+            v, error = whitener(target[tap]), grams[tap] - target[tap]
+            value += STRENGTH * w / network.normaliser(tap) ** 2 * float((v @ error @ v * error).sum())
+        return value
+
+    direction = torch.randn(image.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    h = 1e-6
+    expected = (whitened(image + h * direction) - whitened(image - h * direction)) / (2 * h)
+    assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-5)
+    loss.settle()
+    settled, again = loss(image)
+    assert torch.equal(again, published)
+    assert 0 < float(told.style) < float(settled.style)  # told is the published loss, of four taps of five
+
+
+def test_whitening_evens_out_a_styles_spectrum_and_weakens_no_direction() -> None:
+    target = style_statistics(tiny(), picture(48, 64, 3), None)["relu4_1"]
+    values = torch.linalg.eigvalsh(target)
+    v = whitener(target)
+    evened = torch.linalg.eigvalsh(v @ target)
+    seen = values > 0.02 * values[-1]
+    assert float((evened[seen].max() / evened[seen].min()).log()) < 0.7 * float((values[-1] / values[seen].min()).log())
+    assert float(torch.linalg.eigvalsh(v).min()) == pytest.approx(1.0)
+    assert bool(whitener(torch.zeros_like(target)).isfinite().all())  # a black style
 
 
 @pytest.mark.parametrize(("wrap", "frugal"), [(False, False), (False, True), (True, False)])

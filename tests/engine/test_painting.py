@@ -13,7 +13,7 @@ import torch
 from PIL import Image as PillowImage
 from tests.bench import evaluate
 
-from vaporbrush_daemon.engine.losses import style_statistics
+from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures
 from vaporbrush_daemon.pixels import Floats
 from vaporbrush_protocol.recipe import Image, Recipe, Style

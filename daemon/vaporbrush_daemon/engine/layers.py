@@ -16,7 +16,8 @@ from vaporbrush_protocol.limits import MIN_SIDE
 from vaporbrush_protocol.recipe import STYLE_LAYERS, Recipe, Style
 
 from . import colour, compose
-from .losses import Grams, Region
+from .grams import Grams
+from .losses import Region
 from .plan import Scale
 from .scales import resize
 

@@ -11,6 +11,10 @@ The paper's E_l = Σ(FᵀF − AᵀA)² / (4 N² M²) is a quarter of our mean_{
 weighs it with. Dividing the content term by N M, which the paper does not, makes one strength mean the same at every
 size.
 
+A scale is first approached by the whitened style loss, mean_{N²}(V^½ (G − A) V^½)² with V from `grams.whitener`, whose
+gradient has V (G − A) V where the published one has G − A; and then settled in the published one. The minimum that a
+painting ends in is Gatys', only the way there is shorter.
+
 The gradients are written down instead of derived by autograd: 2 ω F (dL/dG) for a tap, which costs one product where
 autograd costs two, and which is what makes exact tiling possible: the statistics are summed over all tiles before any
 gradient.
@@ -23,19 +27,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vaporbrush_protocol.recipe import CONTENT_LAYER, STYLE_LAYERS, Pool
 
 from .features import PUBLISHED_WIDTHS, STRIDES, TAPS, Network
+from .grams import Grams, position_weights, raw_gram, rows, summable, through, whitener
 
 # The penalty on values outside [0, 1], in units of the total loss per mean squared excursion. Without it the loss of
 # the saved (clamped) picture is a multiple of the optimised one's; see tests/bench/NOTES.md.
 RANGE = 1e8
 MARGIN = 80  # pixels around a tile: conv5_1 sees 78 to each side, rounded up to the stride of its tap
-CHUNK = 2**24  # numbers of a tap that are held in full precision at once, 64 MiB
-
-Grams = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,63 +79,6 @@ def tap_weights(relative: Sequence[float] | None) -> tuple[float, ...]:
         return default
     scale = sum(default) / sum(relative)
     return tuple(weight * scale for weight in relative)
-
-
-def rows(tap: Tensor) -> Tensor:
-    """(1, C, h, w) channels-last to (h*w, C), without a copy."""
-    return tap.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def summable(features: Tensor) -> Tensor:
-    """In fp32 at least: sums over positions never run in half precision, whose range and digits they exceed."""
-    return features.to(torch.promote_types(features.dtype, torch.float32))
-
-
-def position_weights(mask: Tensor | None, tap: str, size: tuple[int, int]) -> Tensor | None:
-    """A (H, W) mask at the resolution of a tap with (height, width) `size`: (h*w,), not normalised. None stays None."""
-    if mask is None:
-        return None
-    stride = STRIDES[tap]
-    pooled = functional.avg_pool2d(mask[None, None], stride) if stride > 1 else mask[None, None]
-    return pooled[0, 0, : size[0], : size[1]].flatten()
-
-
-def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
-    """Fᵀ diag(ω) F with ω not normalised, fp32; `augmented` borders it as if F had a column of ones (for a metric)."""
-    gram = sums = count = torch.zeros((), device=features.device)
-    rows_at_once = max(1, CHUNK // features.shape[1])
-    for start in range(0, len(features), rows_at_once):
-        f = summable(features[start : start + rows_at_once])
-        w = None if weights is None else weights[start : start + rows_at_once]
-        weighted = f if w is None else f * w[:, None]
-        gram = gram + f.T @ weighted  # (N, N)
-        if augmented:
-            sums = sums + weighted.sum(0)  # (N,)
-            count = count + (torch.full_like(f[0, 0], len(f)) if w is None else w.sum())
-    if not augmented:
-        return gram
-    return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count[None]])[None]], 0)
-
-
-def through(metric: Tensor | None, gram: Tensor) -> Tensor:
-    """The Gram matrix in the published network's inner product: R A Rᵀ."""
-    return gram if metric is None else metric @ gram @ metric.T
-
-
-def style_statistics(
-    network: Network, image: Tensor, mask: Tensor | None, *, pool: Pool = "max", wrap: bool = False
-) -> Grams:
-    """The five Gram matrices of a style `image` (1, 3, H, W), over the positions that `mask` (H, W) weighs."""
-    grams = {}
-    with torch.no_grad():
-        taps = network(image, pool=pool, wrap=wrap)
-    for tap in STYLE_LAYERS:
-        features = rows(taps[tap])
-        weights = position_weights(mask, tap, (taps[tap].shape[2], taps[tap].shape[3]))
-        raw = raw_gram(features, weights, augmented=tap in network.metrics)
-        total = len(features) if weights is None else weights.sum().clamp(min=1e-6)
-        grams[tap] = through(network.metrics.get(tap), raw / total)
-    return grams
 
 
 @dataclass(frozen=True)
@@ -197,8 +141,9 @@ class Objective:
     ) -> None:
         self.network, self.regions, self.weighting = network, tuple(regions), weighting
         self.pool, self.wrap, self.frugal, self.alive = pool, wrap, frugal, alive
-        # the taps that count now: leaving out the deepest saves what lies before it
-        self.style_taps: tuple[str, ...] = STYLE_LAYERS
+        self.style_taps: tuple[str, ...]
+        self.whiteners: list[Grams]  # of each region
+        self.settle()
         height, width = content.shape[2:]
         self.tiles = tiles(width, height, tile, wrap=wrap)
         self.positions = {tap: (height // stride) * (width // stride) for tap, stride in STRIDES.items()}  # M
@@ -211,8 +156,20 @@ class Objective:
                 for t in self.tiles
             ]
 
+    def approach(self, taps: tuple[str, ...]) -> None:
+        """From now on, gradients of the whitened style loss, over `taps` alone: leaving out the deepest saves what lies
+        before it. The losses told stay Gatys', of these taps.
+        """
+        self.style_taps = taps
+        self.whiteners = [{tap: whitener(region.target[tap]) for tap in taps} for region in self.regions]
+
+    def settle(self) -> None:
+        """From now on, the gradient of the published loss."""
+        self.style_taps = STYLE_LAYERS
+        self.whiteners = [{} for _ in self.regions]
+
     def __call__(self, image: Tensor) -> tuple[Losses, Tensor]:
-        """`image` (1, 3, H, W) fp32. The losses there and their gradient, of the image's shape."""
+        """`image` (1, 3, H, W) fp32. The losses there and their gradient (see `approach`), of the image's shape."""
         gradient = torch.zeros_like(image)
         if len(self.tiles) == 1:
             leaf = self._cut(image, self.tiles[0]).detach().requires_grad_()
@@ -254,13 +211,17 @@ class Objective:
     def _style(self, sums: list[Grams]) -> tuple[Tensor, list[Grams]]:
         """The style loss, and for each region and tap dL/d(raw Gram matrix) (N, N)."""
         loss, slopes = torch.zeros((), device=self.network.device), []
-        for region, grams, totals in zip(self.regions, sums, self.region_totals, strict=True):
+        for region, grams, totals, whiteners in zip(
+            self.regions, sums, self.region_totals, self.whiteners, strict=True
+        ):
             slope: Grams = {}
             for tap, weight in zip(self.style_taps, self.weighting.taps, strict=False):
                 metric, n = self.network.metrics.get(tap), self.network.normaliser(tap)
                 error = through(metric, grams[tap] / totals[tap]) - region.target[tap]
                 factor = self.weighting.strength * region.share * weight / n**2
                 loss = loss + factor * error.square().sum()
+                if tap in whiteners:
+                    error = whiteners[tap] @ error @ whiteners[tap]
                 d = 2 * factor / totals[tap] * error
                 slope[tap] = d if metric is None else metric.T @ d @ metric
             slopes.append(slope)

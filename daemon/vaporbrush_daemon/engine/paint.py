@@ -26,8 +26,9 @@ from vaporbrush_protocol.recipe import STYLE_LAYERS, Recipe
 
 from . import compose
 from .features import Network, Weights, load_weights
+from .grams import Grams, style_statistics
 from .layers import Layers, Pictures, regions
-from .losses import Grams, Losses, Objective, Region, Weighting, style_statistics, tap_weights
+from .losses import Losses, Objective, Region, Weighting, tap_weights
 from .optimiser import Adam, Lbfgs, Optimiser
 from .plan import Plan, Scale, Speed, overhead, plan, read_speed, write_speed
 from .scales import Pyramid, refine
@@ -36,9 +37,9 @@ from .targets import Targets
 REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the device only then
 FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the image's range
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
-# The share of a finer scale's steps that leave relu5_1 out: a fifth of the arithmetic for a hundredth of the loss,
-# and the large forms that it sees are there from the coarser scale.
-SHALLOW = 0.6
+# The share of a scale's steps that only approach the minimum: by the whitened loss, and in finer scales without
+# relu5_1, a fifth of the arithmetic for a hundredth of the loss (the coarser scale has the large forms that it sees).
+APPROACH = 0.7
 SLOWER = 0.25  # the part of a slower measurement that is believed
 WINDOW = 10  # steps over which progress is judged
 FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
@@ -304,17 +305,10 @@ class Painter:
     ) -> tuple[Tensor, Losses | None]:
         """Take the steps of one scale."""
         job.stopped = "steps"
-        start, pyramid = image, Pyramid.of(scale.height, scale.width)
-        residual = torch.zeros(pyramid.variables, device=image.device)
-        optimiser: Optimiser = (
-            Lbfgs(pyramid.variables, job.plan.history, image.device, first=FIRST_MOVE, longest=LONGEST_MOVE)
-            if job.recipe.optimizer == "lbfgs"
-            else Adam(pyramid.variables, image.device)
-        )
-        shallow = SHALLOW if job.phase.scale > 1 and job.recipe.layer_weights is None else 0.0
+        pyramid = Pyramid.of(scale.height, scale.width)
         history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
-        deep = round(shallow * scale.steps)  # the first step that sees relu5_1 too
+        settling = round(APPROACH * scale.steps)  # the first step that sees the published loss
         for number in range(scale.steps):
             wanted = job.control.wanted()
             if wanted == "cancel":
@@ -322,8 +316,13 @@ class Painter:
             if wanted == "finish":
                 job.stopped = "finish"
                 break
-            if number in (0, deep):
-                objective.style_taps = STYLE_LAYERS[:-1] if number < deep else STYLE_LAYERS
+            if number in (0, settling):  # another loss, so what the optimiser knows of its curvature is over
+                if number < settling:
+                    objective.approach(self._approached(job))
+                else:
+                    objective.settle()
+                start, residual = image, torch.zeros(pyramid.variables, device=image.device)
+                optimiser = self._optimiser(job, pyramid.variables, image.device)
                 history.clear()
             losses, gradient = objective(image)
             residual += optimiser.step(pyramid.pull(gradient))
@@ -338,14 +337,24 @@ class Painter:
                 self._sound(job, history)
                 self._report(job, losses, image, layers, now)
                 done = job.plan.enough is not None and slow(history, job.plan.enough)
-                if done and deep <= number < scale.steps - 1:
+                if done and settling <= number < scale.steps - 1:
                     job.stopped = "converged"
                     break
         return image, losses
 
+    def _approached(self, job: _Job) -> tuple[str, ...]:
+        """The style taps that the first steps of a scale see."""
+        whole = job.phase.scale == 1 or job.recipe.layer_weights is not None
+        return STYLE_LAYERS if whole else STYLE_LAYERS[:-1]
+
+    def _optimiser(self, job: _Job, size: int, device: torch.device) -> Optimiser:
+        if job.recipe.optimizer == "adam":
+            return Adam(size, device)
+        return Lbfgs(size, job.plan.history, device, first=FIRST_MOVE, longest=LONGEST_MOVE)
+
     def _sound(self, job: _Job, history: list[tuple[int, float]]) -> None:
         """Stop a job whose loss says that it cannot become a painting."""
-        (_, first), (step, total) = history[0], history[-1]
+        (began, first), (step, total) = history[0], history[-1]
         if not math.isfinite(total):
             raise VaporbrushError(
                 "diverged",
@@ -353,10 +362,10 @@ class Painter:
                 f"lower the strength (it is {job.recipe.strength:g}).",
             )
         fresh = job.phase.scale == 1 and job.recipe.start_image is None
-        if fresh and step >= WINDOW and first > 0 and abs(first - total) <= FLAT * first:
+        if fresh and step - began >= WINDOW and first > 0 and abs(first - total) <= FLAT * first:
             raise VaporbrushError(
                 "diverged",
-                f"The loss stayed at {total:.4g} over {step} steps, so nothing can be painted: "
+                f"The loss stayed at {total:.4g} over {step - began} steps, so nothing can be painted: "
                 "start from noise, or use another content or style.",
             )
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from vaporbrush_protocol.recipe import STYLE_LAYERS
 
-from .losses import Grams
+from .grams import Grams
 
 IN_MEMORY = 32  # targets; 2.5 MB each
 ON_DISK = 256  # targets; the ones not used for longest go

@@ -1,0 +1,95 @@
+"""Gram matrices: of an image's taps, through a metric, and what whitens the difference of two.
+
+F (M, N) are a tap's activations, one row per position; G = Fᵀ diag(ω) F is its Gram matrix (N, N).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vaporbrush_protocol.recipe import STYLE_LAYERS, Pool
+
+from .features import STRIDES, Network
+
+CHUNK = 2**24  # numbers of a tap that are held in full precision at once, 64 MiB
+# How much a whitened difference evens out the style's spectrum (1: entirely), and the share of the largest eigenvalue
+# below which it does not: what is smaller is noise to the eye and to the loss. Measured in tests/bench/NOTES.md.
+WHITENING = 0.7
+FLOOR = 1e-2
+
+Grams = dict[str, Tensor]
+
+
+def rows(tap: Tensor) -> Tensor:
+    """(1, C, h, w) channels-last to (h*w, C), without a copy."""
+    return tap.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def summable(features: Tensor) -> Tensor:
+    """In fp32 at least: sums over positions never run in half precision, whose range and digits they exceed."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
+def position_weights(mask: Tensor | None, tap: str, size: tuple[int, int]) -> Tensor | None:
+    """A (H, W) mask at the resolution of a tap with (height, width) `size`: (h*w,), not normalised. None stays None."""
+    if mask is None:
+        return None
+    stride = STRIDES[tap]
+    pooled = functional.avg_pool2d(mask[None, None], stride) if stride > 1 else mask[None, None]
+    return pooled[0, 0, : size[0], : size[1]].flatten()
+
+
+def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
+    """Fᵀ diag(ω) F with ω not normalised, fp32; `augmented` borders it as if F had a column of ones (for a metric)."""
+    gram = sums = count = torch.zeros((), device=features.device)
+    rows_at_once = max(1, CHUNK // features.shape[1])
+    for start in range(0, len(features), rows_at_once):
+        f = summable(features[start : start + rows_at_once])
+        w = None if weights is None else weights[start : start + rows_at_once]
+        weighted = f if w is None else f * w[:, None]
+        gram = gram + f.T @ weighted  # (N, N)
+        if augmented:
+            sums = sums + weighted.sum(0)  # (N,)
+            count = count + (torch.full_like(f[0, 0], len(f)) if w is None else w.sum())
+    if not augmented:
+        return gram
+    return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count[None]])[None]], 0)
+
+
+def through(metric: Tensor | None, gram: Tensor) -> Tensor:
+    """The Gram matrix in the published network's inner product: R A Rᵀ."""
+    return gram if metric is None else metric @ gram @ metric.T
+
+
+def style_statistics(
+    network: Network, image: Tensor, mask: Tensor | None, *, pool: Pool = "max", wrap: bool = False
+) -> Grams:
+    """The five Gram matrices of a style `image` (1, 3, H, W), over the positions that `mask` (H, W) weighs."""
+    grams = {}
+    with torch.no_grad():
+        taps = network(image, pool=pool, wrap=wrap)
+    for tap in STYLE_LAYERS:
+        features = rows(taps[tap])
+        weights = position_weights(mask, tap, (taps[tap].shape[2], taps[tap].shape[3]))
+        raw = raw_gram(features, weights, augmented=tap in network.metrics)
+        total = len(features) if weights is None else weights.sum().clamp(min=1e-6)
+        grams[tap] = through(network.metrics.get(tap), raw / total)
+    return grams
+
+
+def whitener(target: Tensor) -> Tensor:
+    """The symmetric V (N, N) with which V (G − A) V has the small eigenvalues of A (`target`) weigh nearly as much as
+    the large.
+
+    An activation along an eigenvector of A moves the Gram matrix as much as the eigenvalue is large, and a style's
+    eigenvalues span four decades: in ‖G − A‖² the small ones converge slowly, and with them the picture. V is
+    (A/λ₁)^−WHITENING, with a floor, and 1 along the first eigenvector, so that no direction counts less than before.
+    """
+    # on the CPU everywhere: some devices lack eigh, and none is faster at a matrix of this size
+    values, vectors = torch.linalg.eigh(target.cpu().nan_to_num())  # what is not a number, the loss will tell
+    relative = values.clamp(min=0) / values[-1].clamp(min=torch.finfo(values.dtype).tiny)
+    gains = ((relative + FLOOR) / (1 + FLOOR)) ** -WHITENING
+    v: Tensor = (vectors * gains) @ vectors.T
+    return v.to(target.device)

@@ -37,8 +37,9 @@ from .targets import Targets
 REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the device only then
 FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the image's range
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
-# The share of a scale's steps that only approach the minimum: by the whitened loss, and in finer scales without
-# relu5_1, a fifth of the arithmetic for a hundredth of the loss (the coarser scale has the large forms that it sees).
+# The share of the finest scale's steps that only approach the minimum, by the whitened loss; coarser scales do nothing
+# else, being only approaches themselves. Finer scales do it without relu5_1, a fifth of the arithmetic for a hundredth
+# of the loss: the coarser scale has the large forms that it sees.
 APPROACH = 0.7
 SLOWER = 0.25  # the part of a slower measurement that is believed
 WINDOW = 10  # steps over which progress is judged
@@ -308,7 +309,8 @@ class Painter:
         pyramid = Pyramid.of(scale.height, scale.width)
         history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
-        settling = round(APPROACH * scale.steps)  # the first step that sees the published loss
+        finest = job.phase.scale == job.phase.scales
+        settling = round(APPROACH * scale.steps) if finest else scale.steps  # the first step of the published loss
         for number in range(scale.steps):
             wanted = job.control.wanted()
             if wanted == "cancel":

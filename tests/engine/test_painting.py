@@ -185,8 +185,7 @@ def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Pat
     speed = painter.load("vgg19")
     whole = plan(1280, 1280, recipe, speed)
     assert whole.tile is None
-    assert not whole.frugal
-    half = memory_of(whole.scales[-1], speed.precision, None, frugal=False, history=whole.history) // 2
+    half = memory_of(whole.scales[-1], speed.precision, None, history=whole.history) // 2
     code = PEAK.format(
         path=[str(ROOT / "daemon"), str(ROOT / "protocol")],
         weights=str(shared / "weights" / "vgg19_features.pth"),

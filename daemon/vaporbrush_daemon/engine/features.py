@@ -7,14 +7,13 @@ tap: R [s; 1] has (nearly) the inner products of VGG19's own activations, so tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.recipe import CONTENT_LAYER, STYLE_LAYERS, Pool
@@ -39,6 +38,19 @@ GAUGE = {
     "relu5_1": 194.27,
 }
 SAME_GAUGE = 0.02  # relative: rounding to fp16 changes less, another training changes more
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a forward pass leaves for the way back: the taps, what other ReLUs gave (a block's last one after the
+    maximum pooling), and where that found its values (int32; torch's own 64 bits would be a third of all memory).
+    """
+
+    taps: dict[str, Tensor]
+    kept: dict[int, Tensor]
+    places: dict[int, Tensor]
+    pool: Pool
+    wrap: bool
 
 
 @dataclass(frozen=True)
@@ -136,11 +148,12 @@ def _checked(name: str, stored: Mapping[str, Tensor]) -> Weights:
 
 
 class Network:
-    """The convolutions in one precision on one device. Calling it gives the taps of an image.
+    """The convolutions in one precision on one device, forth and back.
 
-    `pool` is the 2×2 pooling; `wrap` pads circularly, so that the picture's opposite edges are neighbours (tileable);
-    `frugal` computes the first two blocks again in the backward pass instead of keeping them (65 % less memory for
-    13 % more arithmetic). Layout is channels-last: tensor cores and the CPU's bf16 kernels both want it.
+    Calling it gives the taps of an image. `trace` gives them with what the way back needs, and `back` goes it: written
+    down instead of left to autograd, it keeps half as much and asks for each tap's gradient only when it gets there.
+    `pool` is the 2×2 pooling; `wrap` pads circularly, so that the picture's opposite edges are neighbours (tileable).
+    Layout is channels-last: tensor cores and the CPU's bf16 kernels both want it.
     """
 
     def __init__(self, weights: Weights, device: torch.device, dtype: torch.dtype) -> None:
@@ -150,59 +163,98 @@ class Network:
         self.std = torch.tensor(IMAGENET_STD, device=device).view(1, 3, 1, 1)
         self.mean = torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)
         self.convs = {
-            index: (
-                weight.to(device, dtype).contiguous(memory_format=torch.channels_last),
-                bias.to(device, dtype),
-            )
-            for index, (weight, bias) in weights.convs.items()
+            index: (self._kernel(weight), bias.to(device, dtype)) for index, (weight, bias) in weights.convs.items()
+        }
+        # the adjoint of a padded 3×3 convolution is one with the turned kernel
+        self.turned = {
+            index: self._kernel(weight.flip(2, 3).transpose(0, 1)) for index, (weight, _) in weights.convs.items()
         }
 
+    def _kernel(self, weight: Tensor) -> Tensor:
+        return weight.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
+
     def __call__(
-        self,
-        image: Tensor,
-        *,
-        pool: Pool = "max",
-        wrap: bool = False,
-        frugal: bool = False,
-        taps: Mapping[str, int] = TAPS,
+        self, image: Tensor, *, pool: Pool = "max", wrap: bool = False, taps: Mapping[str, int] = TAPS
     ) -> dict[str, Tensor]:
         """`image` (1, 3, H, W) fp32 RGB, nominally in [0, 1]. Each tap (1, C, H/stride, W/stride), after its ReLU."""
-        names = {index: tap for tap, index in taps.items()}
-        last = max(names)
+        return self._forth(image, taps, Trace({}, {}, {}, pool, wrap), going_back=False)
+
+    def trace(self, image: Tensor, taps: Sequence[str], *, pool: Pool = "max", wrap: bool = False) -> Trace:
+        """The same, with what `back` needs; `taps` are names out of TAPS."""
+        trace = Trace({}, {}, {}, pool, wrap)
+        self._forth(image, {tap: TAPS[tap] for tap in taps}, trace, going_back=True)
+        return trace
+
+    def _forth(self, image: Tensor, taps: Mapping[str, int], trace: Trace, *, going_back: bool) -> dict[str, Tensor]:
+        names, last = {index: tap for tap, index in taps.items()}, max(taps.values())
         x = ((image - self.mean) / self.std).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = {}
-
-        def run(x: Tensor, number: int) -> tuple[Tensor, ...]:
-            """One block: its taps, and last what goes on to the next block."""
-            if number:
-                x = functional.max_pool2d(x, 2) if pool == "max" else functional.avg_pool2d(x, 2)
-            kept = []
-            for index in BLOCKS[number]:
-                if index > last:
-                    break
-                weight, bias = self.convs[index]
-                if wrap:
-                    x = functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), weight, bias)
-                else:
-                    x = functional.conv2d(x, weight, bias, padding=1)
-                x = functional.relu_(x)
+        for block in BLOCKS:
+            for index in block:
+                x = functional.relu_(self._convolve(x, *self.convs[index], wrap=trace.wrap))
                 if index in names:
-                    kept.append(x)
-            return (*kept, x)
-
-        for number, block in enumerate(BLOCKS):
-            if block[0] > last:
-                break
-            if frugal and number < 2 and torch.is_grad_enabled():
-                *kept, x = checkpoint(run, x, number, use_reentrant=False)
+                    trace.taps[names[index]] = x
+                elif going_back and index != block[-1]:
+                    trace.kept[index] = x
+                if index == last:
+                    return trace.taps
+            if trace.pool == "avg":
+                if going_back:
+                    trace.kept[block[-1]] = x
+                x = functional.avg_pool2d(x, 2)
+            elif going_back:
+                x, places = functional.max_pool2d(x, 2, return_indices=True)
+                trace.kept[block[-1]], trace.places[block[-1]] = x, places.int()
             else:
-                *kept, x = run(x, number)
-            found |= zip((names[index] for index in block if index in names), kept, strict=True)
-        return found
+                x = functional.max_pool2d(x, 2)
+        raise AssertionError("A tap lies beyond the last block.")
+
+    def back(self, trace: Trace, pull: Callable[[str, Tensor], Tensor], size: tuple[int, int]) -> Tensor:
+        """The gradient (1, 3, H, W) fp32 of an image of `size` (H, W), where `pull(tap, activations)` is that of a tap,
+        in its shape. Uses the trace up.
+        """
+        names = {TAPS[tap]: tap for tap in trace.taps}
+        x: Tensor | None = None
+        for number in reversed(range(len(BLOCKS))):
+            for index in reversed([index for index in BLOCKS[number] if index <= max(names)]):
+                if index in names:
+                    tap = trace.taps.pop(names[index])
+                    pulled = pull(names[index], tap)
+                    x = gated(pulled if x is None else pulled.add_(x), tap)
+                    del tap, pulled
+                elif x is not None and index == BLOCKS[number][-1]:
+                    x = self._unpool(x, index, trace, (size[0] >> number, size[1] >> number))
+                elif x is not None:
+                    x = gated(x, trace.kept.pop(index))
+                assert x is not None
+                x = self._convolve(x, self.turned[index], None, wrap=trace.wrap)
+        assert x is not None
+        gradient: Tensor = x.to(torch.promote_types(x.dtype, torch.float32)) / self.std
+        return gradient
+
+    @staticmethod
+    def _unpool(x: Tensor, index: int, trace: Trace, size: tuple[int, int]) -> Tensor:
+        """Back through a block's pooling and last ReLU, to the activations' `size` (height, width)."""
+        kept = trace.kept.pop(index)
+        if trace.pool == "max":
+            return functional.max_unpool2d(gated(x, kept), trace.places.pop(index).long(), (2, 2), output_size=size)
+        spread: Tensor = torch.ops.aten.avg_pool2d_backward(x, kept, [2, 2], [2, 2], [0, 0], False, True, None)
+        return gated(spread, kept)
+
+    @staticmethod
+    def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, wrap: bool) -> Tensor:
+        if wrap:
+            return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), weight, bias)
+        return functional.conv2d(x, weight, bias, padding=1)
 
     def normaliser(self, tap: str) -> int:
         """N of the published formulas: the tap's channels in VGG19, also where a narrower network stands in for it."""
         return PUBLISHED_WIDTHS[tap] if self.metrics else self.weights.widths[tap]
+
+
+def gated(gradient: Tensor, activation: Tensor) -> Tensor:
+    """A gradient through a ReLU that gave `activation`."""
+    passed: Tensor = torch.ops.aten.threshold_backward(gradient, activation, 0)
+    return passed
 
 
 def tap_size(tap: str, width: int, height: int) -> tuple[int, int]:

@@ -22,15 +22,16 @@ gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from vaporbrush_protocol.recipe import CONTENT_LAYER, STYLE_LAYERS, Pool
 
-from .features import PUBLISHED_WIDTHS, STRIDES, TAPS, Network
+from .features import PUBLISHED_WIDTHS, STRIDES, TAPS, Network, Trace
 from .grams import Grams, position_weights, raw_gram, rows, summable, through, whitener
 
 # The penalty on values outside [0, 1], in units of the total loss per mean squared excursion. Without it the loss of
@@ -90,6 +91,12 @@ class Tile:
     outer: tuple[int, int, int, int]  # top, bottom, left, right
     inner: tuple[int, int, int, int]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what goes through the network."""
+        top, bottom, left, right = self.outer
+        return bottom - top, right - left
+
 
 def tiles(width: int, height: int, side: int | None, *, wrap: bool = False) -> list[Tile]:
     """Cover an image by tiles whose inner parts are at most `side` (a multiple of 16) pixels; None: one tile."""
@@ -136,11 +143,10 @@ class Objective:
         pool: Pool = "max",
         wrap: bool = False,
         tile: int | None = None,
-        frugal: bool = False,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.network, self.regions, self.weighting = network, tuple(regions), weighting
-        self.pool, self.wrap, self.frugal, self.alive = pool, wrap, frugal, alive
+        self.pool, self.wrap, self.alive = pool, wrap, alive
         self.style_taps: tuple[str, ...]
         self.whiteners: list[Grams]  # of each region
         self.settle()
@@ -152,7 +158,9 @@ class Objective:
         ]
         with torch.no_grad():
             self.content = [  # wherever the image lives
-                self._taps(self._cut(content, t), t, (CONTENT_LAYER,))[CONTENT_LAYER].to(content.device)
+                self._inner(self._taps(content, t, (CONTENT_LAYER,))[CONTENT_LAYER], CONTENT_LAYER, t).to(
+                    content.device
+                )
                 for t in self.tiles
             ]
 
@@ -171,37 +179,29 @@ class Objective:
     def __call__(self, image: Tensor) -> tuple[Losses, Tensor]:
         """`image` (1, 3, H, W) fp32. The losses there and their gradient (see `approach`), of the image's shape."""
         gradient = torch.zeros_like(image)
-        if len(self.tiles) == 1:
-            leaf = self._cut(image, self.tiles[0]).detach().requires_grad_()
-            taps = self._taps(leaf, self.tiles[0])
-            style, slopes = self._style(self._sums([taps]))
-            content, pulls = self._pulls(taps, 0, slopes)
-            gradient = torch.autograd.grad(list(taps.values()), leaf, pulls)[0].to(image.device)
+        traces: Iterable[Trace] = (self._trace(image, t) for t in self.tiles)
+        if len(self.tiles) == 1:  # one pass is enough: what the statistics are taken from goes back too
+            traces = list(traces)
+            style, slopes = self._style(self._sums(trace.taps for trace in traces))
         else:
-            with torch.no_grad():
-                style, slopes = self._style(
-                    self._sums(self._taps(self._cut(image, t), t, self.style_taps) for t in self.tiles)
-                )
-            content = torch.zeros((), device=self.network.device)
-            for number, t in enumerate(self.tiles):
-                leaf = self._cut(image, t).detach().requires_grad_()
-                taps = self._taps(leaf, t)
-                part, pulls = self._pulls(taps, number, slopes)
-                content = content + part
-                self._paste(gradient, torch.autograd.grad(list(taps.values()), leaf, pulls)[0], t)
+            style, slopes = self._style(self._sums(self._taps(image, t, self.style_taps) for t in self.tiles))
+        content = torch.zeros((), device=self.network.device)
+        for number, (t, trace) in enumerate(zip(self.tiles, traces, strict=True)):
+            content = content + self._content(trace.taps[CONTENT_LAYER], number)
+            self._paste(gradient, self.network.back(trace, partial(self._pull, number, slopes), t.size), t)
         variation, range_ = self._smoothness(image, gradient), self._excess(image, gradient)
         return Losses(content, style, variation.to(content.device), range_.to(content.device)), gradient
 
     # -- style ---------------------------------------------------------------------------------------------------------
 
-    def _sums(self, passes: object) -> list[Grams]:
+    def _sums(self, passes: Iterable[Mapping[str, Tensor]]) -> list[Grams]:
         """The Gram matrices of each region, summed over the tiles (ω not normalised)."""
         sums: list[Grams] = [{} for _ in self.regions]
-        for t, taps in zip(self.tiles, passes, strict=True):  # type: ignore[call-overload]
+        for t, taps in zip(self.tiles, passes, strict=True):
             for region, grams in zip(self.regions, sums, strict=True):
                 for tap in self.style_taps:
                     raw = raw_gram(
-                        rows(taps[tap]).detach(),
+                        rows(self._inner(taps[tap], tap, t)),
                         self._weights(region.mask, tap, t),
                         augmented=tap in self.network.metrics,
                     )
@@ -229,31 +229,44 @@ class Objective:
 
     # -- content, and everything pulled back to the taps ---------------------------------------------------------------
 
-    def _pulls(self, taps: Mapping[str, Tensor], number: int, slopes: list[Grams]) -> tuple[Tensor, list[Tensor]]:
-        """The content loss of one tile, and dL/d(tap) for each of `taps`, in their layout and precision."""
-        content, pulls = torch.zeros((), device=self.network.device), []
-        for tap, value in taps.items():
-            own = rows(value).detach()
-            if tap == CONTENT_LAYER:
-                features = summable(own)
-                difference = features - rows(self.content[number]).to(features.device)
-                metric = self.network.metrics.get(tap)
-                scale = 1.0 / (self.network.normaliser(tap) * self.positions[tap])
-                mapped = difference if metric is None else difference @ (metric[:, :-1].T @ metric[:, :-1])
-                content = scale * (difference * mapped).sum()
-                pull = 2 * scale * mapped
-            else:
-                # in the network's own precision: what it hands on to the convolutions has no more digits
-                pull = torch.zeros_like(own)
-                for region, slope in zip(self.regions, slopes, strict=True):
-                    d, n = (2 * slope[tap]).to(own.dtype), own.shape[1]
-                    part = own @ d[:n, :n]
-                    if len(d) > n:  # the column of ones that a metric adds
-                        part = part + d[n, :n]
-                    weights = self._weights(region.mask, tap, self.tiles[number])
-                    pull += part if weights is None else part * weights[:, None].to(own.dtype)
-            pulls.append(pull.to(value.dtype).view(1, *value.shape[2:], -1).permute(0, 3, 1, 2))
-        return content, pulls
+    def _content(self, value: Tensor, number: int) -> Tensor:
+        """The content loss of one tile."""
+        difference, mapped, scale = self._difference(value, number)
+        return scale * (difference * mapped).sum()
+
+    def _difference(self, value: Tensor, number: int) -> tuple[Tensor, Tensor, float]:
+        """F − P of one tile's inner part (M, N), the same through the metric, and 1 / (N M) of the whole image."""
+        features = summable(rows(self._inner(value, CONTENT_LAYER, self.tiles[number])))
+        difference = features - rows(self.content[number]).to(features.device)
+        metric = self.network.metrics.get(CONTENT_LAYER)
+        mapped = difference if metric is None else difference @ (metric[:, :-1].T @ metric[:, :-1])
+        return difference, mapped, 1.0 / (self.network.normaliser(CONTENT_LAYER) * self.positions[CONTENT_LAYER])
+
+    def _pull(self, number: int, slopes: list[Grams], tap: str, value: Tensor) -> Tensor:
+        """dL/d(tap) of one tile, in the shape, layout and precision of its activations `value`."""
+        t = self.tiles[number]
+        inner = self._inner(value, tap, t)
+        own = rows(inner)
+        if tap == CONTENT_LAYER:
+            _, mapped, scale = self._difference(value, number)
+            pull = (2 * scale * mapped).to(value.dtype)
+        else:
+            # in the network's own precision: what it hands on to the convolutions has no more digits
+            parts = []
+            for region, slope in zip(self.regions, slopes, strict=True):
+                d, n = (2 * slope[tap]).to(own.dtype), own.shape[1]
+                part = own @ d[:n, :n]
+                if len(d) > n:  # the column of ones that a metric adds
+                    part += d[n, :n]
+                weights = self._weights(region.mask, tap, t)
+                parts.append(part if weights is None else part.mul_(weights[:, None]))
+            pull = sum(parts[1:], parts[0])
+        shaped = pull.view(1, *inner.shape[2:], -1).permute(0, 3, 1, 2)
+        if t.outer == t.inner:
+            return shaped
+        whole = torch.zeros_like(value)
+        self._inner(whole, tap, t).copy_(shaped)
+        return whole
 
     # -- terms of the image itself -------------------------------------------------------------------------------------
 
@@ -302,21 +315,25 @@ class Objective:
         flat = (r[:, None] * gradient.shape[3] + c).flatten()  # positions; with wrapping a tile may meet itself
         gradient[0].flatten(1).index_add_(1, flat, part[0].flatten(1).to(gradient.device))
 
-    def _taps(self, image: Tensor, t: Tile, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
-        """The taps of a tile, cut to its inner part."""
+    def _taps(self, image: Tensor, t: Tile, wanted: Sequence[str]) -> dict[str, Tensor]:
+        """The taps of a tile and its margins."""
         self.alive()
-        wanted = wanted or (*self.style_taps, CONTENT_LAYER)
-        found = self.network(
-            image, pool=self.pool, wrap=self.wrap, frugal=self.frugal, taps={tap: TAPS[tap] for tap in wanted}
-        )
+        taps = {tap: TAPS[tap] for tap in wanted}
+        return self.network(self._cut(image, t), pool=self.pool, wrap=self.wrap, taps=taps)
+
+    def _trace(self, image: Tensor, t: Tile) -> Trace:
+        """The same, of all taps that count now, ready to go back."""
+        self.alive()
+        taps = (*self.style_taps, CONTENT_LAYER)
+        return self.network.trace(self._cut(image, t), taps, pool=self.pool, wrap=self.wrap)
+
+    def _inner(self, value: Tensor, tap: str, t: Tile) -> Tensor:
+        """A tile's activations without its margins: a view."""
         if t.outer == t.inner:
-            return found
-        inner = {}
-        for tap, value in found.items():
-            top, bottom, left, right = self._span(t, tap)
-            y, x = t.outer[0] // STRIDES[tap], t.outer[2] // STRIDES[tap]
-            inner[tap] = value[:, :, top - y : bottom - y, left - x : right - x]
-        return inner
+            return value
+        top, bottom, left, right = self._span(t, tap)
+        y, x = t.outer[0] // STRIDES[tap], t.outer[2] // STRIDES[tap]
+        return value[:, :, top - y : bottom - y, left - x : right - x]
 
     @staticmethod
     def _span(t: Tile, tap: str) -> tuple[int, int, int, int]:

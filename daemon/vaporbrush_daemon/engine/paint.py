@@ -277,7 +277,6 @@ class Painter:
             pool=recipe.pool,
             wrap=recipe.tileable,
             tile=job.plan.tile,
-            frugal=job.plan.frugal,
             alive=lambda: self._check(job),
         )
 

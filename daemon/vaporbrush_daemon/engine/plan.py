@@ -81,7 +81,6 @@ class Plan:
     precision: Precision
     history: int
     tile: int | None  # side of the tiles' inner part; None: untiled
-    frugal: bool  # the first two blocks are computed twice instead of kept
     host: bool  # the image and the optimiser live in the computer's memory, only tiles on the device
     seconds: float
     memory_bytes: int
@@ -106,22 +105,20 @@ class Plan:
     def text(self) -> str:
         """For people and for the record, like "untiled, bf16, history 10"."""
         where = "untiled" if self.tile is None else f"tiles of {self.tile}"
-        how = (", recomputed" if self.frugal else "") + (", in host memory" if self.host else "")
+        how = ", in host memory" if self.host else ""
         return f"{where}{how}, {self.precision}, history {self.history}"
 
 
-# From the fastest way to the one that needs least memory: (tile, frugal, history, host). Recomputing saves nothing
-# with the CPU's kernels (measured), so there it is left out.
-WAYS: tuple[tuple[int | None, bool, int, bool], ...] = (
-    (None, False, 10, False),
-    (None, True, 10, False),
-    (1024, False, 10, False),
-    (512, False, 5, False),
-    (256, False, 3, False),
-    (1024, False, 5, True),
-    (256, False, 3, True),
+# From the fastest way to the one that needs least memory: (tile, history, host).
+WAYS: tuple[tuple[int | None, int, bool], ...] = (
+    (None, 10, False),
+    (1024, 10, False),
+    (512, 5, False),
+    (256, 3, False),
+    (1024, 5, True),
+    (256, 3, True),
 )
-SECOND_TRY = 3  # the way at which a job starts that ran out of memory
+SECOND_TRY = 2  # the way at which a job starts that ran out of memory
 HALO = 2 * 80  # what a tile's side grows by, see losses.MARGIN
 BASE_BYTES = 750_000_000  # torch, both precisions of the weights, workspaces
 
@@ -219,13 +216,13 @@ def _scaled(width: int, height: int, side: int, recipe: Recipe) -> tuple[int, in
 def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | None, plan_step: int) -> Plan:
     """The fastest way that fits the memory."""
     least = 0
-    for tile, frugal, history, host in WAYS[SECOND_TRY if plan_step else 0 :]:
-        if (host or frugal) and speed.device == "cpu":
+    for tile, history, host in WAYS[SECOND_TRY if plan_step else 0 :]:
+        if host and speed.device == "cpu":
             continue
-        bytes_ = memory_of(scales[-1], speed.precision, tile, frugal=frugal, history=history, host=host)
+        bytes_ = memory_of(scales[-1], speed.precision, tile, history=history, host=host)
         least = bytes_
         if memory is None or bytes_ <= memory:
-            factor = overhead(scales[-1], tile) * (1.15 if frugal else 1.0)
+            factor = overhead(scales[-1], tile)
             seconds = sum(
                 s.cost * speed.per_megapixel * (factor if s is scales[-1] else 1.0) + s.steps * speed.per_step
                 for s in scales
@@ -233,7 +230,7 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
             # a forward pass per style and one for the content are a third of a step each
             seconds += sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
             enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
-            return Plan(scales, speed.precision, history, tile, frugal, host, seconds, bytes_, enough)
+            return Plan(scales, speed.precision, history, tile, host, seconds, bytes_, enough)
     raise VaporbrushError(
         "out_of_memory",
         f"Painting {scales[-1].width}×{scales[-1].height} pixels needs {least / 1e9:.1f} GB even in small tiles, but "
@@ -241,17 +238,13 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
     )
 
 
-def memory_of(
-    scale: Scale, precision: Precision, tile: int | None, *, frugal: bool, history: int, host: bool = False
-) -> int:
+def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
     """Bytes at the finest scale: `290 + 30` channels per pixel are kept between forward and backward, pooling keeps
     indices of 8 bytes, the Gram matrices work on fp32 copies; the history is 2·3·4 bytes per pixel and pair, times
     4/3 for the pyramid.
     """
     width = 2 if precision == "bf16" else 4
     activations = 320 * width + 240
-    if frugal:
-        activations = int(activations * 0.4)
     transient = 250 * width  # what is handed back to the taps, and the gradients of two layers of the first block
     pixels = scale.width * scale.height
     held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)

@@ -1,8 +1,8 @@
 """What size costs: peak memory and seconds of whole paintings, each in a process of its own.
 
-    python -m tests.bench.memory [--sizes 256,512,1024,2048] [--steps 12] [--weights FILE] [--memory GB]
+    python -m tests.bench.memory [--sizes 256,512,1024,2048] [--steps 16] [--weights FILE] [--memory GB]
 
-Paints noise in the manner of noise, with `--steps` at the finest scale (12 fill the optimiser's history of 10). Prints
+Paints noise in the manner of noise, with `--steps` at the finest scale (16 fill a history of 10). Prints
 for each size the plan, the peak of the process, what it grew by per pixel since the smallest size, and the seconds of a
 step per megapixel at the finest scale. `--memory` bounds what may be used, which makes the planner choose tiles.
 """
@@ -82,7 +82,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="256,512,1024,2048")
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--weights", type=Path, default=weights.configured()[0].path)
     parser.add_argument("--memory", type=float, help="GB that may be used")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)

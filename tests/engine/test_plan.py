@@ -89,7 +89,7 @@ def test_less_memory_means_tiles_and_far_too_little_is_told() -> None:
     tight = predict(recipe(size=2048), SPEED, whole.memory_bytes // 2)
     assert tight.memory_bytes <= whole.memory_bytes // 2
     assert tight.seconds > whole.seconds
-    assert "tiles of" in tight.text or "recomputed" in tight.text
+    assert "tiles of" in tight.text
     with pytest.raises(VaporbrushError, match=r"GB even in small tiles.*choose a smaller size") as told:
         predict(recipe(size=2048), SPEED, 10_000_000)
     assert told.value.code == "out_of_memory"
@@ -108,7 +108,7 @@ def test_the_second_try_needs_less_memory() -> None:
 def test_huge_layers_fit_small_machines() -> None:
     card = replace(SPEED, device="cuda:0")
     assert predict(recipe(8192, 8192, size="full", quality="draft"), card, 8 * 10**9).memory_bytes < 8e9
-    assert predict(recipe(4096, 4096, size="full", quality="draft"), SPEED, 8 * 10**9).memory_bytes < 8e9
+    assert predict(recipe(4096, 4096, size="full", quality="draft"), SPEED, 6 * 10**9).memory_bytes < 6e9
 
 
 def test_speed_is_remembered_and_a_damaged_file_is_a_guess(tmp_path: Path) -> None:

@@ -236,8 +236,10 @@ class Network:
         """Back through a block's pooling and last ReLU, to the activations' `size` (height, width)."""
         kept = trace.kept.pop(index)
         if trace.pool == "max":
-            return functional.max_unpool2d(gated(x, kept), trace.places.pop(index).long(), (2, 2), output_size=size)
-        spread: Tensor = torch.ops.aten.avg_pool2d_backward(x, kept, [2, 2], [2, 2], [0, 0], False, True, None)
+            places = trace.places.pop(index).long()
+            spread = functional.max_unpool2d(gated(x, kept), places, (2, 2), output_size=size)
+            return spread.contiguous(memory_format=torch.channels_last)  # CUDA's comes in the other layout
+        spread = torch.ops.aten.avg_pool2d_backward(x, kept, [2, 2], [2, 2], [0, 0], False, True, None)
         return gated(spread, kept)
 
     @staticmethod

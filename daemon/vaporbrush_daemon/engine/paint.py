@@ -150,8 +150,7 @@ class Painter:
             per_megapixel = max(1e-6, (times[0] - times[1]) / area)
             found[precision] = (per_megapixel, max(1e-5, times[1] - per_megapixel * (PROBE // 4) ** 2 / 1e6))
         best: Literal["bf16", "fp32"] = "bf16" if found["bf16"][0] < found["fp32"][0] else "fp32"
-        if best == "fp32":
-            self._networks.pop((model, "bf16"))
+        self._networks.pop((model, "fp32" if best == "bf16" else "bf16"))
         return Speed(best, found[best][0], found[best][1] + 0.003, measured=True, device=str(self.device))
 
     # -- painting ------------------------------------------------------------------------------------------------------

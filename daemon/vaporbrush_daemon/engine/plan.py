@@ -36,7 +36,7 @@ class Schedule:
 SCHEDULES: dict[str, Schedule] = {
     "draft": Schedule(20.0, (15, 30, 50, 60), 0.02),
     "standard": Schedule(120.0, (40, 60, 80, 80), 0.01),
-    "fine": Schedule(600.0, (120, 120, 120, 100), 0.003),
+    "fine": Schedule(600.0, (120, 80, 80, 80), 0.003),
 }
 COARSEST = 96  # pixels, longest side: below, the largest strokes of a style no longer fit
 SHORTEST = 32  # pixels, shorter side of every scale but the finest: two positions of relu5_1
@@ -120,7 +120,7 @@ WAYS: tuple[tuple[int | None, int, bool], ...] = (
 )
 SECOND_TRY = 2  # the way at which a job starts that ran out of memory
 HALO = 2 * 80  # what a tile's side grows by, see losses.MARGIN
-BASE_BYTES = 750_000_000  # torch, both precisions of the weights, workspaces
+BASE_BYTES = 850_000_000  # torch, both precisions of the weights, workspaces
 
 
 def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:
@@ -239,19 +239,17 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
 
 
 def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
-    """Bytes at the finest scale: `290 + 30` channels per pixel are kept between forward and backward, pooling keeps
-    indices of 8 bytes, the Gram matrices work on fp32 copies; the history is 2·3·4 bytes per pixel and pair, times
-    4/3 for the pyramid.
+    """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 390 numbers for
+    each pixel in the network at once; and for each pixel of the image the optimiser's pairs of 2·3·4 bytes, times 4/3
+    for the pyramid, a dozen images, and the content's relu4_2.
     """
     width = 2 if precision == "bf16" else 4
-    activations = 320 * width + 240
-    transient = 250 * width  # what is handed back to the taps, and the gradients of two layers of the first block
     pixels = scale.width * scale.height
     held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
-    always = 32 * history + 300 + 512 * width // 64  # history; images, gradients, pyramid; the content's relu4_2
+    always = 32 * history + 170 + 512 * width // 64
     if host:
         always = 0
-    return int(BASE_BYTES + held * (activations + transient) + pixels * always)
+    return int(BASE_BYTES + held * 390 * width + pixels * always)
 
 
 def overhead(scale: Scale, tile: int | None) -> float:

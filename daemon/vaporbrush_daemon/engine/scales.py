@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -80,11 +81,13 @@ class Pyramid:
         total = levels[-1]
         for level in reversed(levels[:-1]):
             enlarged = functional.interpolate(total, level.shape[2:], mode="bilinear", align_corners=False)
-            total = level + LEVEL_GAIN * enlarged
+            total = torch.add(level, enlarged, alpha=LEVEL_GAIN)
         return total
 
     def pull(self, gradient: Tensor) -> Tensor:
         """The gradient of the variables (n,), from that of the image: the adjoint of `image`."""
-        flat = torch.zeros(self.variables, device=gradient.device, requires_grad=True)
-        (pulled,) = torch.autograd.grad(self.image(flat), flat, gradient)
-        return pulled
+        parts = [gradient]
+        for finer, size in pairwise(self.sizes):
+            shrunk = torch.ops.aten.upsample_bilinear2d_backward(parts[-1], finer, (1, 3, *size), False, None, None)
+            parts.append(shrunk.mul_(LEVEL_GAIN))
+        return torch.cat([part.flatten() for part in parts])

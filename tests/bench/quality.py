@@ -191,9 +191,8 @@ def compare(
         print(f"  {quality} at its end, {seconds(points[-1]):.1f} s: {verdict.text}", flush=True)
     rows = []
     for penalised in (False, True):
-        found = reference.pictures(*files, weights, o.size, o.iterations, o.out, strength, penalised=penalised)
-        for n, file in found.items():
-            verdict = evaluate.evaluate(file, *files, weights, strength=strength)
+        found = reference.verdicts(*files, weights, o.size, o.iterations, o.out, strength, penalised=penalised)
+        for n, verdict in found.items():
             hit = reached(verdict.total)
             spent = (None, None) if hit is None else (seconds(hit), hit.full)
             kind = "penalised" if penalised else "published"

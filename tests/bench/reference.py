@@ -11,9 +11,11 @@ step, 1/‖g‖₁, is so small that its curvature test fails for ever. `penalis
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from torch import Tensor
 from vaporbrush_daemon.engine.losses import RANGE
 
 KEPT = (50, 100, 200, 500)  # iterations after which the picture is kept
+KNOWN = Path(__file__).with_name("references.json")  # verdicts of references run before: each takes up to an hour
 
 
 def gram(features: Tensor) -> Tensor:
@@ -98,7 +101,7 @@ def save(image: Tensor, file: Path) -> None:
     Image.fromarray(np.ascontiguousarray(pixels)).save(file)
 
 
-def pictures(
+def verdicts(
     content: Path,
     style: Path,
     weights: Path,
@@ -108,16 +111,27 @@ def pictures(
     strength: float,
     *,
     penalised: bool,
-) -> dict[int, Path]:
-    """The reference's saved pictures by iteration; computed unless this torch has made them before."""
+) -> dict[int, evaluate.Verdict]:
+    """What the reference's saved pictures are worth, by iteration; computed unless this torch has made them before.
+
+    The pictures go into `folder`, what they are worth into KNOWN.
+    """
     kind = "penalised" if penalised else "published"
     stem = f"{content.stem}-{style.stem}-{size}-{strength:g}-{kind}-torch{torch.__version__.split('+')[0]}"
-    wanted = {n: folder / f"{stem}-{n}.png" for n in KEPT if n <= iterations}
-    if all(file.is_file() for file in wanted.values()):
-        return wanted
-    loss, start = problem(content, style, weights, size, strength, penalised=penalised)
-    run(loss, start, iterations, lambda n, image: save(image, wanted[n]) if n in wanted else None)
-    return wanted
+    wanted = [n for n in KEPT if n <= iterations]
+    known = json.loads(KNOWN.read_text()) if KNOWN.is_file() else {}
+    found = {int(n): evaluate.Verdict(**verdict) for n, verdict in known.get(stem, {}).items()}
+    if set(wanted) <= set(found):
+        return {n: found[n] for n in wanted}
+    files = {n: folder / f"{stem}-{n}.png" for n in wanted}
+    if not all(file.is_file() for file in files.values()):
+        loss, start = problem(content, style, weights, size, strength, penalised=penalised)
+        run(loss, start, iterations, lambda n, image: save(image, files[n]) if n in files else None)
+    found |= {n: evaluate.evaluate(file, content, style, weights, strength=strength) for n, file in files.items()}
+    known = json.loads(KNOWN.read_text()) if KNOWN.is_file() else {}  # again: another pair may have ended meanwhile
+    known[stem] = {str(n): asdict(verdict) for n, verdict in sorted(found.items())}
+    KNOWN.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    return {n: found[n] for n in wanted}
 
 
 def problem(
@@ -146,9 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--penalised", action="store_true")
     o = parser.parse_args(arguments)
-    found = pictures(*o.files, o.weights, o.size, o.iterations, o.out, o.strength, penalised=o.penalised)
-    for n, file in found.items():
-        print(n, evaluate.evaluate(file, *o.files, o.weights, strength=o.strength).text, flush=True)
+    found = verdicts(*o.files, o.weights, o.size, o.iterations, o.out, o.strength, penalised=o.penalised)
+    for n, verdict in found.items():
+        print(n, verdict.text, flush=True)
 
 
 if __name__ == "__main__":

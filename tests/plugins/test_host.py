@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.daemon import ROOT, Daemon, negative, picture, serving, until
@@ -44,6 +44,7 @@ def test_every_default_is_acceptable_and_explained() -> None:
         assert control.tip.endswith("."), control.name
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no defect of the code
 @given(
     st.dictionaries(
         st.sampled_from([*controls.BY_NAME, "nonsense"]),
@@ -314,6 +315,27 @@ def test_a_defect_ends_in_a_report_and_not_in_silence(daemon: Daemon) -> None:
     state = paints(daemon, broken).ends()
     assert state.stage == "failed"
     assert "99×99" in state.line
+
+
+def test_a_later_frame_starts_from_the_earlier_one_which_is_then_forgotten(daemon: Daemon) -> None:
+    first = paints(daemon, order(), keep_canvas=True).ends()
+    assert first.job is not None
+    canvas = first.job.canvas
+    assert canvas is not None
+    with daemon.client() as client:
+        assert len(client.download(canvas)) == canvas.size_bytes
+    second = paints(daemon, order(tint=50, start=canvas), keep_canvas=True, earlier=first.job.job).ends()
+    assert second.result["recipe"]["start_image"]["blob"] == canvas.blob
+    with daemon.client() as client, pytest.raises(RemoteError) as gone:
+        client.download(canvas)
+    assert gone.value.code == "unknown_blob"
+
+
+def test_a_frame_whose_earlier_one_is_lost_begins_as_the_first_did(daemon: Daemon) -> None:
+    lost = Image("1" * 64, 8, 6, "RGB", "f32")
+    state = paints(daemon, order(start=lost)).ends()
+    assert state.stage == "done", state.line
+    assert state.result["recipe"].get("start_image") is None
 
 
 def test_a_daemon_that_dies_fails_the_painting(daemon: Daemon) -> None:

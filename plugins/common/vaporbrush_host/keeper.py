@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import join
 from typing import Any, Literal
@@ -89,6 +89,7 @@ class Estimated:
     error: VaporbrushError | None
 
 
+COPY_DETAILS = Action("copy_details", _("Copy details"), _("Copies the error for a report."))
 LOOKING = Condition("looking", _("Looking for Vaporbrush…"))
 STARTING = Condition("starting", _("Starting Vaporbrush…"))
 
@@ -105,11 +106,11 @@ def installed_start(folder: Path) -> tuple[str, ...]:
 
 def condition_of_error(error: VaporbrushError, start: Sequence[str], *, flatpak: bool, known: bool) -> Condition:
     """The condition that a failed attempt to reach the daemon means. `known`: it has run here before."""
-    copy = Action("copy_details", _("Copy details"), _("Copies the error for a report."))
     if error.code == "unsupported_version":
-        return Condition("wrong_version", _("Different versions"), f"{error.message} {next_step(error.code)}", (copy,))
+        sentence = f"{error.message} {next_step(error.code)}"
+        return Condition("wrong_version", _("Different versions"), sentence, (COPY_DETAILS,))
     if error.code != "no_daemon":
-        return Condition("refused", _("Vaporbrush does not answer"), error.message, (copy,))
+        return Condition("refused", _("Vaporbrush does not answer"), error.message, (COPY_DETAILS,))
     if flatpak or not (start or known):
         command = join(start) if start else START_COMMAND
         reason = (
@@ -119,7 +120,7 @@ def condition_of_error(error: VaporbrushError, start: Sequence[str], *, flatpak:
         )
         kind: Kind = "stopped" if flatpak else "absent"
         copy = Action("copy_command", _("Copy command"), command)
-        return Condition(kind, _("Vaporbrush is not running"), f"{reason} {command}", (copy,), command)
+        return Condition(kind, _("Vaporbrush is not running"), f"{reason}\n{command}", (copy,), command)
     return Condition(
         "stopped",
         _("Vaporbrush is not running"),
@@ -256,9 +257,9 @@ class Keeper(threading.Thread):
         start = self._start_command or (connection.start if connection else ())
         found = condition_of_error(error, start, flatpak=in_flatpak(), known=known)
         if started and found.kind == "stopped" and not found.command:
-            copy = Action("copy_details", _("Copy details"), error.message)
-            return Condition("stopped", _("Vaporbrush did not start"), error.message, (*found.actions, copy))
-        return found
+            actions = (*found.actions, COPY_DETAILS)
+            found = Condition("stopped", _("Vaporbrush did not start"), error.message, actions)
+        return replace(found, log=connection.log if connection else "")
 
     def _reached(self) -> Client:
         if self._client is None:

@@ -6,15 +6,17 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.codec import Buffer
-from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.job import Job, Preview
 from vaporbrush_protocol.limits import PREVIEW_SIDE
 from vaporbrush_protocol.messages import OnLeaseEnd
+from vaporbrush_protocol.recipe import Recipe
 
 from .order import Order
 from .words import _, byte_count, job_line, time_left
@@ -146,7 +148,11 @@ class Run(threading.Thread):
 
 
 class PaintRun(Run):
-    """Sends an order's pixels, has them painted and brings the painting back. It queues behind `after`."""
+    """Sends an order's pixels, has them painted and brings the painting back. It queues behind `after`.
+
+    With `keep_canvas`, the daemon keeps what was painted, so that a later order can `start` from the job's canvas; that
+    one's run names this job as the `earlier` one, which is forgotten when the later one is done.
+    """
 
     def __init__(
         self,
@@ -158,6 +164,8 @@ class PaintRun(Run):
         lease_s: float = LEASE_S,
         on_lease_end: OnLeaseEnd = "cancel",
         after: Run | None = None,
+        keep_canvas: bool = False,
+        earlier: str = "",
     ) -> None:
         super().__init__(order.label, post, connect)
         self.order = order
@@ -165,6 +173,8 @@ class PaintRun(Run):
         self._lease_s = lease_s
         self._on_lease_end: OnLeaseEnd = on_lease_end
         self._after = after
+        self._keep_canvas = keep_canvas
+        self.earlier = earlier
 
     def _work(self, client: Client) -> None:
         self._set(stage="sending", line=_("Sending the layer…"))
@@ -184,7 +194,21 @@ class PaintRun(Run):
         while self._after is not None and not self._after.submitted.wait(LOOK_S):
             self._check()
         self._after = None
-        job, pixels = client.stylize(
+        try:
+            job, pixels = self._painted(client, recipe, pictures)
+        except RemoteError as error:
+            if error.code != "unknown_blob" or recipe.start_image is None:
+                raise
+            # the daemon had to make room and has the earlier canvas no more: begin as the first one did
+            job, pixels = self._painted(client, replace(recipe, start_image=None), pictures)
+        self._check()
+        if self.earlier:
+            with suppress(RemoteError):  # a daemon that does not know it has forgotten it already
+                client.release(self.earlier)
+        self._set(stage="done", line=_("Done"), left="", fraction=1.0, job=job, pixels=pixels)
+
+    def _painted(self, client: Client, recipe: Recipe, pictures: Mapping[str, Buffer]) -> tuple[Job, Buffer]:
+        return client.stylize(
             recipe,
             pictures,
             on_progress=lambda job: self._look(client, job),
@@ -194,9 +218,8 @@ class PaintRun(Run):
             lease_s=self._lease_s,
             on_lease_end=self._on_lease_end,
             label=self.order.label[:60],
+            release=not self._keep_canvas,
         )
-        self._check()
-        self._set(stage="done", line=_("Done"), left="", fraction=1.0, job=job, pixels=pixels)
 
 
 class FetchRun(Run):

@@ -79,9 +79,12 @@ def progress_line(progress: Progress | None) -> str:
 
 def time_left(progress: Progress | None) -> str:
     """The time left, or nothing while nobody knows."""
-    if progress is None or progress.eta_s is None:
-        return ""
-    return _("{time} left").format(time=duration(progress.eta_s))
+    return "" if progress is None or progress.eta_s is None else left(progress.eta_s)
+
+
+def left(seconds: float) -> str:
+    """So much time left."""
+    return _("{time} left").format(time=duration(seconds))
 
 
 def job_line(job: Job) -> str:
@@ -97,15 +100,30 @@ def job_line(job: Job) -> str:
 
 def result_line(result: Mapping[str, Any]) -> str:
     """What was delivered: painted size, model, time; and what a painter has to know about it."""
-    painted, delivered = max(result.get("painted") or [0]), max(result.get("delivered") or [0])
     taken = duration(sum((result.get("seconds") or {}).values()))
+    parts = [_("Done in {time}").format(time=taken), *_manner(result)]
+    if result.get("stopped") == "finish":
+        parts.append(_("stopped early"))
+    return " · ".join(parts)
+
+
+def animation_line(result: Mapping[str, Any], painted: int, frames: int, seconds: float) -> str:
+    """What was delivered of an animation, and how long it took. `result` is the last frame's, empty if it has none."""
+    if painted < frames:
+        done = _("{painted} of {frames} frames in {time}").format(
+            painted=painted, frames=frames, time=duration(seconds)
+        )
+    else:
+        done = _("{frames} frames in {time}").format(frames=frames, time=duration(seconds))
+    return " · ".join((done, *_manner(result)))
+
+
+def _manner(result: Mapping[str, Any]) -> list[str]:
+    painted, delivered = max(result.get("painted") or [0]), max(result.get("delivered") or [0])
     size = _("painted at {painted} px").format(painted=painted)
     if painted != delivered:
         size = _("painted at {painted} of {full} px").format(painted=painted, full=delivered)
-    parts = [_("Done in {time}").format(time=taken), size, str(result.get("model", ""))]
-    if result.get("stopped") == "finish":
-        parts.append(_("stopped early"))
-    return " · ".join(part for part in parts if part)
+    return [part for part in (size if painted else "", str(result.get("model", ""))) if part]
 
 
 def caveats(result: Mapping[str, Any]) -> list[str]:
@@ -150,6 +168,11 @@ def failure(error: VaporbrushError, *, begun: bool) -> str:
     if begun and error.code in ("no_daemon", "link_lost"):
         return _("Vaporbrush ended while it painted this. “Try again” starts it anew.")
     return " ".join(part for part in (error.message, next_step(error.code)) if part)
+
+
+def log_line(path: str) -> str:
+    """Where the daemon writes what it does."""
+    return _("Log: {path}").format(path=path)
 
 
 def details(error: BaseException, *, log: str = "", host: str = "", daemon: str = "") -> str:

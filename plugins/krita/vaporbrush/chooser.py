@@ -189,7 +189,7 @@ class StyleRow(QtWidgets.QFrame):
         row.addWidget(self.weight)
         row.addWidget(self.remove)
 
-    def show_ref(self, ref, image, where, several):
+    def show_ref(self, ref, title, image, where, several):
         """Show a style, or (None) the invitation to choose one."""
         if ref is None:
             self.button.setIcon(QtGui.QIcon(pixmap(None, ROW_SIDE)))
@@ -198,7 +198,7 @@ class StyleRow(QtWidgets.QFrame):
             self.button.setIcon(QtGui.QIcon(pixmap(image, ROW_SIDE)))
             metrics = self.button.fontMetrics()
             room = max(60, self.width() - ROW_SIDE - (130 if several else 30))
-            name = metrics.elidedText(sources.title(ref), Qt.TextElideMode.ElideRight, room)
+            name = metrics.elidedText(title, Qt.TextElideMode.ElideRight, room)
             place = metrics.elidedText(where, Qt.TextElideMode.ElideRight, room)
             self.button.setText(f"  {name}\n  {place}")
             self.weight.blockSignals(True)
@@ -286,8 +286,12 @@ class StyleChooser(QtWidgets.QWidget):
             self._rows.append(row)
         for index, row in enumerate(self._rows):
             ref = self._refs[index] if index < len(self._refs) else None
-            image = None if ref is None else sources.thumbnail(ref, ROW_SIDE * 2, self.studio.bundled)
-            row.show_ref(ref, image, "" if ref is None else self._where(ref), len(self._refs) > 1)
+            several = len(self._refs) > 1
+            if ref is None:
+                row.show_ref(None, "", None, "", several)
+            else:
+                image = sources.thumbnail(ref, ROW_SIDE * 2, self.studio.bundled)
+                row.show_ref(ref, sources.title(ref, self.studio.bundled), image, self._where(ref), several)
         self.add.setVisible(0 < len(self._refs) < MAX_STYLES)
 
     def _where(self, ref):

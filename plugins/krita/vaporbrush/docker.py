@@ -5,7 +5,7 @@ from krita import DockWidget, Krita
 from vaporbrush_host import controls, words
 from vaporbrush_host.words import _
 
-from . import layers
+from . import layers, reel
 from .chooser import StyleChooser, own_layer_id
 from .fields import field_for
 from .panels import ConditionPanel, TaskPanel, small
@@ -140,6 +140,7 @@ class VaporbrushDocker(DockWidget):
         self.button.clicked.connect(self.stylize)
         self.menu_button = QtWidgets.QToolButton()
         self.menu_button.setText("⋯")
+        self.menu_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would lie over the dots
         self.menu_button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu_button.setToolTip(_("More"))
         self.menu_button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
@@ -151,7 +152,11 @@ class VaporbrushDocker(DockWidget):
         self.menu_button.setMenu(menu)
         go = QtWidgets.QHBoxLayout()
         go.setSpacing(6)
+        self.frames_button = QtWidgets.QPushButton(_("All frames"))
+        self.frames_button.clicked.connect(lambda: self.stylize(frames=True))
+        self.frames_button.hide()
         go.addWidget(self.button, 1)
+        go.addWidget(self.frames_button, 1)
         go.addWidget(self.menu_button)
         self.condition = ConditionPanel(self.studio)
 
@@ -241,6 +246,15 @@ class VaporbrushDocker(DockWidget):
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
         self.button.setToolTip(problem or _("Paint “{layer}” on a new layer above it.").format(layer=node.name()))
+        self.frames_button.setVisible(reel.can(node))
+        self.frames_button.setEnabled(not problem)
+        if reel.can(node):
+            self.frames_button.setToolTip(
+                problem
+                or _("Paint every frame of “{layer}” on a new animated layer, each from the one before.").format(
+                    layer=node.name()
+                )
+            )
         if problem:
             self.expected.setText(problem)
 
@@ -300,9 +314,9 @@ class VaporbrushDocker(DockWidget):
 
     # ── painting ──
 
-    def stylize(self):
-        """The button."""
-        return self.studio.stylize(self.values(), self.chooser.refs())
+    def stylize(self, *, frames=False):
+        """The buttons."""
+        return self.studio.stylize(self.values(), self.chooser.refs(), frames=frames)
 
     def copy_settings(self):
         """Show the settings stored with the active painting."""
@@ -327,7 +341,7 @@ class VaporbrushDocker(DockWidget):
         self._message_end.start(MESSAGE_MS)
 
     def _task_changed(self, task):
-        key = task.run.key
+        key = task.key
         panel = self.panels.get(key)
         if panel is None:
             if not task.state.ended:

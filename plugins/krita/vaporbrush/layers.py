@@ -73,6 +73,12 @@ def documents():
     return {key: document for document in Krita.instance().documents() if (key := document_id(document))}
 
 
+def shown():
+    """The documents that a person sees, by id: those with a view."""
+    seen = (view.document() for view in Krita.instance().views())
+    return {key: document for document in seen if (key := document_id(document))}
+
+
 def nodes(root):
     """All layers below a layer, topmost first, without masks."""
     for child in reversed(root.childNodes()):
@@ -116,6 +122,11 @@ def space_of(node):
     return (node.colorModel(), node.colorDepth(), node.colorProfile())
 
 
+def pixel_bytes(space):
+    """Bytes of one pixel of a colour space; 0 where it cannot be read."""
+    return CHANNELS_OF_MODEL.get(space[0], 0) * DEPTH_BYTES.get(DEPTHS.get(space[1]), 0)
+
+
 def native(space):
     """(channels, depth, transfer) of pixels that travel without conversion, or None."""
     model, depth, profile = space
@@ -139,9 +150,7 @@ def read(document, node, place):
         )
     space = space_of(node)
     form = native(space)
-    depth = DEPTHS.get(space[1])
-    channels = CHANNELS_OF_MODEL.get(space[0])
-    if depth is None or channels is None:
+    if not pixel_bytes(space):
         raise LayerError(
             _("The layer “{name}” has the colour space {space}, which cannot be read.").format(
                 name=node.name(), space=" ".join(space)
@@ -149,7 +158,7 @@ def read(document, node, place):
         )
     if form is None:
         goal = ("RGBA", "f32", "srgb")
-        get = _converting(document, node, place, space, channels * DEPTH_BYTES[depth])
+        get = _converting(document, node, place, space)
     else:
         goal = form
         get = _plain(node, place)
@@ -178,21 +187,28 @@ def _plain(node, place):
     return lambda top, rows: get(place.x, place.y + top, place.width, rows).data()
 
 
-def _converting(document, node, place, space, pixel_bytes):
+def _converting(document, node, place, space):
     get = _getter(node)
 
     def band(top, rows):
         data = get(place.x, place.y + top, place.width, rows)
-        if len(data) != place.width * rows * pixel_bytes:
+        if len(data) != place.width * rows * pixel_bytes(space):
             raise bands.ShortReadError(f"{len(data)} bytes for {place.width} × {rows} pixels of {' '.join(space)}")
-        scratch = document.createNode("vaporbrush", "paintlayer")
-        scratch.setColorSpace(*space)
-        scratch.setPixelData(data, 0, 0, place.width, rows)
-        if not scratch.setColorSpace(*SHARED_SPACE):
-            raise bands.ShortReadError(f"no conversion from {' '.join(space)}")
-        return scratch.pixelData(0, 0, place.width, rows).data()
+        return _converted(document, data, place.width, rows, space, SHARED_SPACE).data()
 
     return band
+
+
+def _converted(document, data, width, rows, source, goal):
+    """Pixels in another colour space, by way of a layer that belongs to no document."""
+    scratch = document.createNode("vaporbrush", "paintlayer")
+    scratch.setColorSpace(*source)
+    scratch.setPixelData(data, 0, 0, width, rows)
+    if not scratch.setColorSpace(*goal):
+        raise LayerError(
+            _("Krita cannot convert {source} to {goal}.").format(source=" ".join(source), goal=" ".join(goal))
+        )
+    return scratch.pixelData(0, 0, width, rows)
 
 
 def read_selection(document, place):
@@ -214,9 +230,29 @@ def read_selection(document, place):
 def capture(document, node, *, use_selection):
     """Read a layer (and the selection) to be painted. Raises `LayerError`."""
     place = place_of(document, node)
-    pixels = read(document, node, place)
+    return captured(document, node, place, read(document, node, place), use_selection=use_selection)
+
+
+def captured(document, node, place, pixels, *, use_selection):
+    """A layer whose pixels have been read, with the selection over it. Raises `LayerError`."""
     mask = read_selection(document, place) if use_selection else None
     return Capture(document_id(document), node.uniqueId().toString(), node.name(), place, space_of(node), pixels, mask)
+
+
+def write(document, layer, space, place, image, pixels):
+    """Write a painting (`image` describes `pixels`) into a layer of this colour space. Raises `LayerError`."""
+    form = (image.channels, image.depth, image.transfer)
+    as_it_is = form == native(space)
+    if not as_it_is and form != ("RGBA", "f32", "srgb"):
+        raise LayerError(_("The painting came in a form that this layer does not have."))
+
+    def put(top, rows, data):
+        band = QtCore.QByteArray(data)
+        if not as_it_is:
+            band = _converted(document, band, image.width, rows, SHARED_SPACE, space)
+        layer.setPixelData(band, place.x, place.y + top, image.width, rows)
+
+    bands.write(image.height, image.width * image.pixel_bytes, pixels, put)
 
 
 def insert(document, taken, image, pixels, name):
@@ -224,25 +260,19 @@ def insert(document, taken, image, pixels, name):
 
     `image` describes `pixels`.
     """
-    form = native(taken.space)
-    source = taken.space if form == (image.channels, image.depth, image.transfer) else SHARED_SPACE
-    if source == SHARED_SPACE and (image.channels, image.depth, image.transfer) != ("RGBA", "f32", "srgb"):
-        raise LayerError(_("The painting came in a form that this layer does not have."))
     layer = document.createNode(name, "paintlayer")
-    if space_of(layer) != source:
-        layer.setColorSpace(*source)
-    row_bytes = image.width * image.pixel_bytes
-
-    def put(top, rows, data):
-        layer.setPixelData(QtCore.QByteArray(data), taken.place.x, taken.place.y + top, image.width, rows)
-
-    bands.write(image.height, row_bytes, pixels, put)
-    if source != taken.space:
+    if space_of(layer) != taken.space:
         layer.setColorSpace(*taken.space)
-    below = find(document, taken.node)
+    write(document, layer, taken.space, taken.place, image, pixels)
+    return layer, add_above(document, taken.node, layer)
+
+
+def add_above(document, node_id, layer):
+    """Add a layer above another, or on top where that one was deleted meanwhile. Returns whether it was."""
+    below = find(document, node_id)
     parent = below.parentNode() if below is not None else document.rootNode()
     parent.addChildNode(layer, below)
-    return layer, below is None
+    return below is None
 
 
 def records(document):

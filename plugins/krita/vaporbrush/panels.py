@@ -3,6 +3,7 @@
 from krita import Krita
 
 from vaporbrush_host import words
+from vaporbrush_host.keeper import COPY_DETAILS
 from vaporbrush_host.words import _
 
 from . import sources
@@ -99,7 +100,7 @@ class TaskPanel(QtWidgets.QFrame):
     def __init__(self, key, parent=None):
         super().__init__(parent)
         self.key = key
-        self._seen = 0
+        self._seen = None
         self._report = ""
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self.title = QtWidgets.QLabel()
@@ -157,10 +158,14 @@ class TaskPanel(QtWidgets.QFrame):
         else:
             self.bar.setRange(0, PROGRESS_STEPS)
             self.bar.setValue(round(PROGRESS_STEPS * state.fraction))
-        self.line.setText(self._words(task))
+        self.line.setText(self._words(task, log))
         self.left.setText(state.left)
         self.left.setVisible(bool(state.left))
-        self.keep_button.setVisible(running)
+        animation = task.reel is not None
+        self.keep_button.setVisible(running and not animation)
+        if animation:  # one button: what is painted is kept in any case
+            self.cancel_button.setText(_("Stop"))
+            self.cancel_button.setToolTip(_("Stop here. The frames that are painted are kept; the others stay empty."))
         self.keep_button.setEnabled(
             state.stage == "running" and state.job.progress is not None and state.job.progress.step > 0
         )
@@ -174,25 +179,27 @@ class TaskPanel(QtWidgets.QFrame):
             details = words.details(state.error, log=log, host=version)
             self._report = f"{details}\n\n{state.report}"
 
-    def _words(self, task):
+    def _words(self, task, log):
         state = task.state
         if state.stage == "failed":
-            return words.failure(state.error, begun=state.job is not None)
+            said = words.failure(state.error, begun=state.job is not None)
+            return f"{said}\n{words.log_line(log)}" if log else said
         if state.stage == "done":
-            return "\n".join((words.result_line(state.result), *task.notes))
+            line = words.result_line(state.result) if task.reel is None else state.line
+            return "\n".join((line, *task.notes))
         return state.line
 
     def _show_preview(self, state):
         if state is None or state.preview is None:
             self.preview.show_image(None)
-        elif state.preview.number != self._seen:
-            self._seen = state.preview.number
+        elif state.preview is not self._seen:
+            self._seen = state.preview
             self.preview.show_image(sources.to_qimage(state.preview))
 
     def _cancel(self):
         self.cancel_button.setEnabled(False)
         self.keep_button.setEnabled(False)
-        self.line.setText(_("Cancelling…"))
+        self.line.setText(_("Stopping…"))
         self.cancel.emit(self.key)
 
 
@@ -242,23 +249,25 @@ class ConditionPanel(QtWidgets.QWidget):
             for part in (
                 condition.daemon,
                 condition.device,
-                _("Log: {path}").format(path=condition.log) if condition.log else "",
+                words.log_line(condition.log) if condition.log else "",
             )
             if part
         )
         self.short.setToolTip(tip)
-        sentence = condition.sentence
+        sentence, actions = condition.sentence, condition.actions
         if fetching:
-            sentence = _("Fetching the full model… {line}").format(line=fetch.line)
+            sentence, actions = _("Fetching the full model… {line}").format(line=fetch.line), ()
         elif fetch is not None and fetch.stage == "failed" and condition.kind == "lite":
-            sentence = f"{fetch.error.message} {words.next_step(fetch.error.code)}"
+            sentence = words.failure(fetch.error, begun=False)
+            actions = (*(a for a in actions if a.verb == "fetch"), COPY_DETAILS)
+        if COPY_DETAILS in actions and condition.log and condition.log not in sentence:
+            sentence += "\n" + words.log_line(condition.log)
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
         self.bar.setVisible(fetching)
         if fetching:
             self.bar.setRange(0, 0 if fetch.fraction is None else PROGRESS_STEPS)
             self.bar.setValue(round(PROGRESS_STEPS * (fetch.fraction or 0)))
-        actions = () if fetching else condition.actions
         if actions != self._shown:
             self._shown = actions
             self._rebuild(actions)
@@ -289,4 +298,5 @@ class ConditionPanel(QtWidgets.QWidget):
         elif action.verb == "copy_command":
             copy(condition.command)
         else:
-            copy(f"{condition.sentence}\n{action.tip}\nKrita {Krita.instance().version()}")
+            lines = (condition.short, self.sentence.text(), f"Krita {Krita.instance().version()}")
+            copy("\n".join(lines))

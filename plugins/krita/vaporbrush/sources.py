@@ -15,8 +15,10 @@ PICTURE_FILES = "*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.gif *.kra *.ora 
 RECENT_FILES = 12
 
 
-def title(ref):
-    """What a style is called: a layer's, a file's or a bundled style's name."""
+def title(ref, bundled=()):
+    """What a style is called: a layer's or a file's name, a bundled style's title as far as the daemon has told it."""
+    if ref.kind == "bundled":
+        return next((style.title for style in bundled if style.name == ref.name), ref.name)
     return Path(ref.name).stem if ref.kind == "file" else ref.name
 
 
@@ -28,7 +30,7 @@ def is_file(path):
 def layer_refs(own=None):
     """Every layer of every open document that could be a style, the active document's first; without `own`."""
     active = layers.document_id(Krita.instance().activeDocument())
-    for key, document in sorted(layers.documents().items(), key=lambda item: item[0] != active):
+    for key, document in sorted(layers.shown().items(), key=lambda item: item[0] != active):
         for node in layers.nodes(document.rootNode()):
             node_id = node.uniqueId().toString()
             place = layers.place_of(document, node)
@@ -38,7 +40,7 @@ def layer_refs(own=None):
 
 def layer_of(ref):
     """(document, layer) of a layer reference: by id, and after reopening a file by the layer's name. Else None."""
-    for document in layers.documents().values():
+    for document in layers.shown().values():
         node = layers.find(document, ref.layer)
         if node is not None:
             return document, node

@@ -6,7 +6,7 @@ when it is asked for, and Krita is not touched again before the result is there.
 
 import queue
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from krita import Krita
@@ -22,52 +22,12 @@ from vaporbrush_protocol.errors import VaporbrushError
 from . import layers, sources
 from .layers import LayerError
 from .qt import QtCore, Signal
+from .reel import Reel
+from .task import Restore, Stored, Task
 
 TICK_MS = 40  # 25 looks a second at what the threads report; previews come at most 20 times a second
-RESTORE_S = 1.0  # Krita makes a new layer the active one some time after it was added
 END_S = 0.8  # what Krita waits for our threads when it ends
 FULL_MODEL = "vgg19"
-
-
-@dataclass
-class Task:
-    """One painting that was asked for, until it is dismissed."""
-
-    run: PaintRun
-    capture: layers.Capture
-    styles: tuple
-    values: dict
-    state: RunState
-    began: float
-    notes: list = field(default_factory=list)
-
-
-@dataclass
-class Restore:
-    """The layer that was active before a painting was put in: a brush stroke must not land on the painting.
-
-    Krita makes the new layer active, some time later, and lets that be changed in the active document only.
-    """
-
-    document: str
-    new: object
-    before: object
-    deadline: float = 0.0
-
-    def done(self):
-        """Try; returns whether there is no more to do."""
-        document = layers.documents().get(self.document)
-        if document is None:
-            return True
-        if layers.document_id(Krita.instance().activeDocument()) != self.document:
-            return False
-        now = time.monotonic()
-        self.deadline = self.deadline or now + RESTORE_S
-        active = document.activeNode()
-        if active is not None and active.uniqueId() == self.new:
-            document.setActiveNode(self.before)
-            return True
-        return now > self.deadline
 
 
 class Studio(QtCore.QObject):
@@ -122,24 +82,69 @@ class Studio(QtCore.QObject):
                 self.estimated.emit(event)
         if self._restores:
             self._restores = [one for one in self._restores if not one.done()]
+        running = {task.run.key: task for task in self.tasks.values()}
         for state in latest.values():
             if self.fetch is not None and state.key == self.fetch.key:
                 self._fetch_reported(state)
-            elif state.key in self.tasks:
-                self._task_reported(self.tasks[state.key], state)
+            elif state.key in running:
+                self._task_reported(running[state.key], state)
+        for task in self.tasks.values():
+            if task.reel is not None and not task.state.ended:
+                task.reel.clear()
 
     def _task_reported(self, task, state):
+        if task.reel is not None:
+            state = self._frame_reported(task, state)
         task.state = state
         if state.stage == "done":
             self._deliver(task)
         if state.ended:
-            task.capture = replace(task.capture, mask=None)
             if state.stage != "failed":
-                task.run.order = None  # its pixels; a failed painting keeps them for *Try again*
+                task.forget()
             self.keeper.look()
         self.task_changed.emit(task)
         if state.stage == "cancelled":
-            self.dismiss(state.key)
+            self.dismiss(task.key)
+
+    def _frame_reported(self, task, state):
+        """A frame's state as that of the whole animation. A frame that is done is kept, and the next one begins."""
+        reel = task.reel
+        if state.stage == "done":
+            try:
+                reel.put(state.job.image, state.pixels)
+                pixels = reel.advance()
+            except LayerError as error:
+                task.notes.append(str(error))
+                pixels = None
+            if pixels is not None:
+                self._next_frame(task, state, pixels)
+                state = task.run.state
+        elif state.stage == "cancelled" and reel.painted:
+            state = replace(state, stage="done")
+        if state.stage == "done":
+            seconds = time.monotonic() - task.began
+            line = words.animation_line(state.result, reel.painted, len(reel) - reel.empty, seconds)
+            return replace(state, line=line)
+        if state.ended:
+            return state
+        share = (reel.index + (state.fraction or 0.0)) / len(reel)
+        line = _("Frame {number} of {count} · {what}").format(
+            number=reel.index + 1, count=len(reel), what=state.line[:1].lower() + state.line[1:]
+        )
+        left = words.left((time.monotonic() - task.began) * (1 - share) / share) if reel.painted else ""
+        return replace(state, line=line, left=left, fraction=share, preview=state.preview or task.state.preview)
+
+    def _next_frame(self, task, state, pixels):
+        """Begin the next frame from the painting of the last, at the same size and by the same model."""
+        recipe = state.result["recipe"]
+        order = replace(
+            task.run.order,
+            content=pixels,
+            start=state.job.canvas,
+            extra={name: recipe[name] for name in ("size", "model", "device")},
+        )
+        task.run = self._run(order, earlier=state.job.job, keep_canvas=True)
+        task.run.start()
 
     def _fetch_reported(self, state):
         self.fetch_state = state
@@ -150,17 +155,18 @@ class Studio(QtCore.QObject):
 
     # ── asking for a painting ──
 
-    def stylize(self, values, refs, document=None, node=None):
-        """Read the layer and the styles, and start painting. Returns the task, or None and says why."""
+    def stylize(self, values, refs, document=None, node=None, *, frames=False):
+        """Read the layer (or all its `frames`) and the styles, and start painting. Returns the task, or None and says
+        why."""
         try:
-            return self._stylize(controls.clean(values), tuple(refs), document, node)
+            return self._stylize(controls.clean(values), tuple(refs), document, node, frames)
         except LayerError as error:
             self.said.emit(str(error), True)
         except VaporbrushError as error:
             self.said.emit(error.message, True)
         return None
 
-    def _stylize(self, values, refs, document, node):
+    def _stylize(self, values, refs, document, node, frames):
         document = document or Krita.instance().activeDocument()
         if document is None or document.rootNode() is None:
             raise LayerError(_("Open a picture first."))
@@ -171,34 +177,43 @@ class Studio(QtCore.QObject):
             raise LayerError(_("Choose a style first."))
         if any(ref.kind == "layer" and ref.layer == node.uniqueId().toString() for ref in refs):
             raise LayerError(_("The style is the layer itself. Choose another layer, or another style."))
-        taken = layers.capture(document, node, use_selection=values["use_selection"])
-        label = " + ".join(sources.title(ref) for ref in refs)
-        order = Order(
-            content=taken.pixels,
-            styles=tuple(sources.style_input(ref) for ref in refs),
-            values=values,
-            mask=taken.mask,
-            label=label,
-        )
-        order.sizes_only()  # the same checks as the daemon's, before anything starts
+        styles = tuple(sources.style_input(ref) for ref in refs)
+        reel = Reel(document, node) if frames else None
+        try:
+            if reel is None:
+                taken = layers.capture(document, node, use_selection=values["use_selection"])
+            else:
+                taken = reel.capture(document, node, use_selection=values["use_selection"])
+            label = " + ".join(sources.title(ref, self.bundled) for ref in refs)
+            order = Order(content=taken.pixels, styles=styles, values=values, mask=taken.mask, label=label)
+            order.sizes_only()  # the same checks as the daemon's, before anything starts
+        except BaseException:
+            if reel is not None:
+                reel.close()
+            raise
         self._remember(document, values, refs)
-        return self._begin(order, replace(taken, pixels=None), refs, values)
+        return self._begin(order, replace(taken, pixels=None), refs, values, reel)
 
-    def _begin(self, order, taken, refs, values):
+    def _run(self, order, **more):
+        return PaintRun(order, self.events.put, self.keeper.connect, **more)
+
+    def _begin(self, order, taken, refs, values, reel=None, earlier=""):
         before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
-        run = PaintRun(order, self.events.put, self.keeper.connect, after=before)
-        task = Task(run, taken, refs, values, run.state, time.monotonic())
-        self.tasks[run.key] = task
+        run = self._run(order, after=before, earlier=earlier, keep_canvas=reel is not None)
+        task = Task(run.key, run, taken, refs, values, run.state, time.monotonic(), reel)
+        self.tasks[task.key] = task
         run.start()
         self.task_changed.emit(task)
         return task
 
     def again(self, key):
-        """Ask once more for a painting that failed, with the same pixels."""
+        """Ask once more for a painting that failed, with the same pixels; an animation goes on where it was."""
         task = self.tasks.get(key)
-        if task is not None and task.state.ended:
-            self.dismiss(key)
-            return self._begin(task.run.order, task.capture, task.styles, task.values)
+        if task is not None and task.state.stage == "failed":
+            self._remove(key)
+            return self._begin(
+                task.run.order, task.capture, task.styles, task.values, task.reel, earlier=task.run.earlier
+            )
         return None
 
     def repeat(self):
@@ -207,12 +222,12 @@ class Studio(QtCore.QObject):
         return self.stylize(values, refs)
 
     def recipe_of(self, document, node):
-        """(values, styles, content layer's id) stored with a painted layer; None where it is not one."""
+        """What is stored with a painted layer; None where it is not one."""
         record = layers.records(document).get(node.uniqueId().toString())
         if not isinstance(record, dict):
             return None
         values = controls.clean({**controls.from_recipe(record.get("recipe") or {}), **(record.get("values") or {})})
-        return values, _refs(record.get("styles")), str(record.get("content", ""))
+        return Stored(values, _refs(record.get("styles")), str(record.get("content", "")), bool(record.get("frames")))
 
     def restylize(self):
         """Paint anew what the active layer was painted from, with the settings stored with it."""
@@ -222,12 +237,11 @@ class Studio(QtCore.QObject):
         if stored is None:
             self.said.emit(_("The active layer was not painted by Vaporbrush: choose one that was."), True)
             return None
-        values, refs, content = stored
-        source = layers.find(document, content)
+        source = layers.find(document, stored.content)
         if source is None:
             self.said.emit(_("The layer that this was painted from is not there any more."), True)
             return None
-        return self.stylize(values, refs, document, source)
+        return self.stylize(stored.values, stored.styles, document, source, frames=stored.frames)
 
     # ── while it runs ──
 
@@ -242,26 +256,35 @@ class Studio(QtCore.QObject):
             self.tasks[key].run.finish()
 
     def dismiss(self, key):
-        """Forget a painting that has ended."""
-        if key in self.tasks and self.tasks[key].state.ended:
-            del self.tasks[key]
-            self.task_removed.emit(key)
+        """Forget a painting that has ended. What a failed animation has painted is kept."""
+        task = self.tasks.get(key)
+        if task is not None and task.state.ended:
+            self._remove(key)
+            if task.state.stage == "failed" and task.reel is not None and task.reel.painted:
+                self._deliver(task)
+            task.forget()
+
+    def _remove(self, key):
+        del self.tasks[key]
+        self.task_removed.emit(key)
 
     def _deliver(self, task):
         document = layers.documents().get(task.capture.document)
         state = task.state
+        task.state = replace(state, pixels=None)
         if document is None:
             task.notes.append(_("The document was closed meanwhile; the painting is not kept."))
             return
+        active = document.activeNode()
+        name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
         try:
-            active = document.activeNode()
-            name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
-            layer, orphan = layers.insert(document, task.capture, state.job.image, state.pixels, name)
+            if task.reel is None:
+                layer, orphan = layers.insert(document, task.capture, state.job.image, state.pixels, name)
+            else:
+                layer, orphan = task.reel.insert(document, task.capture.node, name)
         except LayerError as error:
             task.notes.append(str(error))
             return
-        finally:
-            task.state = replace(state, pixels=None)
         if active is not None:
             self._restores.append(Restore(task.capture.document, layer.uniqueId(), active))
         if orphan:
@@ -273,6 +296,7 @@ class Studio(QtCore.QObject):
             "styles": [ref.to_json() for ref in task.styles],
             "content": task.capture.node,
             "model": state.result.get("model"),
+            "frames": task.reel is not None,
         }
         layers.store(document, layer.uniqueId().toString(), record)
 
@@ -345,13 +369,18 @@ class Studio(QtCore.QObject):
         deadline = time.monotonic() + END_S
         for thread in (*runs, self.keeper):
             thread.join(max(0.0, deadline - time.monotonic()))
+        for task in self.tasks.values():
+            task.forget()
 
     def document_closed(self):
         """Paintings whose document is gone are stopped."""
         still = layers.documents()
         for task in list(self.tasks.values()):
-            if task.capture.document not in still and not task.state.ended:
-                task.run.cancel()
+            if task.capture.document not in still:
+                if not task.state.ended:
+                    task.run.cancel()
+                elif task.state.stage == "failed":
+                    self.dismiss(task.key)  # there is nothing to try again for
 
 
 def _refs(raw):

@@ -55,6 +55,9 @@ class Node:
     def visible(self):
         return True
 
+    def animated(self):
+        return False
+
     def addChildNode(self, child, above):
         place = self._children.index(above) + 1 if above is not None else len(self._children)
         self._children.insert(place, child)
@@ -143,6 +146,16 @@ class Document:
         Krita.instance()._documents.remove(self)
 
 
+class View:
+    """A document on the screen."""
+
+    def __init__(self, document):
+        self._document = document
+
+    def document(self):
+        return self._document
+
+
 class Action(QtCore.QObject):
     """A menu entry."""
 
@@ -204,6 +217,9 @@ class Krita(QtCore.QObject):
 
     def documents(self):
         return list(self._documents)
+
+    def views(self):
+        return [View(document) for document in self._documents]
 
     def activeDocument(self):
         return self._documents[-1] if self._documents else None

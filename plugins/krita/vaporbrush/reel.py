@@ -1,0 +1,141 @@
+"""The frames of an animated layer on their way through the painter. Everything here runs on the GUI thread.
+
+Krita's API makes no keyframes. Of its ways around that, `importAnimation` knows equal distances only and puts the new
+layer on top of everything; the action `add_blank_frame` moves the painter's own time and active layer about, and costs
+an undo step for each frame. But a copy of a layer has its keyframes already. So the layer is copied into a document
+that nobody sees, the copy's pixels are replaced frame by frame, and the finished copy becomes a layer of the painter's
+document in one undo step, at any times and in any colour space.
+"""
+
+import hashlib
+
+from krita import Krita
+
+from vaporbrush_host import bands
+from vaporbrush_host.words import _
+
+from . import layers
+from .layers import LayerError, Place
+from .qt import QtCore
+
+
+def can(node):
+    """Whether a layer has frames that can be painted."""
+    return node is not None and node.type() == "paintlayer" and node.animated()
+
+
+class Reel:
+    """The frames of a layer as they were when the painting was asked for, and the paintings of them.
+
+    `advance` gives the next frame's pixels, `put` takes its painting; `insert` makes the layer, `close` lets go. Frames
+    are painted where they show, on the canvas. What is beyond is left out, and so is what was never painted.
+    """
+
+    def __init__(self, document, node):
+        if not can(node):
+            raise LayerError(
+                _("The layer “{name}” has no frames. Choose an animated paint layer.").format(name=node.name())
+            )
+        last = max(document.fullClipRangeEndTime(), document.currentTime())
+        self.times = [time for time in range(last + 1) if node.hasKeyframeAtTime(time)]
+        self.place = layers.canvas(document)
+        self.painted = self.empty = 0
+        self.index = -1
+        self._space = layers.space_of(node)
+        self._seen = {}  # what frames show, by its hash: the times at which that is painted already
+        self._cleared = 0
+        self._hidden = Krita.instance().createDocument(
+            document.width(), document.height(), "Vaporbrush", *self._space, document.resolution()
+        )
+        self._hidden.setBatchmode(True)
+        self._content, self._painting = self._copy(node), self._copy(node)
+        for mask in self._painting.childNodes():
+            mask.remove()  # the content is read through them
+        self._painting.setOpacity(255)
+        self._painting.setBlendingMode("normal")
+
+    def __len__(self):
+        return len(self.times)
+
+    def capture(self, document, node, *, use_selection):
+        """The layer as captured, with the first frame's pixels. Raises `LayerError`."""
+        pixels = self.advance()
+        if pixels is None:
+            raise LayerError(_("No frame of the layer “{name}” shows anything.").format(name=node.name()))
+        return layers.captured(document, node, self.place, pixels, use_selection=use_selection)
+
+    def _copy(self, node):
+        copy = node.duplicate()
+        copy.setVisible(True)
+        copy.setLocked(False)
+        self._hidden.rootNode().addChildNode(copy, None)
+        return copy
+
+    def _go(self, time):
+        if self._hidden.currentTime() != time:
+            self._hidden.setCurrentTime(time)
+        self._hidden.waitForDone()
+
+    def clear(self):
+        """Empty the next frame of the copy. Returns whether there are more: one at a time holds nobody up."""
+        if self._cleared < len(self.times):
+            self._go(self.times[self._cleared])
+            self._cleared += 1
+            rect = self._painting.bounds()
+            row_bytes = rect.width() * layers.pixel_bytes(self._space)
+            for top, rows in bands.bands(rect.height(), row_bytes):
+                blank = QtCore.QByteArray(bytes(rows * row_bytes))
+                self._painting.setPixelData(blank, rect.x(), rect.y() + top, rect.width(), rows)
+        return self._cleared < len(self.times)
+
+    def advance(self):
+        """The pixels of the next frame that has to be painted; None after the last.
+
+        A frame that shows nothing stays empty, and one that shows what another does gets that one's painting.
+        """
+        while self.index + 1 < len(self.times):
+            self.index += 1
+            self._go(self.times[self.index])
+            rect = self._content.bounds()
+            if self.place.meets(Place(rect.x(), rect.y(), rect.width(), rect.height())) is None:
+                self.empty += 1
+                continue
+            pixels = layers.read(self._hidden, self._content, self.place)
+            digest = hashlib.sha256(pixels.data).digest()
+            if digest not in self._seen:
+                self._seen[digest] = self.times[self.index]
+                return pixels
+            self._repeat(self._seen[digest])
+        return None
+
+    def put(self, image, pixels):
+        """The painting of the frame that `advance` gave."""
+        self._finish_clearing()  # frames may share their pixels, so that none may be cleared once one is painted
+        self._go(self.times[self.index])
+        layers.write(self._hidden, self._painting, self._space, self.place, image, pixels)
+        self.painted += 1
+
+    def _repeat(self, time):
+        place, row_bytes = self.place, self.place.width * layers.pixel_bytes(self._space)
+        for top, rows in bands.bands(place.height, row_bytes):
+            data = self._painting.pixelDataAtTime(place.x, place.y + top, place.width, rows, time)
+            self._painting.setPixelData(data, place.x, place.y + top, place.width, rows)
+        self.painted += 1
+
+    def insert(self, document, node_id, name):
+        """Put the paintings above the layer that they were made from. Returns (new layer, whether that one is gone)."""
+        self._finish_clearing()
+        layer = self._painting.duplicate()
+        layer.setName(name)
+        return layer, layers.add_above(document, node_id, layer)
+
+    def _finish_clearing(self):
+        while self.clear():
+            pass
+
+    def close(self):
+        """Let go of the frames."""
+        hidden, self._hidden, self._content, self._painting = self._hidden, None, None, None
+        if hidden is not None:
+            hidden.setModified(False)
+            hidden.close()  # Krita announces this, and whoever hears it may come here again

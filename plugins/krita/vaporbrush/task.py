@@ -1,0 +1,73 @@
+"""What the studio knows about a painting: while it is under way, right after it, and later in the document."""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from krita import Krita
+
+from vaporbrush_host.runs import PaintRun, RunState
+
+from . import layers
+from .reel import Reel
+
+RESTORE_S = 1.0  # Krita makes a new layer the active one some time after it was added
+
+
+@dataclass
+class Task:
+    """One painting that was asked for, until it is dismissed. Of an animation (`reel`), `run` paints one frame."""
+
+    key: str
+    run: PaintRun
+    capture: layers.Capture
+    styles: tuple
+    values: dict
+    state: RunState
+    began: float
+    reel: Reel | None = None
+    notes: list = field(default_factory=list)
+
+    def forget(self):
+        """Let go of the pixels. A painting that failed keeps them until it is dismissed, for *Try again*."""
+        self.run.order = None
+        self.capture = replace(self.capture, mask=None)
+        if self.reel is not None:
+            self.reel.close()
+
+
+class Stored(NamedTuple):
+    """What a document keeps about a painting: `content` is the id of the layer it was made from, or of its `frames`."""
+
+    values: dict
+    styles: tuple
+    content: str
+    frames: bool
+
+
+@dataclass
+class Restore:
+    """The layer that was active before a painting was put in: a brush stroke must not land on the painting.
+
+    Krita makes the new layer active, some time later, and lets that be changed in the active document only.
+    """
+
+    document: str
+    new: object
+    before: object
+    deadline: float = 0.0
+
+    def done(self):
+        """Try; returns whether there is no more to do."""
+        document = layers.documents().get(self.document)
+        if document is None:
+            return True
+        if layers.document_id(Krita.instance().activeDocument()) != self.document:
+            return False
+        now = time.monotonic()
+        self.deadline = self.deadline or now + RESTORE_S
+        active = document.activeNode()
+        if active is not None and active.uniqueId() == self.new:
+            document.setActiveNode(self.before)
+            return True
+        return now > self.deadline

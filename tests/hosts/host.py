@@ -55,14 +55,17 @@ class Desktop:
     """`with Desktop(root, folder) as desktop:` … `desktop.run(["krita", …])`, `desktop.shot(path)`.
 
     `folder` is private to this desktop; `home` (HOME of the programs) is `folder/home` unless given, and has to lie
-    inside `folder`.
+    inside `folder`. In a `sandbox`, programs see the file by which they know that they are in a Flatpak.
     """
 
-    def __init__(self, root: Root, folder: Path, *, home: Path | None = None, screen: str = SCREEN) -> None:
+    def __init__(
+        self, root: Root, folder: Path, *, home: Path | None = None, screen: str = SCREEN, sandbox: bool = False
+    ) -> None:
         self.root = root
         self.folder = folder.resolve()
         self.home = home or self.folder / "home"
         self.screen = screen
+        self.sandbox = sandbox
         self._holder: subprocess.Popen[bytes] | None = None
         self._processes: list[subprocess.Popen[str]] = []
         self._inner = 0
@@ -77,6 +80,16 @@ class Desktop:
         init.write_text(INIT.format(screen=self.screen, folder=self.folder))
         inside = self.root.path
         script = []
+        if self.sandbox:
+            layer = self.folder / "layer"  # over the whole root, in this namespace only
+            layer.mkdir()
+            script += [
+                f"mount -t tmpfs tmp '{layer}'",
+                f"mkdir '{layer}/upper' '{layer}/work'",
+                f"touch '{layer}/upper/.flatpak-info'",
+                f"cd '{layer}'",  # the options of an overlay are short
+                f"mount -t overlay tmp '{inside}' -o lowerdir='{inside}',upperdir=upper,workdir=work",
+            ]
         if not self.root.is_system:
             script += [
                 f"mount -t proc proc '{inside}/proc'",

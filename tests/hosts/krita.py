@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image as Picture
+
 from hosts.host import Desktop
+from support.daemon import environment
 
 DRIVER = Path(__file__).parent / "krita_driver"
+SCRIPTS = Path(__file__).parent / "krita_scripts"
+REAL_WORKER = [sys.executable, "-P", "-m", "vaporbrush_daemon.worker"]
 LOOKS = Path(__file__).parents[2] / "build" / "looks"
 
 KRITARC = """[General]
@@ -28,7 +35,7 @@ Height 1000=1000
 Width 1600=1600
 
 [python]
-{plugins}
+enable_vaporbrush_driver=true
 """
 
 
@@ -37,8 +44,8 @@ class Told:
     """What a script told, in order."""
 
     lines: list[dict[str, Any]]
-    seconds: float
     log: str
+    ended: float  # on the clock of `time.time`
 
     def __getitem__(self, name: str) -> Any:
         """The last value told under this name; a script that stopped before it says where."""
@@ -49,6 +56,17 @@ class Told:
 
     def __contains__(self, name: str) -> bool:
         return any(line["name"] == name for line in self.lines)
+
+    def since(self, name: str) -> float:
+        """Seconds from when this was told to the end of the process (or to now, while it runs)."""
+        return self.ended - self._when(name)
+
+    def between(self, first: str, second: str) -> float:
+        """Seconds from when the one was told to when the other was."""
+        return self._when(second) - self._when(first)
+
+    def _when(self, name: str) -> float:
+        return next(float(line["time"]) for line in reversed(self.lines) if line["name"] == name)
 
     def all(self, name: str) -> list[Any]:
         """Every value told under this name."""
@@ -61,35 +79,40 @@ class Told:
 
 
 class Krita:
-    """Krita on a desktop. `start` runs a script inside; `wait` returns what it told."""
+    """Krita on a desktop. `start` runs a script inside; `wait` returns what it told.
 
-    def __init__(self, desktop: Desktop, plugins: Sequence[str] = ()) -> None:
+    In a sandbox, its data and settings are where a Flatpak has them.
+    """
+
+    def __init__(self, desktop: Desktop) -> None:
         self.desktop = desktop
-        self.data = desktop.home / ".local/share/krita"
+        self.folders = {"XDG_DATA_HOME": desktop.home / ".local/share", "XDG_CONFIG_HOME": desktop.home / ".config"}
+        if desktop.sandbox:
+            own = desktop.home / ".var/app/org.kde.krita"
+            self.folders = {"XDG_DATA_HOME": own / "data", "XDG_CONFIG_HOME": own / "config"}
+        self.data = self.folders["XDG_DATA_HOME"] / "krita"
         self.pykrita = self.data / "pykrita"
         self.pykrita.mkdir(parents=True, exist_ok=True)
         shutil.copytree(DRIVER, self.pykrita, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-        self.kritarc = desktop.home / ".config/kritarc"
+        self.kritarc = self.folders["XDG_CONFIG_HOME"] / "kritarc"
         self.kritarc.parent.mkdir(parents=True, exist_ok=True)
-        enabled = "\n".join(f"enable_{name}=true" for name in ("vaporbrush_driver", *plugins))
         if not self.kritarc.exists():
-            self.kritarc.write_text(KRITARC.format(plugins=enabled))
+            self.kritarc.write_text(KRITARC)
         self.report = desktop.folder / "report.jsonl"
         self.log = desktop.folder / "krita.log"
         self._process: subprocess.Popen[str] | None = None
-        self._began = 0.0
 
     def start(self, script: Path, env: Mapping[str, str] | None = None, files: Sequence[Path] = ()) -> None:
         """Start Krita with a script, which has to lie inside the desktop's folder."""
         self.report.write_text("")
         self.log.write_text("")
-        self._began = time.monotonic()
         self._process = self.desktop.popen(
             ["dbus-run-session", "krita", "--nosplash", *map(str, files)],
             env={
                 "LANG": "en_US.UTF-8",
                 "VAPORBRUSH_DRIVE": str(script),
                 "VAPORBRUSH_REPORT": str(self.report),
+                **{name: str(path) for name, path in self.folders.items()},
                 **(env or {}),
             },
             log=self.log,
@@ -98,7 +121,7 @@ class Krita:
     def told(self) -> Told:
         """What the script told up to now."""
         lines = [json.loads(line) for line in self.report.read_text().splitlines() if line.endswith("}")]
-        return Told(lines, time.monotonic() - self._began, self.log.read_text(errors="replace"))
+        return Told(lines, self.log.read_text(errors="replace"), time.time())
 
     def wait(self, timeout_s: float = 300, answers: Mapping[str, Callable[[Any], object]] | None = None) -> Told:
         """Wait until Krita has ended, doing what the script asks for. A Krita that does not end is shown and killed.
@@ -129,3 +152,53 @@ class Krita:
 
     def _shot(self, name: str) -> None:
         self.desktop.shot(LOOKS / f"{name}.png")
+
+
+@dataclass
+class Run:
+    """A finished run of Krita."""
+
+    folder: Path
+    told: Told
+    facts: dict[str, Any]
+
+
+def picture(folder: Path, name: str, source: Path, size: tuple[int, int]) -> None:
+    """Put a small picture there: as PNG for the command line, and as Krita's bytes."""
+    image = Picture.open(source).convert("RGBA").resize(size)
+    image.save(folder / f"{name}.png")
+    rgba = np.asarray(image)
+    (folder / f"{name}.bgra").write_bytes(np.ascontiguousarray(rgba[..., [2, 1, 0, 3]]).tobytes())
+    (folder / f"{name}.json").write_text(json.dumps(size))
+
+
+def cli(home: Path, *words: str, own: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line, from the checkout."""
+    env = {**environment(home), **({"HOME": str(own)} if own else {})}
+    done = subprocess.run(
+        [sys.executable, "-m", "vaporbrush_daemon", *words], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"vaporbrush {' '.join(words)}: {done.stdout}{done.stderr}"
+    return done
+
+
+def raw(run: Run, name: str) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+    """A layer that Krita saved, as RGBA floats 0..1 where it is RGBA, else in its own channels."""
+    what = run.told[name]
+    model, depth, _ = what["space"]
+    types = {"U8": np.uint8, "U16": np.uint16, "F16": np.float16, "F32": np.float32}
+    _, _, width, height = what["box"]
+    pixels = np.frombuffer((run.folder / what["file"]).read_bytes(), types[depth]).reshape(height, width, -1)
+    values = pixels.astype(np.float64)
+    if depth in ("U8", "U16"):
+        values /= 255 if depth == "U8" else 65535
+        if model == "RGBA":
+            values = values[..., [2, 1, 0, 3]]
+    return values, what
+
+
+def script(folder: Path, name: str) -> Path:
+    """A script where Krita can see it."""
+    target = folder / f"{name}.py"
+    target.write_text((SCRIPTS / f"{name}.py").read_text())
+    return target

@@ -7,13 +7,8 @@ and tells what came of it; each test below judges one thing that a painter would
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from hosts import showcase
 from hosts.host import Desktop
-from hosts.krita import Krita, Told
+from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, script
 from hosts.root import Root
-from support.daemon import Daemon, environment, until
-from support.router import Router
-from vaporbrush_daemon import hosts, resources
-from vaporbrush_protocol.errors import VaporbrushError
+from support.daemon import Daemon, until
+from vaporbrush_daemon import resources
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1500)]
 
-SCRIPTS = Path(__file__).parent / "krita_scripts"
-REAL_WORKER = [sys.executable, "-P", "-m", "vaporbrush_daemon.worker"]
 KRITA_S = 800  # the painting run takes three minutes on two free cores
-
-
-@dataclass
-class Run:
-    """A finished run of Krita."""
-
-    folder: Path
-    told: Told
-    facts: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -52,46 +35,13 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def picture(folder: Path, name: str, source: Path, size: tuple[int, int]) -> None:
-    """Put a small picture there: as PNG for the command line, and as Krita's bytes."""
-    image = Picture.open(source).convert("RGBA").resize(size)
-    image.save(folder / f"{name}.png")
-    rgba = np.asarray(image)
-    (folder / f"{name}.bgra").write_bytes(np.ascontiguousarray(rgba[..., [2, 1, 0, 3]]).tobytes())
-    (folder / f"{name}.json").write_text(json.dumps(size))
-
-
-def cli(home: Path, *words: str, own: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command line, from the checkout."""
-    env = {**environment(home), **({"HOME": str(own)} if own else {})}
-    done = subprocess.run(
-        [sys.executable, "-m", "vaporbrush_daemon", *words], env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"vaporbrush {' '.join(words)}: {done.stdout}{done.stderr}"
-    return done
-
-
-def raw(run: Run, name: str) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-    """A layer that Krita saved, as RGBA floats 0..1 where it is RGBA, else in its own channels."""
-    what = run.told[name]
-    model, depth, _ = what["space"]
-    types = {"U8": np.uint8, "U16": np.uint16, "F16": np.float16, "F32": np.float32}
-    _, _, width, height = what["box"]
-    pixels = np.frombuffer((run.folder / what["file"]).read_bytes(), types[depth]).reshape(height, width, -1)
-    values = pixels.astype(np.float64)
-    if depth in ("U8", "U16"):
-        values /= 255 if depth == "U8" else 65535
-        if model == "RGBA":
-            values = values[..., [2, 1, 0, 3]]
-    return values, what
-
-
 @pytest.fixture(scope="module")
 def run(root: Root, folder: Path, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in, installed by `vaporbrush install krita`, has painted all that `painting.py` asks for."""
     art = resources.art()
     picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
     picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
+    (folder / "style ü.png").write_bytes((folder / "style.png").read_bytes())
     home = folder / "vh"
     daemon = Daemon(home, worker_command=REAL_WORKER, weights="").start()
     try:
@@ -110,122 +60,17 @@ def run(root: Root, folder: Path, looks: Path) -> Iterator[Run]:
             installed = cli(home, "install", "krita", own=desktop.home).stdout
             krita.start(script(folder, "painting"), env={"VAPORBRUSH_HOME": str(home)})
             told = krita.wait(KRITA_S, {"stroke": lambda point: stroke(desktop, *point)})
-            ended = time.time()
             (looks / "krita-painting.jsonl").write_bytes(krita.report.read_bytes())
         with daemon.client() as client:
             until(lambda: not client.status()["queue"]["jobs"], "the daemon's queue is empty")
             facts = {
                 "installed": installed,
-                "ended": ended,
                 "jobs": client.jobs(),
                 "workers": client.status()["workers"],
             }
         yield Run(folder, told, facts)
     finally:
         daemon.stop()
-
-
-FETCH = """
-import os, sys, time, msgpack
-def tell(**event):
-    body = msgpack.packb({"job": sys.argv[1], **event})
-    os.write(1, len(body).to_bytes(4, "big") + body)
-for part in range(1, 11):
-    tell(event="progress", progress={"phase": "downloading", "step": part * 57_400_000, "steps": 574_000_000})
-    time.sleep(0.4)
-tell(event="done", result={"model": "vgg19", "bytes": 52_000_000})
-"""
-
-
-class Keepers:
-    """Starts, kills and replaces the daemon as the script in Krita asks, and when its Start button runs `start.sh`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "vh"
-        self.home.mkdir()
-        (folder / "fetch.py").write_text(FETCH)
-        self.settings = {"fetch_command": [sys.executable, str(folder / "fetch.py")], "weights": "/nowhere.pth"}
-        self.wish = folder / "please-start"
-        self.command = ["/bin/sh", str(folder / "start.sh")]
-        (folder / "start.sh").write_text(f"touch '{self.wish}'; exec sleep 60\n")
-        self.daemon: Daemon | None = None
-        self.router: Router | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._over.wait(0.1):
-            if self.wish.exists():
-                time.sleep(1.5)  # so that *Starting* can be seen
-                self.wish.unlink()
-                self.start()
-
-    def start(self, _: object = None) -> None:
-        if self.router is not None:
-            self.router.stop()
-            self.router = None
-        self.daemon = Daemon(self.home, **self.settings).start()
-
-    def kill(self, _: object) -> None:
-        assert self.daemon is not None
-        self.daemon.kill()
-        self.daemon = None
-
-    def stop(self, _: object = None) -> None:
-        if self.daemon is not None:
-            self.daemon.stop()
-            self.daemon = None
-
-    def other_version(self, _: object) -> None:
-        self.stop()
-        self.router = Router(self.home)
-        sentence = "This daemon speaks version 2 of the protocol; the client speaks 1."
-        self.router.answers["hello"] = VaporbrushError("unsupported_version", sentence)
-        self.router.connection.write(self.home)
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-        self.stop()
-        if self.router is not None:
-            self.router.stop()
-
-
-@pytest.fixture(scope="module")
-def troubles(root: Root, looks: Path) -> Iterator[Run]:
-    """Krita with the plug-in has met everything that can be wrong with the daemon."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        art = resources.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
-        keepers = Keepers(folder)
-        answers = {
-            "kill": keepers.kill,
-            "stop": keepers.stop,
-            "other version": keepers.other_version,
-            "same version": keepers.start,
-        }
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(keepers.home, "install", "krita", own=desktop.home)
-                start = {"start": keepers.command, "version": "0"}
-                (krita.pykrita / "vaporbrush" / hosts.START_FILE).write_text(json.dumps(start))
-                krita.start(script(folder, "troubles"), env={"VAPORBRUSH_HOME": str(keepers.home)})
-                told = krita.wait(KRITA_S, answers)
-                (looks / "krita-troubles.jsonl").write_bytes(krita.report.read_bytes())
-            yield Run(folder, told, {})
-        finally:
-            keepers.close()
-
-
-def script(folder: Path, name: str) -> Path:
-    """A script where Krita can see it."""
-    target = folder / f"{name}.py"
-    target.write_text((SCRIPTS / f"{name}.py").read_text())
-    return target
 
 
 def stroke(desktop: Desktop, x: int, y: int) -> None:
@@ -324,14 +169,29 @@ def test_a_selection_elsewhere_gets_a_sentence(run: Run) -> None:
     assert "Nothing of this layer is selected" in run.told["nothing selected"]
 
 
-@pytest.mark.parametrize("space", ["RGBA U16", "RGBA F32", "RGBA F16", "CMYKA U8", "GRAYA U8", "LABA U16"])
+@pytest.mark.parametrize(
+    "space", ["RGBA U16", "RGBA F32", "RGBA F16", "CMYKA U8", "GRAYA U8", "LABA U16", "RGBA U8 Rec2020-elle-V4-g10.icc"]
+)
 def test_the_painting_has_the_layers_depth_model_and_place(run: Run, space: str) -> None:
     assert run.told[space]["stage"] == "done", run.told[space]
     box, own = run.told[f"{space} content"]
     _, what = raw(run, f"{space} pixels")
     assert what["box"] == box
     assert what["space"] == own
-    assert " ".join(own[:2]) == space
+    assert " ".join(own).startswith(space)
+
+
+@pytest.mark.parametrize("space", ["CMYKA U8", "GRAYA U8", "LABA U16", "RGBA U8 Rec2020-elle-V4-g10.icc"])
+def test_other_models_and_profiles_show_the_same_painting(run: Run, space: str) -> None:
+    """Converted to sRGB by Krita; in grey, and in what a press can print, the colours differ, but not the picture."""
+    shown = raw(run, f"{space} shown")[0][..., :3].mean(axis=2)
+    wanted = raw(run, "first pixels")[0][..., :3].mean(axis=2)
+    print(f"\n{space}: correlation of the brightness with the 8-bit painting {correlation(shown, wanted):.3f}")
+    assert correlation(shown, wanted) > 0.9
+
+
+def correlation(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def linear_to_srgb(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -386,9 +246,31 @@ def test_a_hidden_group_is_painted_as_it_would_look(run: Run) -> None:
     assert pixels[..., :3].std() > 0.05
 
 
-@pytest.mark.parametrize("kind", ["vectorlayer", "filllayer", "clonelayer"])
+@pytest.mark.parametrize("kind", ["vectorlayer", "filllayer", "clonelayer", "filelayer"])
 def test_other_kinds_of_layers_are_painted(run: Run, kind: str) -> None:
     assert run.told[kind]["stage"] == "done", run.told[kind]
+
+
+def test_a_file_layer_is_painted_as_it_looks(run: Run) -> None:
+    pixels, what = raw(run, "filelayer pixels")
+    assert what["box"] == [0, 0, 96, 72]
+    assert np.abs(pixels - raw(run, "first pixels")[0]).max() <= 1 / 255  # the same picture in the same style
+
+
+@pytest.mark.parametrize("kind", ["style ü.png", "style ü.kra"])
+def test_a_style_may_be_a_picture_file(run: Run, kind: str) -> None:
+    assert run.told[kind]["stage"] == "done", run.told[kind]
+    assert run.told[f"{kind} name"] == "Photo – style ü"
+
+
+def test_a_style_file_that_is_gone_gets_a_sentence(run: Run) -> None:
+    assert "is not there any more. Choose another style." in run.told["file gone"]
+
+
+def test_values_are_remembered_with_the_document_and_outside_the_plug_ins_folder(run: Run) -> None:
+    assert run.told["values of the reopened file"] == {"seed": 7, "strength": 1000.0, "styles": ["Starry"]}
+    kept = json.loads((run.folder / "vh" / "hosts.json").read_text())
+    assert kept["krita"]["last"]["values"]["seed"] == 7
 
 
 def test_an_empty_layer_gets_a_sentence(run: Run) -> None:
@@ -428,8 +310,11 @@ def test_a_layer_deleted_meanwhile_puts_the_painting_on_top(run: Run) -> None:
     assert any("deleted meanwhile" in note for note in gone["notes"])
 
 
-def test_closing_the_document_cancels_its_painting(run: Run) -> None:
-    assert run.told["document gone"]["stage"] == "cancelled"
+def test_closing_the_document_cancels_its_painting_at_once(run: Run) -> None:
+    gone = run.told["document gone"]
+    print(f"\nthe painting of a closed document was cancelled after {gone['seconds']:.2f} s")
+    assert gone["stage"] == "cancelled"
+    assert gone["seconds"] < 10  # a second is wanted
 
 
 def test_a_huge_layer_keeps_its_size(run: Run) -> None:
@@ -456,76 +341,18 @@ def test_strokes_stay_as_fluent_while_something_is_painted(run: Run) -> None:
 
 
 def test_krita_ends_at_once_while_something_is_painted(run: Run) -> None:
-    assert run.facts["ended"] - run.told["quitting"] < 30
-    assert run.facts["jobs"][0].state in ("cancelled", "done")
+    """The plug-in lets go within a second, and fails at ten; what follows is Krita's own."""
+    own, all_ = run.told.between("quitting", "let go"), run.told.since("quitting")
+    print(f"\nwhile something was painted, the plug-in let go after {own:.2f} s, and Krita was gone after {all_:.2f} s")
+    assert own < 10
+    assert run.facts["jobs"][-1].state == "cancelled"
     assert all(job.final for job in run.facts["jobs"])
 
 
-def test_every_trouble_was_met_without_an_exception(troubles: Run) -> None:
-    assert not troubles.told.errors, troubles.told.errors
-    assert troubles.told.all("exception") == []
-    assert "stopped" in troubles.told
-
-
-def test_a_daemon_that_was_never_started_shows_the_command(troubles: Run) -> None:
-    absent = troubles.told["absent"]
-    assert absent["kind"] == "absent"
-    assert "vaporbrush serve" in absent["sentence"]
-    assert troubles.told["copied"] == "vaporbrush serve"
-    assert not absent["button"]
-    assert absent["why"] == "Vaporbrush has to be started first."
-
-
-def test_a_daemon_that_cannot_be_started_says_why(troubles: Run) -> None:
-    failed = troubles.told["start failed"]
-    assert "ended at once" in failed["sentence"]
-    assert failed["verbs"] == ["start", "copy_details"]
-
-
-def test_the_daemon_is_started_from_the_docker(troubles: Run) -> None:
-    assert troubles.told["starting"]["short"] == "Starting Vaporbrush…"
-    assert troubles.told["started"]["kind"] in ("ready", "lite")
-
-
-def test_the_full_model_is_fetched_with_progress(troubles: Run) -> None:
-    assert "of 574 MB" in troubles.told["fetching"]
-    assert troubles.told["fetched"] == "done"
-
-
-def test_a_failed_painting_says_what_to_do(troubles: Run) -> None:
-    failed = troubles.told["failed"]
-    assert (failed["stage"], failed["error"][0]) == ("failed", "worker_crashed")
-    assert "Try again" in failed["shown"]
-
-
-def test_a_killed_daemon_fails_its_painting_and_nothing_hangs(troubles: Run) -> None:
-    killed = troubles.told["killed"]
-    assert killed["stage"] == "failed"
-    assert killed["error"][0] in ("no_daemon", "link_lost")
-    assert killed["kind"] == "stopped"
-    assert killed["shown"] == "Vaporbrush ended while it painted this. “Try again” starts it anew."
-    assert killed["seconds"] < 60
-    print(f"\ndaemon killed: painting failed after {killed['seconds']:.1f} s, longest stalls {killed['stalls'][:3]}")
-
-
-def test_try_again_starts_the_daemon_and_paints(troubles: Run) -> None:
-    again = troubles.told["again"]
-    assert again["stage"] == "done", again
-    assert "Photo – Starry" in again["after"]
-
-
-def test_another_version_is_said_with_its_cure(troubles: Run) -> None:
-    wrong = troubles.told["wrong version"]
-    assert wrong["kind"] == "wrong_version"
-    assert "vaporbrush install krita" in wrong["sentence"]
-    assert troubles.told["painting with the wrong version"]["error"][0] == "unsupported_version"
-
-
-def test_memory_is_given_back_by_a_button(troubles: Run) -> None:
-    assert "unload" not in troubles.told["unloaded"]["verbs"]
-
-
-def test_a_daemon_that_ends_is_noticed_and_may_be_started_by_painting(troubles: Run) -> None:
-    stopped = troubles.told["stopped"]
-    assert stopped["verbs"] == ["start"]
-    assert stopped["button"]
+def test_the_picture_for_the_documentation_can_be_made(root: Root) -> None:
+    with tempfile.TemporaryDirectory(prefix="vp-") as name:
+        told = showcase.show(root, Path(name), size=256)
+    assert not told.errors, told.errors
+    assert told["showcase"]["stage"] == "done", told["showcase"]
+    assert told["showcase"]["after"] == ["Photo – Impasto swirls", "Photo"]
+    assert told["showcase"]["cut"] == []

@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QAction
 from vaporbrush_driver.kit import (
     LOADED_S,
     QT_FOLDER,
+    SRGB,
     OwnMeter,
     StallMeter,
     activate,
@@ -32,6 +33,8 @@ from vaporbrush_driver.kit import (
     studio,
     tree,
 )
+
+from vaporbrush_host.order import StyleRef
 
 CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
 
@@ -142,6 +145,13 @@ def steps(tell):
     tell("restylize a plain layer", said())
 
     # ── stored in the file ──
+    other = application.createDocument(120, 96, "style", "RGBA", "U8", SRGB, 120.0)
+    other.setBatchmode(True)
+    painted_layer(other, "Starry", "style")
+    other.refreshProjection()
+    other.waitForDone()
+    other.saveAs(QT_FOLDER + "/style ü.kra")
+    other.close()
     path = QT_FOLDER + "/saved ü.kra"
     document.saveAs(path)
     yield 0.5
@@ -161,6 +171,9 @@ def steps(tell):
             stored[2] == content.uniqueId().toString(),
         ],
     )
+    yield lambda: docker()._document == again.rootNode().uniqueId().toString()
+    shown = {name: docker().values()[name] for name in ("seed", "strength")}
+    tell("values of the reopened file", {**shown, "styles": [ref.name for ref in docker().chooser.refs()]})
     close(again)
     yield 0.5
 
@@ -191,25 +204,30 @@ def steps(tell):
     yield 0.5
 
     # ── colour depths and models, offsets, off the canvas ──
-    for model, depth, x, y in (
-        ("RGBA", "U16", 0, 0),
-        ("RGBA", "F32", -37, 53),
-        ("RGBA", "F16", 0, 0),
-        ("CMYKA", "U8", 0, 0),
-        ("GRAYA", "U8", 3, 4),
-        ("LABA", "U16", 0, 0),
+    for model, depth, profile, x, y in (
+        ("RGBA", "U16", "", 0, 0),
+        ("RGBA", "F32", "", -37, 53),
+        ("RGBA", "F16", "", 0, 0),
+        ("CMYKA", "U8", "", 0, 0),
+        ("GRAYA", "U8", "", 3, 4),
+        ("LABA", "U16", "", 0, 0),
+        ("RGBA", "U8", "Rec2020-elle-V4-g10.icc", 0, 0),
     ):
-        document = new_document(f"{model} {depth}", 96, 72, model, depth)
+        name = f"{model} {depth} {profile}".strip()
+        document = new_document(name, 96, 72, model, depth, profile)
         yield LOADED_S
         content = painted_layer(document, "Photo", "content", x, y)
         style = painted_layer(document, "Starry", "style")
         yield 0.3
         choose(document, content, layer_ref(document, style), **CHEAP)
         yield 0.3
-        yield from run(tell, f"{model} {depth}", document)
+        yield from run(tell, name, document)
         painting = named(document, last_name(document))
-        tell(f"{model} {depth} pixels", save(painting, f"{model}-{depth}"))
-        tell(f"{model} {depth} content", [box(content), space(content)])
+        tell(f"{name} pixels", save(painting, name))
+        tell(f"{name} content", [box(content), space(content)])
+        shown = painting.duplicate()
+        shown.setColorSpace("RGBA", "U8", SRGB)
+        tell(f"{name} shown", save(shown, f"{name} shown"))
         close(document)
         yield 0.4
 
@@ -284,12 +302,30 @@ def steps(tell):
     document.rootNode().addChildNode(fill, None)
     clone = document.createCloneLayer("Clone", named(document, "Above"))
     document.rootNode().addChildNode(clone, None)
+    file = document.createFileLayer("File", QT_FOLDER + "/content.png", "None", "Bicubic")
+    document.rootNode().addChildNode(file, None)
     document.refreshProjection()
-    yield 0.8
-    for layer in (vector, fill, clone):
+    yield 1.5
+    for layer in (vector, fill, clone, file):
         choose(document, layer, layer_ref(document, style), **CHEAP)
         yield 0.4
         yield from run(tell, layer.type(), document)
+    tell("filelayer pixels", save(named(document, last_name(document)), "filelayer"))
+
+    # ── styles from files: as a picture, and as what only Krita reads ──
+    flat = painted_layer(document, "Photo", "content")
+    yield 0.4
+    for name in ("style ü.png", "style ü.kra"):
+        choose(document, flat, StyleRef("file", f"{QT_FOLDER}/{name}"), **CHEAP)
+        yield 0.4
+        yield from run(tell, name, document)
+        tell(f"{name} name", last_name(document))
+    choose(document, flat, StyleRef("file", QT_FOLDER + "/gone.png"), **CHEAP)
+    yield 0.3
+    docker().button.click()
+    yield 0.2
+    tell("file gone", said())
+    flat.remove()
     close(second)
     yield 0.3
     activate(document)
@@ -415,7 +451,8 @@ def steps(tell):
     yield 0.3
     docker().button.click()
     yield lambda: last().state.stage == "running"
-    tell("quitting", time.time())
+    application.notifier().applicationClosing.connect(lambda: tell("let go"))  # heard after the plug-in's own
+    tell("quitting")
 
 
 def last_name(document):

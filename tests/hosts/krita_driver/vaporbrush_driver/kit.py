@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 from krita import Krita
@@ -81,10 +82,10 @@ def save(layer, name):
     return {"file": f"{name}.raw", "box": box(layer), "space": space(layer), "name": layer.name()}
 
 
+@cache
 def docker():
-    """The plug-in's docker in the active window."""
-    found = [w for w in QApplication.instance().allWidgets() if type(w).__name__ == "VaporbrushDocker"]
-    return found[0]
+    """The plug-in's docker in the one window. Found once: to look through all widgets holds the GUI thread."""
+    return next(w for w in QApplication.instance().allWidgets() if type(w).__name__ == "VaporbrushDocker")
 
 
 def studio():

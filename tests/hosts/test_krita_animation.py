@@ -1,0 +1,206 @@
+"""An animated layer in the real Krita: every frame painted from the one before, as one new layer.
+
+One run (`krita_scripts/animation.py`) does it all and tells what came of it; each test judges one thing that an
+animator would notice.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from hosts.host import Desktop
+from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, script
+from hosts.root import Root
+from support.daemon import Daemon, until
+from vaporbrush_daemon import resources
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
+
+KRITA_S = 500  # it takes a minute and a half on two free cores
+TIMES = [0, 3, 7, 8, 12]
+
+
+@pytest.fixture(scope="module")
+def run(root: Root, looks: Path) -> Iterator[Run]:
+    """Krita has done all that `animation.py` asks for; the command line has painted two of the frames."""
+    with tempfile.TemporaryDirectory(prefix="vp-") as name:
+        folder = Path(name)
+        art = resources.art()
+        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
+        picture(folder, "second", art / "styles" / "mosaic.jpg", (96, 72))
+        picture(folder, "style", art / "styles" / "impasto.jpg", (96, 72))
+        home = folder / "vh"
+        daemon = Daemon(home, worker_command=REAL_WORKER, weights="").start()
+        try:
+            paint(home, folder, "content", "first")
+            with daemon.client() as client:
+                job = client.jobs()[-1].job
+            paint(home, folder, "second", "next", "--continue", job)
+            with Desktop(root, folder) as desktop:
+                krita = Krita(desktop)
+                cli(home, "install", "krita", own=desktop.home)
+                krita.start(script(folder, "animation"), env={"VAPORBRUSH_HOME": str(home)})
+                told = krita.wait(KRITA_S)
+                (looks / "krita-animation.jsonl").write_bytes(krita.report.read_bytes())
+            with daemon.client() as client:
+                until(lambda: not client.status()["queue"]["jobs"], "the daemon's queue is empty")
+                kept = [job for job in client.jobs() if job.state == "done" and job.result]
+            yield Run(folder, told, {"kept": kept})
+        finally:
+            daemon.stop()
+
+
+def paint(home: Path, folder: Path, content: str, out: str, *more: str) -> None:
+    """What the plug-in asks for, by the command line. The style is the layer in Krita, which has the canvas's size."""
+    recipe = ("--size", "96", "--steps", "3", "--quality", "draft", "--seed", "7", "--model", "vgg19-lite")
+    pictures = (str(folder / f"{content}.png"), str(folder / "style.png"))
+    cli(home, "stylize", *pictures, *recipe, *more, "-o", str(folder / f"{out}.png"))
+
+
+def frame(run: Run, name: str, moment: int) -> np.ndarray[Any, Any]:
+    """A frame that Krita saved, as RGBA floats 0..1."""
+    deep = run.told["deep"]["space"][1] == "F32" and name == "deep"
+    kind, order = (np.float32, [0, 1, 2, 3]) if deep else (np.uint8, [2, 1, 0, 3])
+    pixels = np.frombuffer((run.folder / f"{name}-{moment}.raw").read_bytes(), kind).reshape(72, 96, 4)
+    return pixels[..., order].astype(np.float64) / (1 if deep else 255)
+
+
+def wanted(run: Run, name: str) -> np.ndarray[Any, Any]:
+    return np.asarray(Picture.open(run.folder / f"{name}.png").convert("RGBA")) / 255
+
+
+def test_everything_ran_to_its_end_without_an_exception(run: Run) -> None:
+    assert not run.told.errors, run.told.errors
+    assert run.told.all("exception") == []
+    assert "end" in run.told
+
+
+def test_only_an_animated_layer_has_the_button(run: Run) -> None:
+    assert run.told["still"] is False
+    assert run.told["animated"] == [True, True]
+
+
+def test_no_label_is_cut_off(run: Run) -> None:
+    assert (run.told["cut"], run.told["cut running"]) == ([], [])
+
+
+def test_the_paintings_are_one_new_layer_above(run: Run) -> None:
+    painted = run.told["painted"]
+    assert painted["stage"] == "done", painted
+    assert painted["before"] == ["Walk", "Starry", "Background"]
+    assert painted["after"] == ["Walk – Starry", "Walk", "Starry", "Background"]
+
+
+def test_the_time_and_the_active_layer_stay(run: Run) -> None:
+    assert run.told["painted"]["time"] == 5
+    assert run.told["painted"]["active"] == "Walk"
+
+
+def test_every_frame_is_at_its_time(run: Run) -> None:
+    assert run.told["source"] == TIMES
+    assert run.told["pixels"]["frames"] == TIMES
+    assert run.told["reopened"] == TIMES
+
+
+def test_the_first_frame_is_what_the_command_line_paints(run: Run) -> None:
+    assert np.abs(frame(run, "walk", 0) - wanted(run, "first")).max() <= 1 / 255
+
+
+def test_the_next_frame_goes_on_from_the_one_before(run: Run) -> None:
+    assert np.abs(frame(run, "walk", 3) - wanted(run, "next")).max() <= 1 / 255
+
+
+def test_a_frame_that_shows_the_same_is_painted_the_same(run: Run) -> None:
+    assert np.array_equal(frame(run, "walk", 7), frame(run, "walk", 0))
+
+
+def test_an_empty_frame_stays_empty(run: Run) -> None:
+    assert not frame(run, "walk", 8).any()
+    assert "4 frames in" in run.told["painted"]["line"]
+
+
+def test_the_layers_own_opacity_is_not_taken_over(run: Run) -> None:
+    assert run.told["pixels"]["opacity"] == 255
+
+
+def test_each_frame_holds_until_the_next(run: Run) -> None:
+    assert all(right for _, right in run.told["shown"]), run.told["shown"]
+
+
+def test_one_undo_takes_all_frames_away_and_redo_returns_them(run: Run) -> None:
+    assert run.told["undone"] == [run.told["painted"]["before"], 5]
+    assert run.told["redone"] == [run.told["painted"]["after"], TIMES]
+
+
+def test_restylize_paints_all_frames_again(run: Run) -> None:
+    tree, frames = run.told["restylized"]
+    assert tree == ["Walk – Starry", "Walk – Starry", "Walk", "Starry", "Background"]
+    assert frames == TIMES
+
+
+def test_the_frames_under_way_are_in_a_document_that_nobody_sees(run: Run) -> None:
+    documents, styles = run.told["open documents"]
+    assert documents == 2
+    assert styles == 3  # Walk, Starry and the background
+    assert run.told["documents left"] == 1
+
+
+def test_the_panel_tells_which_frame_it_is_and_how_long_it_takes(run: Run) -> None:
+    line, left, keep, button = run.told["line"]
+    assert line.startswith("Frame 2 of 5 · ")
+    assert left.endswith(" left")
+    assert (keep, button) == (False, "Stop")
+
+
+def test_stop_keeps_what_is_done_and_leaves_the_rest_empty(run: Run) -> None:
+    assert (run.told["stop"]["stage"], run.told["stop"]["added"]) == ("done", 1)
+    assert run.told["stop"]["seconds"] < 20  # ten times what it takes
+    assert "1 of 5 frames" in run.told["stop"]["line"]
+    assert run.told["stopped"]["frames"] == TIMES
+    assert frame(run, "stopped", 0).any()
+    for moment in TIMES[1:]:
+        assert not frame(run, "stopped", moment).any(), moment
+
+
+def test_stopped_before_the_first_frame_nothing_is_left(run: Run) -> None:
+    assert run.told["stopped at once"] == ["cancelled", True, False]
+
+
+def test_a_failed_frame_says_why_and_try_again_goes_on(run: Run) -> None:
+    failed = run.told["failed"]
+    assert (failed["stage"], failed["error"][0]) == ("failed", "weights_missing")
+    assert "vgg19-lite" in failed["shown"]
+    assert run.told["again"]["stage"] == "done"
+    assert run.told["again"]["frames"] == TIMES
+    assert np.abs(frame(run, "again", 3) - frame(run, "walk", 3)).max() <= 1 / 255
+
+
+def test_float_frames_keep_their_depth(run: Run) -> None:
+    deep = run.told["deep"]
+    assert deep["stage"] == "done", deep
+    assert deep["space"] == deep["source"]
+    assert len(np.unique(frame(run, "deep", 4)[..., 0])) > 1000
+
+
+def test_closing_the_document_stops_the_painting_of_its_frames(run: Run) -> None:
+    stage, documents, _said = run.told["closed"]
+    assert stage in ("cancelled", "done")
+    assert documents == 1
+
+
+def test_krita_ends_while_frames_are_painted(run: Run) -> None:
+    print(f"\nKrita ended {run.told.since('quitting'):.2f} s after it was told to while frames were painted")
+    assert run.told.since("quitting") < 30
+
+
+def test_the_daemon_keeps_the_last_canvas_only(run: Run) -> None:
+    print(json.dumps([job.label for job in run.facts["kept"]]))
+    assert len(run.facts["kept"]) <= 8  # the end of each of seven paintings and of the command line's two

@@ -6,7 +6,6 @@ animator would notice.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,8 +51,8 @@ def run(root: Root, looks: Path) -> Iterator[Run]:
                 (looks / "krita-animation.jsonl").write_bytes(krita.report.read_bytes())
             with daemon.client() as client:
                 until(lambda: not client.status()["queue"]["jobs"], "the daemon's queue is empty")
-                kept = [job for job in client.jobs() if job.state == "done" and job.result]
-            yield Run(folder, told, {"kept": kept})
+                last = client.jobs()[-1]
+            yield Run(folder, told, {"last": last})
         finally:
             daemon.stop()
 
@@ -198,9 +197,5 @@ def test_closing_the_document_stops_the_painting_of_its_frames(run: Run) -> None
 
 def test_krita_ends_while_frames_are_painted(run: Run) -> None:
     print(f"\nKrita ended {run.told.since('quitting'):.2f} s after it was told to while frames were painted")
-    assert run.told.since("quitting") < 30
-
-
-def test_the_daemon_keeps_the_last_canvas_only(run: Run) -> None:
-    print(json.dumps([job.label for job in run.facts["kept"]]))
-    assert len(run.facts["kept"]) <= 8  # the end of each of seven paintings and of the command line's two
+    assert run.told.since("quitting") < 10  # a second is wanted, and Krita needs some itself
+    assert run.facts["last"].state == "cancelled"

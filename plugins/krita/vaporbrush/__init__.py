@@ -34,6 +34,7 @@ class BrokenExtension(Extension):
 
         major = getattr(pykrita, "qt_major_version", lambda: 5)()
         box = __import__(f"PyQt{major}.QtWidgets", fromlist=["QMessageBox"]).QMessageBox()
+        box.setIcon(box.Icon.Warning)
         box.setWindowTitle("Vaporbrush")
         box.setText("Vaporbrush's plug-in is damaged or does not fit this Krita.")
         box.setInformativeText("Install it again with: vaporbrush install krita")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from krita import Krita
+
 from vaporbrush_host.order import StyleRef
 from vaporbrush_host.words import _
 from vaporbrush_protocol.limits import MAX_STYLES
@@ -96,9 +98,11 @@ class Gallery(QtWidgets.QFrame):
             self._add(self.bundled, StyleRef("bundled", style.name), style.title, image, style.description)
         self._say(self.bundled, _("The bundled styles show when Vaporbrush runs."))
         self.layers.clear()
+        active = layers.document_id(Krita.instance().activeDocument())
         for ref, document, node in sources.layer_refs(own):
             name = Path(document.fileName()).name or document.name() or _("Unnamed")
-            self._add(self.layers, ref, ref.name, sources.layer_thumbnail(node, TILE_SIDE), f"{ref.name} · {name}")
+            title = ref.name if ref.document == active else f"{ref.name}\n{name}"
+            self._add(self.layers, ref, title, sources.layer_thumbnail(node, TILE_SIDE), f"{ref.name} · {name}")
         self._say(
             self.layers, _("Any other layer can be the style. Put a painting on a layer, or open it as a document.")
         )

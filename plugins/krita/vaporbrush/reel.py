@@ -54,6 +54,11 @@ class Reel:
         self._painting.setOpacity(255)
         self._painting.setBlendingMode("normal")
 
+    @property
+    def at_last(self):
+        """Whether no frame can follow the present one."""
+        return self.index + 1 == len(self.times)
+
     def __len__(self):
         return len(self.times)
 

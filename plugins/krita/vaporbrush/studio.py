@@ -143,7 +143,7 @@ class Studio(QtCore.QObject):
             start=state.job.canvas,
             extra={name: recipe[name] for name in ("size", "model", "device")},
         )
-        task.run = self._run(order, earlier=state.job.job, keep_canvas=True)
+        task.run = self._run(order, earlier=state.job.job, keep_canvas=not task.reel.at_last)
         task.run.start()
 
     def _fetch_reported(self, state):
@@ -199,7 +199,7 @@ class Studio(QtCore.QObject):
 
     def _begin(self, order, taken, refs, values, reel=None, earlier=""):
         before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
-        run = self._run(order, after=before, earlier=earlier, keep_canvas=reel is not None)
+        run = self._run(order, after=before, earlier=earlier, keep_canvas=reel is not None and not reel.at_last)
         task = Task(run.key, run, taken, refs, values, run.state, time.monotonic(), reel)
         self.tasks[task.key] = task
         run.start()

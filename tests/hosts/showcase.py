@@ -20,7 +20,7 @@ from hosts.root import Root, find_root
 from support.daemon import ROOT, Daemon
 from vaporbrush_daemon import resources
 
-SCREEN = "1440x900x24"  # the docker's words can still be read at the width of a page
+SCREEN = "1440x960x24"  # the docker fits without scrolling, and its words can be read at the width of a page
 KRITA_S = 900
 MAX_BYTES = 400_000  # of the picture: everybody who clones the repository gets it
 

@@ -81,17 +81,24 @@ class Reel:
             self._hidden.setCurrentTime(time)
         self._hidden.waitForDone()
 
-    def clear(self):
-        """Empty the next frame of the copy. Returns whether there are more: one at a time holds nobody up."""
+    def tick(self):
+        """What is to be done now and then: a frame of the copy is emptied, one at a time so that nobody is held up."""
+        self._hidden.setModified(False)  # or Krita would save it from time to time
         if self._cleared < len(self.times):
-            self._go(self.times[self._cleared])
-            self._cleared += 1
-            rect = self._painting.bounds()
-            row_bytes = rect.width() * layers.pixel_bytes(self._space)
-            for top, rows in bands.bands(rect.height(), row_bytes):
-                blank = QtCore.QByteArray(bytes(rows * row_bytes))
-                self._painting.setPixelData(blank, rect.x(), rect.y() + top, rect.width(), rows)
-        return self._cleared < len(self.times)
+            self._clear()
+
+    def _clear(self):
+        self._go(self.times[self._cleared])
+        self._cleared += 1
+        rect = self._painting.bounds()
+        row_bytes = rect.width() * layers.pixel_bytes(self._space)
+        for top, rows in bands.bands(rect.height(), row_bytes):
+            blank = QtCore.QByteArray(bytes(rows * row_bytes))
+            self._painting.setPixelData(blank, rect.x(), rect.y() + top, rect.width(), rows)
+
+    def _clear_all(self):
+        while self._cleared < len(self.times):
+            self._clear()
 
     def advance(self):
         """The pixels of the next frame that has to be painted; None after the last.
@@ -115,7 +122,7 @@ class Reel:
 
     def put(self, image, pixels):
         """The painting of the frame that `advance` gave."""
-        self._finish_clearing()  # frames may share their pixels, so that none may be cleared once one is painted
+        self._clear_all()  # frames may share their pixels, so that none may be cleared once one is painted
         self._go(self.times[self.index])
         layers.write(self._hidden, self._painting, self._space, self.place, image, pixels)
         self.painted += 1
@@ -129,14 +136,10 @@ class Reel:
 
     def insert(self, document, node_id, name):
         """Put the paintings above the layer that they were made from. Returns (new layer, whether that one is gone)."""
-        self._finish_clearing()
+        self._clear_all()
         layer = self._painting.duplicate()
         layer.setName(name)
         return layer, layers.add_above(document, node_id, layer)
-
-    def _finish_clearing(self):
-        while self.clear():
-            pass
 
     def close(self):
         """Let go of the frames."""

@@ -90,7 +90,7 @@ class Studio(QtCore.QObject):
                 self._task_reported(running[state.key], state)
         for task in self.tasks.values():
             if task.reel is not None and not task.state.ended:
-                task.reel.clear()
+                task.reel.tick()
 
     def _task_reported(self, task, state):
         if task.reel is not None:

@@ -25,7 +25,7 @@ from vaporbrush_driver.kit import (
 
 from vaporbrush_host.order import StyleRef
 
-DOCKER_HEIGHT = 640  # px: all controls and what is said about the painting
+DOCKER_HEIGHT = 720  # px: all controls and what is said about the painting
 
 
 def steps(tell):

@@ -182,6 +182,16 @@ def test_a_failed_frame_says_why_and_try_again_goes_on(run: Run) -> None:
     assert np.abs(frame(run, "again", 3) - frame(run, "walk", 3)).max() <= 1 / 255
 
 
+def test_frames_are_painted_as_they_look_through_their_mask(run: Run) -> None:
+    assert run.told["masked"]["stage"] == "done", run.told["masked"]
+    assert run.told["masked"]["masks"] == 0
+    for moment in (0, 3, 12):
+        alpha = frame(run, "masked", moment)[..., 3]
+        assert not alpha[:, :48].any(), moment
+        assert alpha[:, 48:].all(), moment
+    assert np.abs(frame(run, "masked", 3) - frame(run, "masked", 0))[..., :3].max() > 0.1  # each its own frame
+
+
 def test_float_frames_keep_their_depth(run: Run) -> None:
     deep = run.told["deep"]
     assert deep["stage"] == "done", deep

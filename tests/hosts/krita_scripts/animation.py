@@ -204,7 +204,21 @@ def steps(tell):
     newest(document).remove()
     tell("documents left", len(application.documents()))
 
-    # ── a selection, and a depth beyond 8 bits ──
+    # ── a mask on the layer hides the left half of every frame ──
+    mask = document.createTransparencyMask("Half")
+    layer.addChildNode(mask, None)
+    mask.setPixelData(QByteArray((bytes(48) + bytes([255]) * 48) * 72), 0, 0, 96, 72)
+    document.refreshProjection()
+    yield 0.5
+    choose(document, layer, layer_ref(document, style), **CHEAP)
+    yield 0.5
+    docker().frames_button.click()
+    yield idle
+    yield 0.5
+    masks = len(newest(document).childNodes())
+    tell("masked", {**outcome(last()), **save(newest(document), "masked"), "masks": masks})
+
+    # ── a depth beyond 8 bits ──
     deep = new_document("deep", 96, 72, "RGBA", "F32")
     yield LOADED_S
     yield from animate(deep, "Float", [0, 4], ["content", "second"])

@@ -26,6 +26,9 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _FULL = {"u8": 255.0, "u16": 65535.0}
 _ORDER = {"RGB": (0, 1, 2), "RGBA": (0, 1, 2, 3), "BGRA": (2, 1, 0, 3), "GRAY": (0, 0, 0), "GRAYA": (0, 0, 0, 1)}
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709: what a grey layer shows of a coloured painting
+# How far beyond 0 or 1 a float may be and still be black or white: hosts convert colours, and half floats near 1 are
+# 1/1024 apart. Nobody sees it: an eight-bit level is four times as much.
+_SLACK = 1 / 1024
 _STRIP = 256  # rows at a time: temporaries stay in the cache, and small beside the picture
 
 
@@ -42,7 +45,7 @@ def raw(data: Buffer, image: Image) -> NDArray[Any]:
 
 
 def decode(data: Buffer, image: Image) -> tuple[Floats, bool]:
-    """(H, W, 4) float32 in [0, 1], and whether values outside (or not a number) had to be clipped."""
+    """(H, W, 4) float32 in [0, 1], and whether there were values outside of it (not by rounding only) or no numbers."""
     source = raw(data, image)
     order = _ORDER[image.channels]
     out = np.ones((image.height, image.width, 4), np.float32)
@@ -58,7 +61,7 @@ def decode(data: Buffer, image: Image) -> tuple[Floats, bool]:
             continue
         values = part.astype(np.float32)
         safe = np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
-        clipped = clipped or not np.array_equal(safe, values)
+        clipped = clipped or not np.all(np.abs(values - safe) <= _SLACK)  # of what is no number this is never true
         if image.transfer == "linear":
             safe[..., :3] = encode_srgb(safe[..., :3])
         target[...] = safe

@@ -73,6 +73,16 @@ def test_values_outside_of_the_range_are_clipped_and_told() -> None:
     np.testing.assert_array_equal(pixels[0, 1], [1, 0, 0, 1])
 
 
+@pytest.mark.parametrize("depth", ["f16", "f32"])
+def test_white_and_black_that_a_conversion_has_rounded_are_not_called_clipped(depth: str) -> None:
+    beyond = np.finfo(depth.replace("f", "float")).eps
+    values = np.array([[[1 + beyond, 1, 1, 1 + beyond], [-beyond, 0, 0, 1]]], DTYPES[depth])
+    pixels, clipped = decode(values.tobytes(), Image("", 2, 1, "RGBA", depth))
+    assert not clipped
+    np.testing.assert_array_equal(pixels[0, :, 0], [1, 0])
+    assert decode((values * 1.01).astype(values.dtype).tobytes(), Image("", 2, 1, "RGBA", depth))[1]
+
+
 def test_untouched_pixels_keep_their_very_bytes() -> None:
     values = np.array([[[3.5, -1.0, np.nan, 1], [0.1, 0.2, 0.3, 1]]], np.float32)
     image = Image("", 2, 1, "RGBA", "f32", "linear")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from hosts.host import Desktop
 from support.daemon import environment
 
 DRIVER = Path(__file__).parent / "gimp_driver"
+EYES = Path(__file__).parent / "gimp_eyes"
 # no welcome, no looking for updates, no autosaving of window positions: a profile that stays as it is
 GIMPRC = "(show-welcome-dialog no)\n(check-updates no)\n(save-session-info no)\n(save-document-history no)\n"
 
@@ -34,6 +36,8 @@ class Gimp:
         self.log = desktop.folder / f"{profile}.log"
         self.report = desktop.folder / f"{profile}.jsonl"
         self.report.write_text("")
+        self.widgets = desktop.folder / "widgets.json"
+        shutil.copytree(EYES, self.folder / "eyes", dirs_exist_ok=True)  # the checkout is not visible inside
         self.installed = self.vaporbrush_cli("install", "gimp")
 
     def vaporbrush_cli(self, *words: str) -> str:
@@ -55,6 +59,8 @@ class Gimp:
             "VAPORBRUSH_HOME": str(self.vaporbrush),
             "VAPORBRUSH_TEST_FOLDER": str(self.folder),
             "VAPORBRUSH_TEST_REPORT": str(self.report),
+            "VAPORBRUSH_TEST_WIDGETS": str(self.widgets),
+            "PYTHONPATH": str(self.folder / "eyes"),
             **(extra or {}),
         }
         return self.desktop.popen([program, *arguments], env=env, log=self.log)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,6 +26,7 @@ from hosts.root import Root
 from support.daemon import Daemon, environment, until
 from support.router import Router
 from vaporbrush_daemon import resources
+from vaporbrush_daemon.pixels import decode_srgb, encode_srgb
 from vaporbrush_protocol import RemoteError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
@@ -48,9 +50,10 @@ def pictures(folder: Path) -> Path:
     scene.save(folder / "content.png")
     faded = np.dstack([np.asarray(scene), np.tile(np.linspace(0, 255, WIDTH).astype("u1"), (HEIGHT, 1))])
     Image.fromarray(faded, "RGBA").save(folder / "alpha.png")
-    Image.open(resources.art() / "styles" / "watercolour.jpg").convert("RGB").resize((80, 60)).save(
-        folder / "style.png"
-    )
+    for name, style in (("style", "watercolour"), ("other", "woodcut")):
+        Image.open(resources.art() / "styles" / f"{style}.jpg").convert("RGB").resize((80, 60)).save(
+            folder / f"{name}.png"
+        )
     (folder / "notes.txt").write_text("This is no picture.\n")
     return folder
 
@@ -73,6 +76,7 @@ class Session:
     folder: Path
     told: dict[str, Any]
     gimp: Gimp
+    daemon: Daemon
     content: NDArray[np.float32]  # (48, 64, 4), what was painted
     cli: NDArray[np.float32]  # the same, what came out
 
@@ -82,12 +86,33 @@ class Session:
     def pixels(self, name: str, width: int = WIDTH, height: int = HEIGHT, channels: int = 4) -> NDArray[np.float32]:
         return floats(self.folder / f"{name}.raw", width, height, channels)
 
+    def by_cli(self, content: str, *words: str) -> NDArray[np.float32]:
+        """What the command line paints of a file of the folder, as floats."""
+        out = self.folder / f"cli-{Path(content).stem}{Path(content).suffix}"
+        return stylized(self.daemon, self.folder / content, out, *(words or ("style.png",)), *QUICK)
 
-def stylized(daemon: Daemon, content: Path, style: str, out: Path, *options: str) -> NDArray[np.float32]:
+    def by_cli_from(self, name: str, depth: str = "f32") -> NDArray[np.float32]:
+        """What the command line paints of the very pixels that the plug-in was given."""
+        pixels = np.fromfile(self.folder / f"given-{name}.raw", "<u2" if depth == "u16" else "<f4")
+        tifffile.imwrite(
+            self.folder / f"{name}.tif",
+            pixels.reshape(HEIGHT, WIDTH, 4),
+            photometric="rgb",
+            extrasamples=["unassalpha"],
+        )
+        return self.by_cli(f"{name}.tif")
+
+
+def stylized(daemon: Daemon, content: Path, out: Path, *words: str) -> NDArray[np.float32]:
     """What the command line paints: (h, w, 4) floats."""
-    command = [sys.executable, "-m", "vaporbrush_daemon", "stylize", str(content), style, "-o", str(out), *options]
-    done = subprocess.run(command, env=environment(daemon.home), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "vaporbrush_daemon", "stylize", str(content), *words, "-o", str(out)],
+        env=environment(daemon.home), cwd=content.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    if out.suffix == ".tif":
+        pixels = tifffile.imread(out)
+        return (pixels / np.float32(65535 if pixels.dtype == np.uint16 else 1)).astype(np.float32)
     return np.asarray(Image.open(out).convert("RGBA"), np.float32) / 255
 
 
@@ -101,11 +126,11 @@ def session(root: Root, folder: Path, pictures: Path, daemon: Daemon) -> Iterato
         (folder / "other-version.json").write_text(json.dumps(replaced))
         gimp = Gimp(desktop, daemon.home)
         process = gimp.drive("gimp-console-3.0", "console.py", "-i", "-d", "--quit")
-        cli = stylized(daemon, pictures / "content.png", str(pictures / "style.png"), folder / "cli.png", *QUICK)
+        cli = stylized(daemon, pictures / "content.png", folder / "cli.png", "style.png", *QUICK)
         until(lambda: "kill the worker" in gimp.told() or process.poll() is not None, "the worker's turn", RUN_S)
-        _when_painting(daemon, process, lambda: _kill_worker(daemon))
+        _when_painting(gimp, daemon, "worker_killed", lambda: _kill_worker(daemon))
         until(lambda: "kill the daemon" in gimp.told() or process.poll() is not None, "the daemon's turn", RUN_S)
-        _when_painting(daemon, process, daemon.kill)
+        _when_painting(gimp, daemon, "daemon gone", daemon.kill)
         until(lambda: "daemon gone" in gimp.told() or process.poll() is not None, "the refusal", RUN_S)
         daemon.start()
         (folder / "daemon-again").touch()
@@ -113,23 +138,30 @@ def session(root: Root, folder: Path, pictures: Path, daemon: Daemon) -> Iterato
         told = gimp.told()
         assert "end" in told, gimp.tail()
         content = np.asarray(Image.open(pictures / "content.png").convert("RGBA"), np.float32) / 255
-        yield Session(folder, told, gimp, content, cli)
+        yield Session(folder, told, gimp, daemon, content, cli)
 
 
-def _when_painting(daemon: Daemon, process: subprocess.Popen[str], act: Any) -> None:
+def _when_painting(gimp: Gimp, daemon: Daemon, end: str, act: Any) -> None:
+    """Do it while the job that was announced paints, unless GIMP has told its end first (a test then finds out why)."""
+
     def painting() -> bool:
         with daemon.client() as client:
             running = [job.job for job in client.jobs() if job.state == "running"]
-            return process.poll() is not None or any(
-                (progress := client.watch(job).progress) is not None and progress.step > 0 for job in running
-            )
+            return any((progress := client.watch(job).progress) is not None and progress.step > 0 for job in running)
 
-    until(painting, "a job paints", 120)
-    act()
+    if (
+        until(lambda: "ended" if end in gimp.told() else "paints" if painting() else "", "a job paints", 120)
+        == "paints"
+    ):
+        act()
 
 
 def _kill_worker(daemon: Daemon) -> None:
     os.kill(daemon.worker_pid(), signal.SIGKILL)
+
+
+# Babl takes grey from sRGB by the luminance of D50-adapted primaries (ICC), not by Rec. 709's numbers for D65.
+BABL_LUMINANCE = np.array([0.22248840, 0.71690369, 0.06060791], np.float32)
 
 
 def close(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
@@ -155,6 +187,7 @@ def test_the_filter_is_in_the_menu_and_documents_itself(session: Session) -> Non
     )
     assert all(blurb for _nick, blurb, _type in found["arguments"].values())
     assert found["arguments"]["strength"][2] == "gdouble"
+    assert "0: what suits the bundled style" in found["arguments"]["strength"][1]
     assert found["returns"] == ["GimpLayer"]
 
 
@@ -180,7 +213,7 @@ def test_the_recipe_is_kept_with_the_layer(session: Session) -> None:
     assert kept["recipe"]["steps"] == 3
     assert kept["recipe"]["model"] == kept["result"]["model"] == "vgg19-lite"  # pinned: not "auto"
     assert kept["content"]["name"] == "Harbour"
-    assert kept["style"]["kind"] == "layer"
+    assert [style["kind"] for style in kept["styles"]] == ["layer"]
 
 
 @pytest.mark.parametrize(
@@ -199,13 +232,19 @@ def test_the_recipe_is_kept_with_the_layer(session: Session) -> None:
         ("DOUBLE_LINEAR", "f32", 0.001),
     ],
 )
-def test_every_precision_goes_through_without_loss(session: Session, precision: str, depth: str, step: float) -> None:
+def test_every_precision_is_painted_as_by_the_command_line(
+    session: Session, precision: str, depth: str, step: float
+) -> None:
     """`step`: the precision's own, in 1/255. Unpainted (blend 0) nothing may change but by rounding to it, twice."""
     assert session["precisions"][precision]["depth"] == depth
     assert close(session.pixels(f"unpainted-{precision}"), session.content) <= 2 * step
-    assert (
-        alike(session.pixels(f"precision-{precision}"), session.cli) < 3 + step
-    )  # a wrong transfer function makes it 20 and more
+    painted = session.pixels(f"precision-{precision}")
+    # a wrong transfer function, the same in both directions, would make it 20 and more
+    assert alike(painted, session.cli) < 3 + step
+    cli = session.by_cli_from(f"precision-{precision}", depth)
+    if precision == "U8_LINEAR":  # one level of it is 13/255 of sRGB's encoding: compared as the layer holds it
+        painted[..., :3], cli[..., :3] = decode_srgb(painted[..., :3]), decode_srgb(cli[..., :3])
+    assert close(painted, cli) <= 1
 
 
 @pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "FLOAT_LINEAR"])
@@ -216,18 +255,23 @@ def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
     painted, content = session.pixels(f"grey-{precision}"), session.pixels(f"grey-content-{precision}")
     assert np.ptp(painted[..., :3], axis=2).max() * 255 < 1
     assert np.abs(painted - content).mean() * 255 > 2
+    cli = session.by_cli_from(f"grey-{precision}")[..., :3]
+    grey = encode_srgb(decode_srgb(cli) @ BABL_LUMINANCE)
+    assert close(painted[..., 0], grey) <= 1
 
 
 def test_a_wide_gamut_image_keeps_its_colours(session: Session) -> None:
     assert "Adobe" in session["foreign_profile"]
     assert close(session.pixels("unpainted-foreign_profile"), session.content) < 0.5
-    assert alike(session.pixels("foreign_profile"), session.cli) < 3
+    assert close(session.pixels("foreign_profile"), session.by_cli_from("foreign_profile")) <= 1
 
 
 def test_transparency_is_kept(session: Session) -> None:
     assert session["alpha"]["alpha"]
     painted, content = session.pixels("alpha"), session.pixels("alpha-content")
     assert close(painted[..., 3], content[..., 3]) < 0.5
+    cli = session.by_cli("alpha.png")
+    assert close(painted[..., :3] * painted[..., 3:], cli[..., :3] * cli[..., 3:]) <= 1  # what is clear has no colour
 
 
 def test_the_painting_goes_into_the_content_s_group(session: Session) -> None:
@@ -254,6 +298,7 @@ def test_outside_a_selection_the_painting_is_transparent(session: Session) -> No
     wanted = np.zeros((HEIGHT, WIDTH), np.float32)
     wanted[8:28, 10:40] = 1
     assert np.array_equal(coverage, wanted)
+    assert close(laid_over_content(session, "hard_selection"), masked_by_cli(session, wanted)) <= 1
 
 
 def test_a_selection_can_be_ignored(session: Session) -> None:
@@ -266,6 +311,20 @@ def test_a_selection_s_softness_is_kept(session: Session) -> None:
     assert ((values > 0.02) & (values < 0.98)).mean() > 0.2, "the selection is not soft"
     assert session["soft_selection"]["offset"] == [9, -4]
     assert close(session.pixels("soft_selection")[..., 3], values) <= 1
+    assert close(laid_over_content(session, "soft_selection"), masked_by_cli(session, values)) <= 1
+
+
+def laid_over_content(session: Session, name: str) -> NDArray[np.float32]:
+    """The painting over its content: the command line delivers it so."""
+    painted = session.pixels(name)
+    alpha = painted[..., 3:]
+    return painted[..., :3] * alpha + session.content[..., :3] * (1 - alpha)
+
+
+def masked_by_cli(session: Session, mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the command line paints within a mask."""
+    Image.fromarray(np.rint(mask * 255).astype("u1")).save(session.folder / "mask.png")
+    return session.by_cli("content.png", "style.png", "--mask", "mask.png")[..., :3]
 
 
 def test_a_layer_mask_comes_along(session: Session) -> None:
@@ -296,17 +355,27 @@ def test_a_text_layer_is_painted(session: Session) -> None:
 
 def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> None:
     assert session["style_file"]["name"] == "style"
-    assert session["style_file"]["record"]["kind"] == "file"
+    assert [style["kind"] for style in session["style_file"]["record"]] == ["file"]
     assert close(session.pixels("style_file"), session.cli) <= 1
 
 
-def test_a_bundled_style_paints(session: Session, daemon: Daemon, folder: Path) -> None:
-    assert session["bundled_style"]["record"] == {
-        "kind": "bundled", "name": "ink", "layer": "", "document": "", "weight": 1.0,
-    }  # fmt: skip
-    options = (*QUICK, "--strength", "1000", "--style-scale", "1")  # the procedure's defaults, not the style's own
-    cli = stylized(daemon, folder / "content.png", "@ink", folder / "ink.png", *options)
-    assert close(session.pixels("bundled_style"), cli) <= 1
+def test_a_bundled_style_paints_with_the_strength_that_suits_it(session: Session) -> None:
+    found = session["bundled_style"]
+    assert found["record"] == [{"kind": "bundled", "name": "mosaic", "layer": "", "document": "", "weight": 1.0}]
+    assert found["strengths"] == [20, 3000]  # its own; the caller's
+    assert close(session.pixels("bundled_style"), session.by_cli("content.png", "@mosaic")) <= 1
+    assert np.array_equal(session.pixels("bundled_style"), session.pixels("bundled_style_again"))
+
+
+def test_several_styles_are_mixed_by_their_weights(session: Session) -> None:
+    found = session["several_styles"]
+    assert [(style["kind"], style["weight"]) for style in found["record"]] == [("layer", 2), ("bundled", 1)]
+    assert found["name"] == "Brush study + ink"
+    cli = session.by_cli("content.png", "style.png", "@ink", "--style-weights", "2,1")
+    assert close(session.pixels("several_styles"), cli) <= 1
+    assert found["again"] == found["record"]
+    assert np.array_equal(session.pixels("several_styles"), session.pixels("several_styles_again"))
+    assert close(session.pixels("two_layers"), session.by_cli("content.png", "style.png", "other.png")) <= 1
 
 
 def test_restylize_paints_the_same_again(session: Session) -> None:
@@ -322,7 +391,15 @@ def test_restylize_paints_the_same_again(session: Session) -> None:
     ("wrong", "says"),
     [
         ("no style", "No style is chosen"),
-        ("two styles", "Only one style"),
+        ("its own style", "cannot be its own style"),
+        ("nine styles", "styles"),
+        (
+            "style weights",
+            "“style-weights” is “2”, but must be one number above 0 and up to 1000 for each of the 2 styles",
+        ),
+        ("a weight of 0", "“style-weights” is “0”"),
+        ("a weight in words", "“style-weights” is “much”"),
+        ("strength", "“strength” is “0.5”, but must be 0 or from 1 to 1000000"),
         ("style name", "no-such-style"),
         ("style file", "missing.png does not exist"),
         ("not a picture", "notes.txt cannot be opened"),

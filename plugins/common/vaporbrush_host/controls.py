@@ -96,6 +96,7 @@ def _real(value: object) -> bool:
 
 
 OPEN_CHOICES = ("model", "device")
+SUITED = ("strength", "style_scale")  # a bundled style that stands alone brings its own; without them, the default
 
 CONTROLS: tuple[Control, ...] = (
     Control(
@@ -303,8 +304,13 @@ def from_recipe(wire: Mapping[str, Any]) -> dict[str, Value]:
     return clean({name: wire[name] for name in BY_NAME if name in wire})
 
 
+def suited(style: Mapping[str, Any]) -> dict[str, Value]:
+    """What suits a style, as the daemon lists it: values of `SUITED`."""
+    return {name: float(style[name]) for name in SUITED if BY_NAME[name].accepts(style.get(name))}
+
+
 def recipe_fields(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The recipe's fields from the controls' values (a full set)."""
+    """The recipe's fields from the controls' values (a full set; of `SUITED` some may be left out)."""
     fields = {name: values[name] for name, control in BY_NAME.items() if control.recipe and name in values}
     if isinstance(fields.get("layer_weights"), list):
         fields["layer_weights"] = tuple(fields["layer_weights"])

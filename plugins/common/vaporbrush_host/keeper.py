@@ -17,6 +17,7 @@ from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
 
+from .controls import suited
 from .words import START_COMMAND, _, byte_count, next_step
 
 POLL_S = 2.0  # how old what the docker says about the daemon may be
@@ -71,6 +72,11 @@ class BundledStyle:
     thumb: bytes
     thumb_width: int
     thumb_height: int
+
+    @property
+    def suits(self) -> Mapping[str, float]:
+        """The values of controls with which it looks best."""
+        return suited({"strength": self.strength, "style_scale": self.style_scale})
 
 
 @dataclass(frozen=True)

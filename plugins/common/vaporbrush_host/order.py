@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.recipe import Channels, Depth, Image, Recipe, Style, Transfer
 
-from .controls import recipe_fields
+from .controls import SUITED, recipe_fields, suited
+
+MAX_WEIGHT = 1000.0  # of a style among several; the recipe's
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,14 @@ class StyleRef:
             return None
         texts = {name: str(raw.get(name, "")) for name in ("kind", "name", "layer", "document")}
         weight = raw.get("weight", 1.0)
-        good = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 < weight <= 1000
+        good = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 < weight <= MAX_WEIGHT
         return cls(**texts, weight=float(weight) if good else 1.0)
+
+    @classmethod
+    def several(cls, raw: object) -> tuple[StyleRef, ...]:
+        """The references in a remembered list."""
+        found = [cls.from_json(one) for one in raw] if isinstance(raw, list) else []
+        return tuple(ref for ref in found if ref is not None)
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
@@ -82,7 +90,9 @@ class StyleInput:
 
 @dataclass(frozen=True)
 class Order:
-    """One painting that was asked for. `values` are the controls' (a full set); `start` an earlier job's canvas."""
+    """One painting that was asked for. `values` are the controls'; of those that suit the style, what is left out is
+    found when it is painted (`suited`). `start` is an earlier job's canvas.
+    """
 
     content: Pixels
     styles: tuple[StyleInput, ...]
@@ -91,6 +101,17 @@ class Order:
     start: Image | None = None
     label: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)  # further recipe fields, from a script
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the daemon's list of styles has to say with which values to paint."""
+        alone = len(self.styles) == 1 and bool(self.styles[0].name)
+        return alone and not all(name in self.values for name in SUITED)
+
+    def suited(self, listed: Mapping[str, Any]) -> Order:
+        """The order with what suits its style where that was left open. `listed` is the daemon's list of styles."""
+        found = [suited(style) for style in listed.get("styles") or () if style.get("name") == self.styles[0].name]
+        return replace(self, values={**found[0], **self.values}) if found else self
 
     def sizes_only(self) -> Recipe:
         """The recipe for an estimate: nothing is hashed."""

@@ -178,7 +178,8 @@ class PaintRun(Run):
 
     def _work(self, client: Client) -> None:
         self._set(stage="sending", line=_("Sending the layer…"))
-        recipe, pictures = self.order.prepared()
+        order = self.order.suited(client.styles()) if self.order.left_open else self.order
+        recipe, pictures = order.prepared()
         total, sent = sum(map(len, pictures.values())), 0
 
         def on_bytes(done: int, _size: int) -> None:

@@ -132,7 +132,7 @@ def caveats(result: Mapping[str, Any]) -> list[str]:
     if result.get("degraded"):
         found.append(str(result["degraded"]))
     if result.get("clipped"):
-        found.append(_("The layer has colours brighter than white; they were painted as white."))
+        found.append(_("Some of the layer's colours are beyond white, black or sRGB: the nearest were painted."))
     return found
 
 

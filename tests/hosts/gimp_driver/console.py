@@ -51,7 +51,10 @@ def call(image, layers, procedure=STYLIZE, mode=Gimp.RunMode.NONINTERACTIVE, **a
     config.set_core_object_array("drawables", layers)
     config.set_property("run-mode", mode)
     for name, value in arguments.items():
-        config.set_property(name.replace("_", "-"), value)
+        if isinstance(value, list):
+            config.set_core_object_array(name.replace("_", "-"), value)
+        else:
+            config.set_property(name.replace("_", "-"), value)
     result = found.run(config)
     status = result.index(0).value_nick
     layer = result.index(1) if status == "success" and result.length() > 1 else None
@@ -70,6 +73,11 @@ def save(layer, name, babl="R'G'B'A float"):
     area = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
     (FOLDER / f"{name}.raw").write_bytes(buffer.get(area, 1.0, babl, Gegl.AbyssPolicy.NONE))
     return [layer.get_width(), layer.get_height()]
+
+
+def given(layer, name, depth="f32"):
+    """The layer's pixels as the plug-in reads them, for the command line to paint the very same."""
+    save(layer, f"given-{name}", "R'G'B'A u16" if depth == "u16" else "R'G'B'A float")
 
 
 def about(layer):
@@ -134,10 +142,13 @@ def precisions():
     for name in PRECISIONS:
         image = load("content.png")
         image.convert_precision(getattr(P, name))
-        result = painted(image, image.get_layers(), style=STYLE)
+        content = image.get_layers()[0]
+        result = painted(image, [content], style=STYLE)
         save(result, f"precision-{name}")
-        save(painted(image, [image.get_layers()[-1]], style=STYLE, blend=0.0, steps=1), f"unpainted-{name}")
-        found[name] = {"precision": int(image.get_precision()), "depth": record(result)["recipe"]["content"]["depth"]}
+        depth = record(result)["recipe"]["content"]["depth"]
+        given(content, f"precision-{name}", depth)
+        save(painted(image, [content], style=STYLE, blend=0.0, steps=1), f"unpainted-{name}")
+        found[name] = {"precision": int(image.get_precision()), "depth": depth}
     return found
 
 
@@ -151,6 +162,7 @@ def grey():
         result = painted(image, image.get_layers(), style=STYLE)
         save(result, f"grey-{name}")
         save(image.get_layers()[-1], f"grey-content-{name}")
+        given(image.get_layers()[-1], f"grey-{name}")
         found[name] = about(result)
     return found
 
@@ -165,6 +177,7 @@ def foreign_profile():
     )
     result = painted(image, image.get_layers(), style=STYLE)
     save(result, "foreign_profile")
+    given(image.get_layers()[-1], "foreign_profile")
     save(painted(image, [image.get_layers()[-1]], style=STYLE, blend=0.0, steps=1), "unpainted-foreign_profile")
     return image.get_color_profile().get_label()
 
@@ -282,15 +295,34 @@ def style_file():
     image = load("content.png")
     result = painted(image, image.get_layers(), style_file=Gio.File.new_for_path(str(FOLDER / "style.png")))
     save(result, "style_file")
-    return {**about(result), "images": len(Gimp.get_images()), "record": record(result)["style"]}
+    return {**about(result), "images": len(Gimp.get_images()), "record": record(result)["styles"]}
 
 
 @check
 def bundled_style():
     image = load("content.png")
-    result = painted(image, image.get_layers(), style_name="ink")
+    result = painted(image, image.get_layers(), style_name="mosaic")
     save(result, "bundled_style")
-    return {**about(result), "record": record(result)["style"]}
+    own = painted(image, [image.get_layers()[-1]], style_name="@mosaic", strength=3000.0)
+    strengths = [record(layer)["recipe"]["strength"] for layer in (result, own)]
+    again = call(image, [result], procedure=RESTYLIZE)
+    save(again[1], "bundled_style_again")
+    return {**about(result), "record": record(result)["styles"], "strengths": strengths}
+
+
+@check
+def several_styles():
+    """A layer and a bundled style, weighed; and two layers."""
+    image = load("content.png")
+    content = image.get_layers()[0]
+    mixed = painted(image, [content], style=STYLE, style_name="ink", style_weights="2, 1")
+    save(mixed, "several_styles")
+    other = load("other.png").get_layers()[0]
+    save(painted(image, [content], style=STYLE, more_styles=[other]), "two_layers")
+    status, again, error = call(image, [mixed], procedure=RESTYLIZE)
+    assert status == "success", error
+    save(again, "several_styles_again")
+    return {**about(mixed), "record": record(mixed)["styles"], "again": record(again)["styles"]}
 
 
 @check
@@ -312,7 +344,12 @@ def refusals():
     layer = image.get_layers()[0]
     found = {
         "no style": call(image, [layer], **QUICK),
-        "two styles": call(image, [layer], style=STYLE, style_name="ink", **QUICK),
+        "its own style": call(image, [layer], style=layer, **QUICK),
+        "nine styles": call(image, [layer], style=STYLE, more_styles=[STYLE] * 8, **QUICK),
+        "style weights": call(image, [layer], style=STYLE, style_name="ink", style_weights="2", **QUICK),
+        "a weight of 0": call(image, [layer], style=STYLE, style_weights="0", **QUICK),
+        "a weight in words": call(image, [layer], style=STYLE, style_weights="much", **QUICK),
+        "strength": call(image, [layer], style=STYLE, **{**QUICK, "strength": 0.5}),
         "style name": call(image, [layer], style_name="no-such-style", **QUICK),
         "style file": call(image, [layer], style_file=Gio.File.new_for_path(str(FOLDER / "missing.png")), **QUICK),
         "not a picture": call(image, [layer], style_file=Gio.File.new_for_path(str(FOLDER / "notes.txt")), **QUICK),

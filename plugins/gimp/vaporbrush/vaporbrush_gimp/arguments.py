@@ -1,7 +1,7 @@
 """The procedures' arguments, made from the one table of controls, and the way back from a call to the controls' values.
 
 GIMP's argument types are narrower than the controls: what may be a word or a number (`size`, `layer-weights`) is text
-as on the command line, and `steps` 0 means "by quality".
+as on the command line, and 0 leaves open what the quality (`steps`) or the style (`strength`, `style-scale`) decides.
 """
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ from typing import Any
 
 from gi.repository import Gimp, GObject
 
-from vaporbrush_host.controls import BY_NAME, CONTROLS, OPEN_CHOICES, Control, Value
+from vaporbrush_host.controls import BY_NAME, CONTROLS, OPEN_CHOICES, SUITED, Control, Value
 from vaporbrush_host.words import _
 from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.limits import MAX_STYLES
 
-STYLE, STYLE_FILE, STYLE_NAME = "style", "style-file", "style-name"
-LAST_STYLE = "last-style"  # not in the procedure's signature: GIMP forgets which layer an argument was, this does not
+STYLE, STYLE_FILE, STYLE_NAME, MORE_STYLES = "style", "style-file", "style-name", "more-styles"
+STYLE_WEIGHTS = "style-weights"
+LAST_STYLES = "last-styles"  # not in the procedure's signature: GIMP forgets which layer an argument was, this does not
+OPEN = 0  # of `steps` and what suits a style: decided when it is painted
 FLAGS = GObject.ParamFlags.READWRITE
+# GIMP cannot write lists of layers down, and says so in the terminal unless it is told not to try: with the flag
+# GIMP_PARAM_DONT_SERIALIZE of libgimp, whose value PyGObject gives without its shift.
+UNKEPT = GObject.ParamFlags(int(FLAGS) | 1 << (GObject.PARAM_USER_SHIFT + 3))
 TAKEN = (
     "hrcolspka"  # mnemonics of the dialog's own buttons: Help, Reset, Cancel, OK, Load, Save, Preview, Keep, Advanced
 )
@@ -33,7 +39,10 @@ def add_arguments(procedure: Any) -> None:
     procedure.add_drawable_argument(
         STYLE,
         _("Style la_yer"),
-        _("The layer of any open image in whose style to paint. Give this, style-file or style-name."),
+        _(
+            "The layer of any open image in whose style to paint. Give this, style-file or style-name; several of them "
+            "are mixed."
+        ),
         True,
         FLAGS,
     )
@@ -49,7 +58,24 @@ def add_arguments(procedure: Any) -> None:
     procedure.add_string_argument(
         STYLE_NAME, _("Style _name"), _("The name of a bundled style, as `vaporbrush styles` lists them."), "", FLAGS
     )
-    procedure.add_string_aux_argument(LAST_STYLE, _("Last style"), _("Where the last style came from."), "", FLAGS)
+    procedure.add_core_object_array_argument(
+        MORE_STYLES,
+        _("More styles"),
+        _("Further layers to mix in; at most {count} styles in all.").format(count=MAX_STYLES),
+        Gimp.Drawable,
+        UNKEPT,
+    )
+    procedure.add_string_argument(
+        STYLE_WEIGHTS,
+        _("Style weights"),
+        _(
+            "How much each style counts where there are several, such as “2, 1”, in the order style, style-file, "
+            "style-name, more-styles. Empty: all the same."
+        ),
+        "",
+        FLAGS,
+    )
+    procedure.add_string_aux_argument(LAST_STYLES, _("Last styles"), _("Where they came from."), "", FLAGS)
     taken = set(TAKEN)
     for control in CONTROLS:
         _add(procedure, control, with_mnemonic(control.label, taken))
@@ -74,13 +100,16 @@ def _add(procedure: Any, control: Control, label: str) -> None:
         for number, option in enumerate(control.options):
             choice.add(option.value, number, option.label, option.tip or option.label)
         procedure.add_choice_argument(name, label, tip, choice, control.default, FLAGS)
+    elif control.name in SUITED:
+        tip = f"{tip} {_('0: what suits the bundled style, otherwise {usual:g}.').format(usual=control.default)}"
+        procedure.add_double_argument(name, label, tip, OPEN, control.high, OPEN, FLAGS)
     elif control.kind == "number":
         procedure.add_double_argument(name, label, tip, control.low, control.high, control.default, FLAGS)
     elif control.kind == "whole":
         procedure.add_int_argument(name, label, tip, int(control.low), int(control.high), control.default, FLAGS)
     elif control.kind == "steps":
         tip = f"{tip} {_('0: by quality.')}"
-        procedure.add_int_argument(name, label, tip, 0, int(control.high), control.default or 0, FLAGS)
+        procedure.add_int_argument(name, label, tip, OPEN, int(control.high), OPEN, FLAGS)
     elif control.kind == "truth":
         procedure.add_boolean_argument(name, label, tip, control.default, FLAGS)
     else:
@@ -95,18 +124,22 @@ def to_argument(control: Control, value: Value) -> Value:
     if control.kind == "weights":
         return "" if value is None else ", ".join(f"{weight:g}" for weight in value)
     if control.kind == "steps":
-        return value or 0
+        return value or OPEN
     return value
 
 
 def from_argument(control: Control, given: Value) -> Value:
-    """GIMP's argument as the control's value. Raises `RequestError` naming argument and value."""
+    """GIMP's argument as the control's value; None for what is left to the style. Raises `RequestError` naming argument
+    and value.
+    """
+    if control.name in SUITED and given == OPEN:
+        return None
     value = given
     if control.kind == "size":
         word = str(given or "").strip().lower() or "auto"
         value = int(word) if word.isdecimal() else word
     elif control.kind == "weights":
-        value = _weights(given or "")  # GIMP makes an empty text None
+        value = numbers(given or "")  # GIMP makes an empty text None
     elif control.kind == "steps":
         value = given or None
     if not control.accepts(value):
@@ -114,19 +147,22 @@ def from_argument(control: Control, given: Value) -> Value:
             "size": _("auto, full or a number from {low} to {high}"),
             "weights": _("five numbers separated by commas, at least one above 0, or empty"),
             "choice": _("one of {words}"),
-        }.get(control.kind, _("from {low} to {high}"))
-        raise RequestError(
-            "bad_field",
-            _("“{name}” is “{value}”, but must be {wanted}.").format(
-                name=canonical(control),
-                value=given,
-                wanted=wanted.format(low=int(control.low), high=int(control.high), words=", ".join(control.words)),
-            ),
-        )
+        }.get(control.kind, _("0 or from {low} to {high}") if control.name in SUITED else _("from {low} to {high}"))
+        low, high = (int(edge) if edge == int(edge) else edge for edge in (control.low, control.high))
+        wanted = wanted.format(low=low, high=high, words=", ".join(control.words))
+        raise refused(canonical(control), given, wanted)
     return value
 
 
-def _weights(text: str) -> tuple[float, ...] | str | None:
+def refused(name: str, given: Value, wanted: str) -> RequestError:
+    """The sentence about an argument that cannot be taken."""
+    return RequestError(
+        "bad_field", _("“{name}” is “{value}”, but must be {wanted}.").format(name=name, value=given, wanted=wanted)
+    )
+
+
+def numbers(text: str) -> tuple[float, ...] | str | None:
+    """“2, 1” as numbers; None where there are none, and the text itself where it is something else."""
     words = str(text).replace(",", " ").split()
     try:
         return tuple(float(word) for word in words) or None
@@ -135,8 +171,9 @@ def _weights(text: str) -> tuple[float, ...] | str | None:
 
 
 def values_of(config: Any) -> dict[str, Value]:
-    """The controls' values of one call."""
-    return {control.name: from_argument(control, config.get_property(canonical(control))) for control in CONTROLS}
+    """The controls' values of one call, without those that are left to the style."""
+    given = {control: from_argument(control, config.get_property(canonical(control))) for control in CONTROLS}
+    return {control.name: value for control, value in given.items() if value is not None or control.name not in SUITED}
 
 
 def put_values(config: Any, values: Mapping[str, Value]) -> None:

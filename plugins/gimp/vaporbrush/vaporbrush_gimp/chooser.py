@@ -1,39 +1,38 @@
-"""The style chooser: bundled styles, the layers of all open images, or a picture file, as a grid of thumbnails."""
+"""The style chooser: bundled styles, the layers of all open images, or a picture file, as a grid of thumbnails, and the
+mix of those that were chosen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
+from vaporbrush_host.mix import Mix
 from vaporbrush_host.words import _
 
-from .pictures import THUMB, blank, square
+from .mixer import Mixer
+from .pictures import THUMB, blank, show_choice, square
 from .styles import Source, layers_of_all_images, of_file, of_layer
 
 PICTURE, TITLE, TIP, SOURCE = range(4)  # columns of a grid's model
 COLUMNS = 4
-ROWS_SEEN = 2.2  # a row that is cut off says that there is more below
+ROWS_SEEN = 2.05  # the bundled styles; of a third row enough to say that there is more below
 TILE = THUMB + 40  # with its title and margins
-# Themes for image editors keep their selection faint; a choice has to be seen at a glance.
-CHOSEN = (
-    b"iconview:selected { background-color: @theme_selected_bg_color; background-color: alpha(@theme_fg_color, 0.45); }"
-)
 
 
 class Grid(Gtk.ScrolledWindow):
-    """Thumbnails with titles, one of which may be chosen."""
+    """Thumbnails with titles, one of which may be chosen. `chosen` hears None where a click beside them let go."""
 
-    def __init__(self, chosen: Callable[[Source], None], empty: str) -> None:
+    def __init__(self, chosen: Callable[[Source | None], None], empty: str) -> None:
         super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER, shadow_type=Gtk.ShadowType.IN)
         self.set_size_request(-1, int(TILE * ROWS_SEEN))
         self._chosen = chosen
         self.model = Gtk.ListStore(GdkPixbuf.Pixbuf, str, str, GObject.TYPE_PYOBJECT)
         self.view = Gtk.IconView(model=self.model, item_width=THUMB, columns=COLUMNS, margin=2)
-        css = Gtk.CssProvider()
-        css.load_from_data(CHOSEN)
-        self.view.get_style_context().add_provider(css, Gtk.STYLE_PROVIDER_PRIORITY_APPLICATION)
+        show_choice(self.view, "iconview", 0.45)
         self.view.set_item_padding(3)
         self.view.set_row_spacing(2)
         self.view.set_column_spacing(2)
@@ -61,33 +60,33 @@ class Grid(Gtk.ScrolledWindow):
         self._seen()
         return row
 
-    def choose(self, match: Callable[[Source], bool]) -> bool:
-        """Select the first one that matches."""
+    def choose(self, source: Source | None) -> None:
+        """Select this one alone, if it is here."""
+        self.view.unselect_all()
         for row in self.model:
-            if match(row[SOURCE]):
+            if source is not None and row[SOURCE].same_source(source):
                 self.view.select_path(row.path)
                 self.view.scroll_to_path(row.path, False, 0, 0)
-                return True
-        return False
 
     def _seen(self) -> None:
         self._stack.set_visible_child_name("grid" if len(self.model) else "empty")
 
     def _changed(self, view: Gtk.IconView) -> None:
         paths = view.get_selected_items()
-        if paths:
-            self._chosen(self.model[paths[0]][SOURCE])
+        self._chosen(self.model[paths[0]][SOURCE] if paths else None)
 
 
 class StyleChooser(Gtk.Box):
-    """Three pages, one choice. `changed` is called with the source whenever a person or `choose` picks one."""
+    """Three pages from which to choose, and the mix of what was chosen. `changed`: a person changed it."""
 
-    def __init__(self, content: Any, changed: Callable[[Source], None]) -> None:
+    def __init__(self, content: Any, changed: Callable[[], None]) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self.source: Source | None = None
+        self._mix: Mix[Source] = Mix()
         self._changed = changed
         self._content = content
         self._settling = False
+        self._file_shown = ""
+        self._thumbs: dict[str, GdkPixbuf.Pixbuf] = {}  # of the bundled styles, by name
         self._stack = Gtk.Stack(hhomogeneous=True, vhomogeneous=True)
         self.bundled = Grid(self._chosen, _("The bundled styles appear here as soon as Vaporbrush runs."))
         self.layers = Grid(self._chosen, _("There is no other layer. Open the picture that you want as style in GIMP."))
@@ -97,11 +96,32 @@ class StyleChooser(Gtk.Box):
         switcher = Gtk.StackSwitcher(stack=self._stack, homogeneous=True)
         for button in switcher.get_children():
             button.set_hexpand(True)
+        self._mixer = Mixer(self._mixed, self._pictured)
         self.pack_start(switcher, False, False, 0)
         self.pack_start(self._stack, True, True, 0)
+        self.pack_start(self._mixer, False, False, 0)
         self.show_all()
         self._waiting = iter(layers_of_all_images())
         GLib.idle_add(self._next_layer)  # thumbnails one by one: a hundred layers must not hold the dialog back
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The chosen styles."""
+        return self._mix.styles
+
+    def set_sources(self, sources: Sequence[Source]) -> None:
+        """Show these as chosen."""
+        self._show(Mix.of(sources))
+        if self.sources:
+            self._turn_to_page(self.sources[0])
+
+    def add_bundled(self, source: Source, picture: GdkPixbuf.Pixbuf, tip: str) -> None:
+        """A bundled style has arrived from the daemon."""
+        self._thumbs[source.name] = square(picture)
+        self.bundled.put(source, self._thumbs[source.name], tip)
+        # what a script or an earlier session chose has had a name only, and no picture
+        named = [replace(one, title=source.title) if one.name == source.name else one for one in self.sources]
+        self._show(replace(self._mix, styles=tuple(named)), anew=True)
 
     def _file_page(self) -> Gtk.Widget:
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
@@ -114,73 +134,88 @@ class StyleChooser(Gtk.Box):
         anything.set_name(_("All files"))
         anything.add_pattern("*")
         self._button.add_filter(anything)
-        self._button.connect("file-set", lambda button: self._take_file(button.get_file()))
+        self._button.connect("file-set", lambda button: self._chosen(of_file(button.get_file())))
         self._file_picture = Gtk.Image()
         box.pack_start(self._button, False, False, 0)
         box.pack_start(self._file_picture, True, True, 0)
         return box
-
-    def choose(self, source: Source) -> None:
-        """Show a source as the chosen one."""
-        if source.file is not None:
-            self._button.set_file(source.file)
-            self._take_file(source.file)
-            self._stack.set_visible_child_name("file")
-        elif source.layer is not None:
-            self.source = source
-            self._stack.set_visible_child_name("layers")
-            self._show_layer(source)
-        else:
-            self.source = source
-            self._stack.set_visible_child_name("bundled")
-            self.bundled.choose(lambda other: other.name == source.name)
-
-    def add_bundled(self, source: Source, picture: GdkPixbuf.Pixbuf, tip: str) -> None:
-        """A bundled style has arrived from the daemon."""
-        self.bundled.put(source, square(picture), tip)
-        if self.source is not None and self.source.name == source.name:
-            self.bundled.choose(lambda other: other.name == source.name)
-
-    def _show_layer(self, source: Source) -> bool:
-        number = source.layer.get_id()
-        return self.layers.choose(lambda other: other.layer.get_id() == number)
 
     def _next_layer(self) -> bool:
         image, layer = next(self._waiting, (None, None))
         if layer is None:
             return GLib.SOURCE_REMOVE
         if layer.get_id() != self._content.get_id():
-            picture = layer.get_thumbnail(THUMB, THUMB, Gimp.PixbufTransparency.SMALL_CHECKS)
             tip = _("“{layer}” of {image}, {width} × {height} px").format(
                 layer=layer.get_name(), image=image.get_name(), width=layer.get_width(), height=layer.get_height()
             )
-            self.layers.put(of_layer(layer), square(picture) if picture else blank(), tip)
-            if self.source is not None and self.source.layer is not None:
-                self._show_layer(self.source)
+            source, chosen = of_layer(layer), self._mix.chosen
+            self.layers.put(source, self._pictured(source, THUMB), tip)
+            if chosen is not None and source.same_source(chosen):
+                self._show(self._mix)
         return GLib.SOURCE_CONTINUE
 
-    def _take_file(self, file: Gio.File | None) -> None:
-        if file is None:
-            return
-        try:
-            width = self.get_allocated_width() or 3 * TILE
-            picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(file.get_path(), width, int(TILE * 2), True)
-            self._file_picture.set_from_pixbuf(picture.apply_embedded_orientation() or picture)
-        except (GLib.Error, TypeError):  # GIMP opens more formats than this library; the painting does not depend on it
-            self._file_picture.set_from_icon_name("image-x-generic", Gtk.IconSize.DIALOG)
-        self._chosen(of_file(file))
+    # ── what is chosen ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _chosen(self, source: Source) -> None:
-        if self._settling or (self.source is not None and self.source == source):
+    def _chosen(self, source: Source | None) -> None:
+        if not self._settling:  # else a program selected it, not a person
+            self._mixed(self._mix if source is None else self._mix.choose(source))
+
+    def _mixed(self, mix: Mix[Source]) -> None:
+        """A person wants this mix."""
+        before, self._mix = self._mix, mix
+        if mix.at != before.at and mix.chosen is not None:
+            self._turn_to_page(mix.chosen)
+        self._show(mix)
+        if mix.styles != before.styles:
+            self._changed()
+
+    def _show(self, mix: Mix[Source], *, anew: bool = False) -> None:
+        """On every page, and in the list below."""
+        self._mix = mix
+        self._settling = True
+        chosen = mix.chosen
+        for grid in (self.bundled, self.layers):
+            grid.choose(chosen)
+        self._show_file(None if chosen is None else chosen.file)
+        self._mixer.show_mix(mix, anew=anew)
+        self._settling = False
+
+    def _show_file(self, file: Gio.File | None) -> None:
+        uri = "" if file is None else file.get_uri()
+        if uri == self._file_shown:
             return
-        self.source = source
-        self._settling = True  # the other pages let go of what they had chosen
-        if source.layer is None:
-            self.layers.view.unselect_all()
-        if not source.name:
-            self.bundled.view.unselect_all()
-        if source.file is None:
+        self._file_shown = uri
+        if file is None:
             self._button.unselect_all()
             self._file_picture.clear()
-        self._settling = False
-        self._changed(source)
+            return
+        self._button.set_file(file)
+        picture = _file_picture(file, self.get_allocated_width() or 3 * TILE, int(TILE * 2))
+        if picture is not None:
+            self._file_picture.set_from_pixbuf(picture)
+        else:
+            self._file_picture.set_from_icon_name("image-x-generic", Gtk.IconSize.DIALOG)
+
+    def _turn_to_page(self, source: Source) -> None:
+        page = "bundled" if source.name else "layers" if source.layer is not None else "file"
+        self._stack.set_visible_child_name(page)
+
+    def _pictured(self, source: Source, side: int) -> GdkPixbuf.Pixbuf:
+        """A square picture of a style."""
+        picture = None
+        if source.name:
+            picture = self._thumbs.get(source.name)
+        elif source.file is not None:
+            picture = _file_picture(source.file, side * 2, side * 2)
+        elif source.is_there():
+            picture = source.layer.get_thumbnail(side, side, Gimp.PixbufTransparency.SMALL_CHECKS)
+        return blank(side) if picture is None else square(picture, side)
+
+
+def _file_picture(file: Gio.File, width: int, height: int) -> GdkPixbuf.Pixbuf | None:
+    """A picture file, fitted; None for what GIMP opens but this library does not (the painting needs only GIMP)."""
+    try:
+        picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(file.get_path(), width, height, True)
+    except (GLib.Error, TypeError):
+        return None
+    return picture.apply_embedded_orientation() or picture

@@ -8,20 +8,22 @@ it early and takes what there is.
 from __future__ import annotations
 
 import queue
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gi
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gimp, GimpUi, GLib, Gtk
+from gi.repository import Gdk, Gimp, GimpUi, GLib, Gtk
 
+from vaporbrush_host.controls import BY_NAME
 from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, installed_start
-from vaporbrush_host.order import Order, Pixels, StyleInput
+from vaporbrush_host.order import Order, Pixels
 from vaporbrush_host.words import _, caveats, expected
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
-from . import arguments, layers, painting
+from . import arguments, layers, painting, styles
 from .chooser import StyleChooser
 from .fields import Fields
 from .notices import Notices
@@ -29,17 +31,18 @@ from .painting import CLIENT, FOLDER, Painting, Task
 from .pictures import Canvas, pixbuf_from_rgb
 from .styles import Source
 
-CANVAS = 420  # px; a painting is judged at this size, and the dialog still fits a 1280 × 800 screen
+CANVAS = 420  # px; a painting is judged at this size
 TICK_MS = 80
 SCROLLBAR = 10  # px; it overlays what is beside it
-TALLEST = 640  # px; beyond it the fields scroll, so that Advanced fits a small screen
+TALLEST = 680  # px; where there is no room for the fields they scroll
+AROUND = 260  # px; what stands above and below them: notice, hint, buttons, the window's frame
 ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
 
 
-def ask(procedure: Any, place: layers.Place, source: Source | None, config: Any) -> Any:
+def ask(procedure: Any, place: layers.Place, sources: Sequence[Source], config: Any) -> Any:
     """The new layer, or None where the person cancelled."""
     GimpUi.init("vaporbrush")
-    dialog = Dialog(procedure, place, source, config)
+    dialog = Dialog(procedure, place, sources, config)
     try:
         return dialog.run()
     finally:
@@ -49,14 +52,15 @@ def ask(procedure: Any, place: layers.Place, source: Source | None, config: Any)
 class Dialog:
     """One dialog, for one layer."""
 
-    def __init__(self, procedure: Any, place: layers.Place, source: Source | None, config: Any) -> None:
+    def __init__(self, procedure: Any, place: layers.Place, sources: Sequence[Source], config: Any) -> None:
         self._place = place
         self._config = config
         self._work: Painting | None = None
         self._asked: Task | None = None  # what the present work paints
         self._taking = False  # whether the work's end ends the dialog too
         self._keeping = False  # whether the person has asked for its end
-        self._tuned: dict[str, dict[str, Any]] = {}  # what a bundled style looks best with
+        self._suits: dict[str, Mapping[str, Any]] = {}  # what each bundled style looks best with
+        self._remembering = False
         self._ticket = 0
         self._estimate_due = 0
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -69,8 +73,8 @@ class Dialog:
         self._build()
         self._original = place.layer.get_thumbnail(CANVAS, CANVAS, Gimp.PixbufTransparency.SMALL_CHECKS)
         self._canvas.show_picture(self._original)
-        if source is not None:
-            self._chooser.choose(source)
+        self._chooser.set_sources(sources)
+        config.connect(f"notify::{arguments.LAST_STYLES}", lambda *_: self._settings_loaded())
         self._keeper.start()
         self._keeper.wake(True)
         self._keeper.start_daemon()  # who opens the dialog is going to paint
@@ -103,7 +107,7 @@ class Dialog:
         left.pack_start(eye, True, True, 0)
         for widget in (self._bar, words, buttons):
             left.pack_start(widget, False, False, 0)
-        self._expected = Gtk.Label(xalign=0, wrap=True)
+        self._expected = Gtk.Label(xalign=0, wrap=True, margin_end=SCROLLBAR)
         self._expected.get_style_context().add_class("dim-label")
         more = Gtk.Expander(label=_("_Advanced"), use_underline=True)
         more.add(self._fields.advanced)
@@ -112,13 +116,14 @@ class Dialog:
         for widget in (self._fields.plain, more):
             self._right.pack_start(widget, False, False, 0)
         scrolled = Gtk.ScrolledWindow(
-            hscrollbar_policy=Gtk.PolicyType.NEVER, propagate_natural_height=True, max_content_height=TALLEST
+            hscrollbar_policy=Gtk.PolicyType.NEVER, propagate_natural_height=True, max_content_height=_room()
         )
         scrolled.add(self._right)
         more.connect("notify::expanded", lambda *_: GLib.timeout_add(ESTIMATE_AFTER_MS, _show_end, scrolled))
         right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         right.pack_start(scrolled, True, True, 0)
         right.pack_start(self._expected, False, False, 0)
+        self._notices.hint.set_margin_end(SCROLLBAR)
         right.pack_start(self._notices.hint, False, False, 0)
         body = Gtk.Box(spacing=18, margin=6)
         body.pack_start(left, True, True, 0)
@@ -128,7 +133,7 @@ class Dialog:
         area.pack_start(body, True, True, 0)
         body.show_all()
         _least, natural = self._right.get_preferred_height()
-        scrolled.set_min_content_height(min(natural, TALLEST))  # a notice above makes the dialog grow instead
+        scrolled.set_min_content_height(min(natural, _room()))  # a notice above makes the dialog grow instead
         self._notices.show()
 
     # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,8 +161,7 @@ class Dialog:
 
     def _take(self) -> Any:
         work = self._work
-        if painting.source_is_there(work.task.source):
-            work.task.source.put(self._config)  # a reset may have emptied what GIMP is about to remember
+        self._remember()  # a reset may have emptied what GIMP is about to keep
         layer = work.deliver()
         Gimp.progress_end()
         for sentence in caveats(work.state.result):
@@ -203,19 +207,41 @@ class Dialog:
             self._notices.show_error(error, report)
         self._refresh()
 
-    def _style_chosen(self, source: Source) -> None:
-        source.put(self._config)
-        tuned = self._tuned.get(source.name) if source.name else None
-        if tuned is not None:
-            arguments.put_values(self._config, tuned)
+    def _style_chosen(self) -> None:
+        self._remember()
+        self._suit()
+        if self._alone() in self._suits:  # it brings what suits it, as soon as it is chosen
+            for name in self._suits[self._alone()]:
+                self._config.set_property(arguments.canonical(BY_NAME[name]), arguments.OPEN)
         self._changed()
+
+    def _remember(self) -> None:
+        self._remembering = True
+        styles.remember(self._config, self._chooser.sources)
+        self._remembering = False
+
+    def _settings_loaded(self) -> None:
+        """GIMP has put saved settings in: the styles that belong to them are chosen, as far as they are there."""
+        if not self._remembering and (sources := styles.last(self._config)):
+            self._chooser.set_sources(sources)
+            self._suit()
+            self._changed()
+
+    def _alone(self) -> str:
+        """The name of the bundled style, where there is no other."""
+        sources = self._chooser.sources
+        return sources[0].name if len(sources) == 1 else ""
+
+    def _suit(self) -> None:
+        """The fields that are left to the style show what that means."""
+        self._fields.suit(self._suits.get(self._alone(), {}))
 
     # ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────
 
     def _task(self) -> Task:
-        if self._chooser.source is None:
+        if not self._chooser.sources:
             raise RequestError("bad_field", _("Choose a style first."))
-        return Task(self._place, self._chooser.source, arguments.values_of(self._config))
+        return Task(self._place, self._chooser.sources, arguments.values_of(self._config))
 
     def _is_running(self) -> bool:
         return self._work is not None and not self._work.state.ended
@@ -235,18 +261,14 @@ class Dialog:
 
     def _ask_estimate(self) -> bool:
         self._estimate_due = 0
-        if self._chooser.source is None:
+        if not self._chooser.sources:
             self._expected.set_text("")
             return GLib.SOURCE_REMOVE
         try:
             task = self._task()
-            width, height = task.place.size
-            content = Pixels(b"", width, height)
-            like = task.source.layer
-            style = Pixels(b"", like.get_width(), like.get_height()) if like is not None else content
-            pixels = None if task.source.name else style
-            order = Order(content, (StyleInput(pixels=pixels, name=task.source.name),), task.values)
-            self._ticket = self._keeper.estimate(order.sizes_only())
+            size = task.place.size
+            like = tuple(source.like(size) for source in task.sources)
+            self._ticket = self._keeper.estimate(Order(Pixels(b"", *size), like, task.values).sizes_only())
         except VaporbrushError as error:
             self._expected.set_text(error.message)
         return GLib.SOURCE_REMOVE
@@ -288,9 +310,9 @@ class Dialog:
             if not style.thumb:
                 continue
             picture = pixbuf_from_rgb(style.thumb, style.thumb_width, style.thumb_height)
-            tuned = {"strength": style.strength, "style_scale": style.style_scale}
-            self._tuned[style.name] = {name: value for name, value in tuned.items() if value is not None}
+            self._suits[style.name] = style.suits
             self._chooser.add_bundled(Source(style.title, name=style.name), picture, style.description or style.title)
+        self._suit()
 
     def _painted(self) -> Any:
         preview = None if self._work is None else self._work.state.preview
@@ -303,21 +325,21 @@ class Dialog:
         if state is not None and state.preview is not None:
             self._canvas.show_picture(self._painted())
         self._preview.set_label(_("_Preview") if not running or stale else _("_Stop"))
-        self._preview.set_sensitive(self._chooser.source is not None and not self._taking)
+        self._preview.set_sensitive(bool(self._chooser.sources) and not self._taking)
         painted = running and state.preview is not None
         self._keep.set_sensitive(painted and not stale and not self._keeping)
         self._right.set_sensitive(not self._taking)
-        self._window.set_response_sensitive(Gtk.ResponseType.OK, self._chooser.source is not None and not self._taking)
+        self._window.set_response_sensitive(Gtk.ResponseType.OK, bool(self._chooser.sources) and not self._taking)
         self._bar.set_fraction(0.0 if state is None or state.fraction is None else state.fraction)
         self._left.set_text("" if state is None else state.left)
         self._line.set_text(self._words(state, stale=stale))
 
     def _words(self, state: Any, *, stale: bool) -> str:
-        if self._chooser.source is None:
+        if not self._chooser.sources:
             return _("Choose a style.")
         if state is None or state.error is not None:
             return _("“{layer}” in the style of “{style}”").format(
-                layer=self._place.name, style=self._chooser.source.title
+                layer=self._place.name, style=styles.title_of(self._chooser.sources)
             )
         if self._keeping and not state.ended:
             return _("Keeping what is painted…")
@@ -333,6 +355,13 @@ def _estimate_line(news: Estimated) -> str:
     if news.estimate:
         return _("Takes {expected}.").format(expected=expected(news.estimate))
     return "" if isinstance(news.error, LinkError) else news.error.message
+
+
+def _room() -> int:
+    """How high the fields may be on this screen."""
+    screens = Gdk.Display.get_default()
+    monitor = screens.get_primary_monitor() or screens.get_monitor(0)
+    return min(TALLEST, monitor.get_workarea().height - AROUND)
 
 
 def _show_end(scrolled: Gtk.ScrolledWindow) -> bool:

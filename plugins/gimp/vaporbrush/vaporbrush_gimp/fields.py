@@ -5,15 +5,15 @@ Every field shows and sets a property of the call's config, so that GIMP's *Rese
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gi.repository import GimpUi, GObject, Gtk
 
-from vaporbrush_host.controls import CONTROLS, OPEN_CHOICES, Control
+from vaporbrush_host.controls import CONTROLS, OPEN_CHOICES, SUITED, Control, Value
 from vaporbrush_host.words import _
 
-from .arguments import canonical
+from .arguments import OPEN, canonical
 
 PIXELS = "pixels"  # the entry of the size's list beside which the number stands
 USUAL_SIZE = 1024  # px; what the number shows before somebody types one
@@ -27,6 +27,8 @@ class Fields:
         self._dialog = dialog
         self._config = config
         self._labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+        self._suits: Mapping[str, Value] = {}
+        self._suited: list[Callable[[], None]] = []  # what shows them
         self.plain = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.advanced = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_top=6)
         for control in CONTROLS:
@@ -36,8 +38,16 @@ class Fields:
         self.plain.show_all()
         self.advanced.show_all()
 
+    def suit(self, values: Mapping[str, Value]) -> None:
+        """What the chosen style brings along, shown where nothing else is set."""
+        self._suits = values
+        for show in self._suited:
+            show()
+
     def _field(self, control: Control) -> Gtk.Widget:
         name = canonical(control)
+        if control.name in SUITED:
+            return self._scale(control)
         if control.kind == "size":
             return self._size(control)
         if control.name in OPEN_CHOICES:
@@ -56,6 +66,33 @@ class Fields:
         if isinstance(field, GimpUi.Labeled):
             self._labels.add_widget(field.get_label())
         return field
+
+    def _scale(self, control: Control) -> Gtk.Widget:
+        """A slider that shows what suits the style until somebody moves it."""
+        name = canonical(control)
+        nick = self._config.find_property(name).nick
+        entry = GimpUi.ScaleEntry.new(nick, control.default, control.low, control.high, control.decimals)
+        entry.set_logarithmic(True)
+        entry.set_tooltip_text(control.tip)
+        self._labels.add_widget(entry.get_label())
+        showing = False
+
+        def show(*_: Any) -> None:
+            nonlocal showing
+            showing = True
+            value = self._config.get_property(name)
+            entry.set_value(self._suits.get(control.name, control.default) if value == OPEN else value)
+            showing = False
+
+        def put(*_: Any) -> None:
+            if not showing:
+                self._config.set_property(name, entry.get_value())
+
+        entry.connect("value-changed", put)
+        self._config.connect(f"notify::{name}", show)
+        self._suited.append(show)
+        show()
+        return entry
 
     def _row(self, control: Control, field: Gtk.Widget) -> Gtk.Box:
         nick = self._config.find_property(canonical(control)).nick  # with its mnemonic

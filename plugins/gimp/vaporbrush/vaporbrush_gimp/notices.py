@@ -26,11 +26,14 @@ class Notice(Gtk.InfoBar):
         super().__init__(no_show_all=True)
         self._first = Gtk.Label(xalign=0, wrap=True, max_width_chars=WIDEST)
         self._second = Gtk.Label(xalign=0, wrap=True, max_width_chars=WIDEST)
+        self._icon = Gtk.Image(valign=Gtk.Align.START)
         words = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
         words.pack_start(self._first, False, False, 0)
         words.pack_start(self._second, False, False, 0)
         words.show()
         self._first.show()
+        self._icon.show()
+        self.get_content_area().add(self._icon)  # dark themes show a notice's kind by nothing else
         self.get_content_area().add(words)
         self._actions: dict[int, Any] = {}
         self.connect("response", lambda _bar, number: self._actions[number]())
@@ -38,6 +41,8 @@ class Notice(Gtk.InfoBar):
     def say(self, kind: Gtk.MessageType, first: str, second: str, actions: list[tuple[str, str, Any]]) -> None:
         """Show it; `actions` are (label, tooltip, function)."""
         self.set_message_type(kind)
+        icon = "dialog-error" if kind == Gtk.MessageType.ERROR else "dialog-warning"
+        self._icon.set_from_icon_name(icon, Gtk.IconSize.LARGE_TOOLBAR)
         self.words(first, second)
         for button in self.get_action_area().get_children():
             button.destroy()

@@ -15,9 +15,9 @@ from typing import Any
 
 from gi.repository import Gimp
 
-from vaporbrush_host.controls import Value, from_recipe
+from vaporbrush_host.controls import Value, clean, from_recipe
 from vaporbrush_host.keeper import installed_start
-from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
+from vaporbrush_host.order import Order, Pixels, StyleRef
 from vaporbrush_host.runs import PaintRun, RunState
 from vaporbrush_host.words import _
 from vaporbrush_protocol.client import Client, connect
@@ -38,10 +38,10 @@ CLIENT = f"vaporbrush-gimp {__version__}"
 
 @dataclass(frozen=True)
 class Task:
-    """What to paint, in whose style, how, and where it goes."""
+    """What to paint, in which styles, how, and where it goes."""
 
     place: Place
-    source: Source
+    sources: tuple[Source, ...]
     values: Mapping[str, Value]
 
 
@@ -52,10 +52,16 @@ def connected() -> Client:
 
 def order_of(task: Task) -> Order:
     """Read everything that the painting needs."""
+    content_id = task.place.layer.get_id()
+    if any(source.layer is not None and source.layer.get_id() == content_id for source in task.sources):
+        raise RequestError(
+            "bad_field",
+            _("“{name}” cannot be its own style: choose another layer, or another style.").format(name=task.place.name),
+        )
     content = layers.read_drawable(task.place.layer)
     mask = layers.read_selection(task.place) if task.values["use_selection"] else None
-    style = StyleInput(pixels=task.source.read(), name=task.source.name)
-    return Order(content, (style,), task.values, mask, label=task.place.name)
+    inputs = tuple(source.read() for source in task.sources)
+    return Order(content, inputs, task.values, mask, label=task.place.name)
 
 
 class Painting:
@@ -92,7 +98,8 @@ class Painting:
         if state.stage != "done" or state.pixels is None or image is None:
             raise VaporbrushError("cancelled", _("The painting was cancelled."))
         pixels = Pixels(state.pixels, image.width, image.height, image.channels, image.depth, image.transfer)
-        return layers.insert_result(self.task.place, pixels, self.task.source.title, record(self.task, state.result))
+        name = styles.title_of(self.task.sources)  # GIMP's list of layers is narrow, and the content is right below
+        return layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
 
 
 def record(task: Task, result: Mapping[str, Any]) -> bytes:
@@ -103,19 +110,16 @@ def record(task: Task, result: Mapping[str, Any]) -> bytes:
         "recipe": result.get("recipe", {}),
         "result": {name: result.get(name) for name in FACTS},
         "values": {name: list(value) if isinstance(value, tuple) else value for name, value in task.values.items()},
-        "style": task.source.ref().to_json() if source_is_there(task.source) else None,
+        "styles": styles.refs_of(task.sources),
         "content": {"name": task.place.name, "tattoo": content.get_tattoo() if content.is_valid() else 0},
     }
     return json.dumps(kept).encode()
 
 
-def source_is_there(source: Source) -> bool:
-    """Whether a layer used as style was closed while it was being looked at."""
-    return source.layer is None or source.layer.is_valid()
-
-
-def again(painted: Any) -> tuple[Place, Source | None, Mapping[str, Value]]:
-    """Place, style (if it can still be had) and values of a layer that was painted before."""
+def again(painted: Any, *, whole: bool) -> tuple[Place, tuple[Source, ...], Mapping[str, Value]]:
+    """Place, styles and values of a layer that was painted before. Raises where a style cannot be had any more and the
+    `whole` mix is wanted.
+    """
     raw = layers.record_of(painted)
     try:
         kept = json.loads(raw) if raw is not None else None
@@ -137,9 +141,17 @@ def again(painted: Any) -> tuple[Place, Source | None, Mapping[str, Value]]:
                 name=content.get("name", "")
             ),
         )
-    ref = StyleRef.from_json(kept.get("style"))
-    values = from_recipe(kept.get("values") or kept.get("recipe") or {})
-    return layers.place_of(layer, painted), styles.found_again(ref) if ref else None, values
+    refs = StyleRef.several(kept.get("styles"))
+    sources = styles.all_found_again(refs)
+    if whole and (not sources or len(sources) < len(refs)):
+        raise RequestError(
+            "bad_field",
+            _("A style of “{name}” is not open any more: open its image, or start this from the menu.").format(
+                name=painted.get_name()
+            ),
+        )
+    values = clean({**from_recipe(kept.get("recipe") or {}), **(kept.get("values") or {})})
+    return layers.place_of(layer, painted), sources, values
 
 
 def show_progress(state: RunState) -> None:

@@ -36,9 +36,10 @@ def describe(procedure: Any, *, again: bool) -> None:
         _("Repaint a layer in the style of another picture"),
         _(
             "Repaints the layer by neural style transfer (Gatys, Ecker, Bethge 2016), in the style of another layer, a "
-            "picture file or a bundled style, as a new layer above it of the same size. A selection limits the "
-            "painting, softness included. The work is done by Vaporbrush's daemon, which is started where it does "
-            "not run."
+            "picture file or a bundled style, or of several of them mixed, as a new layer above it of the same size. "
+            "A selection limits the painting, softness included. Where strength and style-scale are not given, a "
+            "bundled style brings those that suit it. The work is done by Vaporbrush's daemon, which is started where "
+            "it does not run."
         ),
         STYLIZE,
     )
@@ -76,14 +77,9 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
 def _task(procedure: Any, selected: Any, config: Any, *, alone: bool) -> Task:
     if procedure.get_name() != RESTYLIZE:
-        source = styles.source_of(config, alone=alone)
-        return Task(layers.place_of(selected), source, arguments.values_of(config))
-    place, source, values = painting.again(selected)
-    if source is None:
-        raise RequestError(
-            "bad_field", _("The style of “{name}” is not open any more.").format(name=selected.get_name())
-        )
-    return Task(place, source, values)
+        sources = styles.sources_of(config, alone=alone)
+        return Task(layers.place_of(selected), sources, arguments.values_of(config))
+    return Task(*painting.again(selected, whole=True))
 
 
 def _paint(task: Task) -> Any:
@@ -105,15 +101,15 @@ def _ask(procedure: Any, selected: Any, config: Any) -> Any:
 
     if procedure.get_name() != RESTYLIZE:
         try:
-            source = styles.source_of(config, alone=False)
+            sources = styles.sources_of(config, alone=False)
         except RequestError:
-            source = None
-        return ask(procedure, layers.place_of(selected), source, config)
-    place, source, values = painting.again(selected)
+            sources = ()
+        return ask(procedure, layers.place_of(selected), sources, config)
+    place, sources, values = painting.again(selected, whole=False)
     first = procedure.get_plug_in().do_create_procedure(STYLIZE)
     settings = first.create_config()
     arguments.put_values(settings, values)
-    return ask(first, place, source, settings)
+    return ask(first, place, sources, settings)
 
 
 def log_path() -> str:

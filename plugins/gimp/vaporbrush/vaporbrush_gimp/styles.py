@@ -1,52 +1,73 @@
-"""What the style is: a layer of any open image, a picture file that GIMP can open, or a bundled style's name."""
+"""What the styles are: layers of any open image, a picture file that GIMP can open, a bundled style's name."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gi.repository import Gimp, Gio, GLib
 
-from vaporbrush_host.order import Pixels, StyleRef
+from vaporbrush_host.order import MAX_WEIGHT, Pixels, StyleInput, StyleRef
 from vaporbrush_host.words import _
 from vaporbrush_protocol.errors import RequestError
 
-from .arguments import LAST_STYLE, STYLE, STYLE_FILE, STYLE_NAME
+from .arguments import LAST_STYLES, MORE_STYLES, STYLE, STYLE_FILE, STYLE_NAME, STYLE_WEIGHTS, numbers, refused
 from .layers import read_drawable
 
 
 @dataclass(frozen=True)
 class Source:
-    """One of the three; `title` is what people call it."""
+    """One style: a layer, a file or a name; `title` is what people call it, `weight` its share among several."""
 
-    title: str
+    title: str = field(compare=False)
     layer: Any = None
     file: Any = None  # Gio.File
     name: str = ""
+    weight: float = 1.0
 
-    def read(self) -> Pixels | None:
-        """The style's pixels; None for a bundled style, which the daemon has."""
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells its picture from others, for as long as this process lives."""
+        layer = None if self.layer is None else self.layer.get_id()
+        return (layer, None if self.file is None else self.file.get_uri(), self.name)
+
+    def read(self) -> StyleInput:
+        """The style with its pixels; a bundled one has none, because the daemon has them."""
         if self.layer is not None:
-            return read_drawable(self.layer)
+            if not self.is_there():
+                raise RequestError("bad_field", _("The style “{name}” is not open any more.").format(name=self.title))
+            return StyleInput(read_drawable(self.layer), weight=self.weight)
         if self.file is not None:
-            return _read_file(self.file)
-        return None
+            return StyleInput(_read_file(self.file), weight=self.weight)
+        return StyleInput(name=self.name, weight=self.weight)
 
-    def put(self, config: Any) -> None:
-        """Make this the style of a call."""
-        config.set_property(STYLE, self.layer)
-        config.set_property(STYLE_FILE, self.file)
-        config.set_property(STYLE_NAME, self.name)
-        config.set_property(LAST_STYLE, json.dumps(self.ref().to_json()))
+    def like(self, size: tuple[int, int]) -> StyleInput:
+        """The same without its pixels, for an estimate; a file counts as large as `size`."""
+        if self.name:
+            return StyleInput(name=self.name, weight=self.weight)
+        if self.layer is not None and self.is_there():
+            size = (self.layer.get_width(), self.layer.get_height())
+        return StyleInput(Pixels(b"", *size), weight=self.weight)
+
+    def is_there(self) -> bool:
+        """Whether it was not closed meanwhile."""
+        return self.layer is None or self.layer.is_valid()
+
+    def same_source(self, other: Source) -> bool:
+        """Whether both are the same picture, whatever its weight."""
+        return self.key == other.key
 
     def ref(self) -> StyleRef:
         """What finds it again, in this session or a later one. A tattoo is a layer's number for life in its image."""
         if self.layer is not None:
-            image = self.layer.get_image()
-            return StyleRef("layer", self.title, str(self.layer.get_tattoo()), document_of(image))
-        return StyleRef("file", self.file.get_uri()) if self.file is not None else StyleRef("bundled", self.name)
+            tattoo, document = str(self.layer.get_tattoo()), document_of(self.layer.get_image())
+            return StyleRef("layer", self.title, tattoo, document, self.weight)
+        if self.file is not None:
+            return StyleRef("file", self.file.get_uri(), weight=self.weight)
+        return StyleRef("bundled", self.name, weight=self.weight)
 
 
 def document_of(image: Any) -> str:
@@ -55,34 +76,54 @@ def document_of(image: Any) -> str:
     return file.get_uri() if file is not None else f"unsaved:{image.get_id()}"
 
 
-def _last(config: Any) -> Source | None:
-    """The style of the last call, if it can still be had."""
+def title_of(sources: Sequence[Source]) -> str:
+    """What people call a mix."""
+    return " + ".join(source.title for source in sources)
+
+
+def refs_of(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """What finds them again, as JSON; those that were closed are left out."""
+    return [source.ref().to_json() for source in sources if source.is_there()]
+
+
+def remember(config: Any, sources: Sequence[Source]) -> None:
+    """Make these the last styles of a call, and the only ones: GIMP keeps its other arguments less well."""
+    config.set_property(STYLE, None)
+    config.set_property(STYLE_FILE, None)
+    config.set_property(STYLE_NAME, "")
+    config.set_property(STYLE_WEIGHTS, "")
+    config.set_property(LAST_STYLES, json.dumps(refs_of(sources)))
+
+
+def last(config: Any) -> tuple[Source, ...]:
+    """Those of the last styles that can still be had."""
     try:
-        ref = StyleRef.from_json(json.loads(config.get_property(LAST_STYLE) or "null"))
+        refs = StyleRef.several(json.loads(config.get_property(LAST_STYLES) or "null"))
     except ValueError:
-        return None
-    return None if ref is None else found_again(ref)
+        return ()
+    return all_found_again(refs)
 
 
-def source_of(config: Any, *, alone: bool) -> Source:
-    """The style of a call; where a person makes it (not `alone`) the last one may stand in. Raises `RequestError`
-    where there is none, or more than one.
+def sources_of(config: Any, *, alone: bool) -> tuple[Source, ...]:
+    """The styles of a call; where a person makes it (not `alone`) the last ones may stand in. Raises `RequestError`
+    where there are none.
     """
     layer, file, name = (config.get_property(key) for key in (STYLE, STYLE_FILE, STYLE_NAME))
-    given = [key for key, value in ((STYLE, layer), (STYLE_FILE, file), (STYLE_NAME, name)) if value]
-    if len(given) > 1:
-        raise RequestError(
-            "bad_field", _("Only one style can be given, but there are {given}.").format(given=" and ".join(given))
-        )
-    if layer is not None:
-        return of_layer(layer)
-    if file is not None:
-        return of_file(file)
-    if name:
-        return Source(name.removeprefix("@"), name=name.removeprefix("@"))
-    if not alone and (last := _last(config)) is not None:
-        return last
-    raise RequestError("bad_field", _("No style is chosen: choose a layer, a picture file or a bundled style."))
+    found = [of_layer(layer)] if layer is not None else []
+    found += [of_file(file)] if file is not None else []
+    found += [of_name(name)] if name else []
+    found += [of_layer(one) for one in config.get_core_object_array(MORE_STYLES) or ()]
+    if not found:
+        if not alone and (before := last(config)):
+            return before
+        raise RequestError("bad_field", _("No style is chosen: choose a layer, a picture file or a bundled style."))
+    text = config.get_property(STYLE_WEIGHTS)
+    weights = numbers(text or "") or (1.0,) * len(found)
+    good = not isinstance(weights, str) and all(0 < weight <= MAX_WEIGHT for weight in weights)
+    if not good or len(weights) != len(found):
+        wanted = _("one number above 0 and up to {high:g} for each of the {count} styles, or empty")
+        raise refused(STYLE_WEIGHTS, text, wanted.format(high=MAX_WEIGHT, count=len(found)))
+    return tuple(replace(source, weight=weight) for source, weight in zip(found, weights, strict=True))
 
 
 def of_layer(layer: Any) -> Source:
@@ -98,10 +139,20 @@ def of_file(file: Any) -> Source:
     return Source(Path(file.get_basename() or "").stem, file=file)
 
 
-def found_again(ref: StyleRef) -> Source | None:
-    """The source that `ref` names, if it can still be had."""
+def of_name(name: str) -> Source:
+    """A bundled style, also with the @ of the command line."""
+    return Source(name.removeprefix("@"), name=name.removeprefix("@"))
+
+
+def all_found_again(refs: Sequence[StyleRef]) -> tuple[Source, ...]:
+    """The sources that `refs` name, as far as they can still be had."""
+    found = [(ref, _found_again(ref)) for ref in refs]
+    return tuple(replace(source, weight=ref.weight) for ref, source in found if source is not None)
+
+
+def _found_again(ref: StyleRef) -> Source | None:
     if ref.kind == "bundled":
-        return Source(ref.name, name=ref.name)
+        return of_name(ref.name)
     if ref.kind == "file":
         file = Gio.File.new_for_uri(ref.name)
         return of_file(file) if file.query_exists() else None

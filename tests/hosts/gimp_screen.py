@@ -1,0 +1,257 @@
+"""GIMP as a person has it before them: what is on the screen, the mouse and the keyboard."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hosts.gimp import Gimp
+from hosts.host import Window
+from support.daemon import Daemon, until
+
+PATIENCE_S = 240  # for anything on a busy machine
+ATTEMPTS = 8  # a busy machine misses clicks and keys, as it does a person's
+ATTEMPT_S = 6.0
+TITLE = "^Vaporbrush – "
+LAST_VALUES = "plug-in-settings/GimpProcedureConfigRun-plug-in-vaporbrush-stylize.last"
+
+Widget = dict[str, Any]  # kind, text, box (x, y, width, height), sensitive, active: see gimp_eyes
+
+
+class Screen:
+    """The full GIMP with two pictures open, of which the one called scene is in front."""
+
+    def __init__(self, gimp: Gimp, daemon: Daemon, looks: Path, prefix: str = "gimp") -> None:
+        self.gimp = gimp
+        self.daemon = daemon
+        self.desktop = gimp.desktop
+        self._looks = looks
+        self._prefix = prefix
+        self._numbers = itertools.count()
+        self._before: set[str] = set()
+        self.process = gimp.drive(
+            "gimp-3.0", "screen.py", "--no-splash", str(gimp.folder / "style.png"), str(gimp.folder / "scene.png")
+        )
+        gimp.wait_for("ready", self.process)
+        self.image_window = self.desktop.wait_for_window(r"scene.*GIMP$")
+        welcome = self.desktop.wait_for_window("^Welcome to GIMP")
+        self.desktop.run(["xdotool", "windowclose", welcome.id])
+        width, height = (int(side) for side in self.desktop.screen.split("x")[:2])
+        place = ["windowmove", self.image_window.id, "0", "0"]
+        size = ["windowsize", "--sync", self.image_window.id, str(width - 10), str(height - 40)]
+        self.desktop.run(["xdotool", *place, *size])
+
+    # ── GIMP ──
+
+    def ask(self, question: str) -> Any:
+        """The value of an expression inside GIMP."""
+        number = next(self._numbers)
+        partial = self.gimp.folder / "question"
+        partial.write_text(question)
+        partial.rename(self.gimp.folder / f"question-{number}")
+        return self.gimp.wait_for(f"answer-{number}", self.process, PATIENCE_S)
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the image's layers, from the top."""
+        return self.ask("[layer.get_name() for layer in image.get_layers()]")
+
+    def until_layers(self, count: int) -> list[str]:
+        """Wait for this many layers."""
+        return until(lambda: found if len(found := self.layers) == count else None, f"{count} layers", PATIENCE_S)
+
+    def record(self) -> dict[str, Any]:
+        """What is kept with the top layer."""
+        raw = self.ask("list(image.get_layers()[0].get_parasite('vaporbrush-recipe').get_data())")
+        return json.loads(bytes(raw))
+
+    def last_values(self, *lines: str) -> None:
+        """What the next dialog begins with, besides what it began with before."""
+        file = self.gimp.profile / LAST_VALUES
+        file.parent.mkdir(exist_ok=True)
+        names = tuple(line.split()[0] + " " for line in lines)
+        kept = [line for line in _lines(file) if not line.startswith(names)]
+        file.write_text("\n".join([*kept, *lines]) + "\n")
+
+    def forget_values(self, *lines: str) -> None:
+        """The next dialog begins with these values and nothing else."""
+        (self.gimp.profile / LAST_VALUES).unlink(missing_ok=True)
+        self.last_values(*lines)
+
+    def look(self, name: str) -> None:
+        """A screenshot for people, without a tooltip in it."""
+        self.desktop.run(["xdotool", "mousemove", "2", "2", "sleep", "0.6"])
+        self.desktop.shot(self._looks / f"{self._prefix}-{name}.png")
+
+    def keys(self, *names: str) -> None:
+        """Key strokes to the window in front."""
+        self.desktop.keys(*names)
+
+    def focus_image(self) -> None:
+        """To the image's window."""
+        self.desktop.run(["xdotool", "windowactivate", "--sync", self.image_window.id])
+
+    def until_done(self, act: Callable[[], None], done: Callable[[], Any], what: str) -> Any:
+        """Do something until it has had its effect."""
+        for _attempt in range(ATTEMPTS):
+            act()
+            deadline = time.monotonic() + ATTEMPT_S
+            while time.monotonic() < deadline:
+                if found := done():
+                    return found
+                time.sleep(0.1)
+        raise AssertionError(f"{what}: no effect. On the screen: {[one.title for one in self.desktop.windows('')]}")
+
+    # ── the dialog ──
+
+    def open_from_menu(self) -> Window:
+        """Filters ▸ Artistic ▸ Vaporbrush…, as a person does."""
+
+        def act() -> None:
+            self.keys("Escape", "Escape")
+            self.focus_image()
+            for key in ("alt+r", "a", "v"):
+                self.keys(key)
+                time.sleep(0.7)  # menus are windows without a name: there is nothing to wait for
+            self.keys("v")  # the first one is Van Gogh's
+            self.desktop.shot(self._looks / f"{self._prefix}-menu.png")
+            self.keys("Return")
+
+        return self._opened(act)
+
+    def open_again(self) -> Window:
+        """Filters ▸ Re-show."""
+
+        def act() -> None:
+            self.focus_image()
+            self.keys("ctrl+shift+f")
+
+        return self._opened(act)
+
+    def _opened(self, act: Callable[[], None]) -> Window:
+        self.gimp.widgets.unlink(missing_ok=True)
+        found = self.until_done(act, lambda: self.desktop.windows(TITLE), "opening the dialog")
+        self.wait(lambda: self.find("Button", "OK"), "the dialog is there")
+        return found[0]
+
+    def widgets(self) -> list[Widget]:
+        """All that can be seen of the plug-in's windows."""
+        try:
+            return json.loads(self.gimp.widgets.read_text())
+        except FileNotFoundError:
+            return []
+
+    def find(self, kind: str, text: str | None = None) -> Widget | None:
+        """The first widget of this kind (and text); None if there is none."""
+        return next(
+            (one for one in self.widgets() if one["kind"] == kind and text in (None, one.get("text"))),
+            None,
+        )
+
+    def all(self, kind: str) -> list[Widget]:
+        """Every widget of this kind."""
+        return [one for one in self.widgets() if one["kind"] == kind]
+
+    def texts(self) -> str:
+        """All labels in one text."""
+        return "\n".join(one.get("text") or "" for one in self.all("Label"))
+
+    def wait(self, check: Callable[[], Any], what: str) -> Any:
+        """Wait for something to be seen."""
+        return until(check, what, PATIENCE_S)
+
+    def wait_text(self, text: str) -> None:
+        """Wait for a label that contains this."""
+        self.wait(lambda: text in self.texts(), f"the dialog says {text!r}")
+
+    def beside(self, label: str, kind: str) -> Widget:
+        """The field to the right of a label."""
+
+        def found() -> Widget | None:
+            here = self.find("Label", label)
+            if here is None:
+                return None
+            middle = here["box"][1] + here["box"][3] / 2
+            rows = [one for one in self.all(kind) if one["box"][1] <= middle <= one["box"][1] + one["box"][3]]
+            return next((one for one in rows if one["box"][0] > here["box"][0]), None)
+
+        return self.wait(found, f"{label} has a {kind}")
+
+    def click(self, kind: str, text: str | None = None) -> None:
+        """Click on a widget, as soon as it can be clicked and stands still."""
+
+        def ready() -> Widget | None:
+            one = self.find(kind, text)
+            time.sleep(0.15)
+            return one if one is not None and one["sensitive"] and one == self.find(kind, text) else None
+
+        self.click_on(self.wait(ready, f"{kind} {text!r} can be clicked"))
+
+    def click_on(self, widget: Widget) -> None:
+        """Click in the middle of a widget."""
+        x, y, width, height = widget["box"]
+        self.desktop.click(x + width // 2, y + height // 2)
+
+    def choose(self, page: str, title: str) -> None:
+        """Choose a style from a page of the chooser."""
+        self.click("RadioButton", page)
+
+        def chosen() -> bool:
+            tile = self.find("Tile", title)
+            return tile is not None and tile["active"]
+
+        self.until_done(lambda: self.click("Tile", title), chosen, f"choosing {title}")
+
+    def type_into(self, field: Widget, text: str) -> None:
+        """Replace what a field says."""
+        self.click_on(field)
+        self.keys("ctrl+a")
+        self.desktop.run(["xdotool", "type", text])
+        self.keys("Tab")
+
+    def gone(self) -> None:
+        """Wait until the dialog has closed."""
+        until(lambda: not self.desktop.windows(TITLE), "the dialog closes", PATIENCE_S)
+
+    # ── the daemon ──
+
+    def jobs(self) -> list[Any]:
+        """The daemon's jobs, oldest first."""
+        with self.daemon.client() as client:
+            return client.jobs()
+
+    def about_to_paint(self) -> None:
+        """`job` waits for the job that begins after this."""
+        self._before = {job.job for job in self.jobs()}
+
+    def job(self, check: Callable[[Any], Any], what: str) -> Any:
+        """Wait until the job that was started last is so."""
+
+        def newest() -> Any:
+            jobs = [job for job in self.jobs() if job.job not in self._before]
+            if not jobs:
+                return None
+            with self.daemon.client() as client:
+                job = client.watch(jobs[-1].job)
+            assert check(job) or not job.final, f"{job!r} ended otherwise: {job.error}"
+            return job if check(job) else None
+
+        return until(newest, what, PATIENCE_S)
+
+    def worker_states(self) -> set[str]:
+        """What the daemon's workers do."""
+        with self.daemon.client() as client:
+            return {worker["state"] for worker in client.status()["workers"]}
+
+
+def painting(job: Any) -> bool:
+    """Whether there is something to see of a job."""
+    return job.state == "running" and job.progress is not None and job.progress.step > 2
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []

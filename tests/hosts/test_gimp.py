@@ -392,7 +392,6 @@ def test_restylize_paints_the_same_again(session: Session) -> None:
     [
         ("no style", "No style is chosen"),
         ("its own style", "cannot be its own style"),
-        ("nine styles", "styles"),
         (
             "style weights",
             "“style-weights” is “2”, but must be one number above 0 and up to 1000 for each of the 2 styles",

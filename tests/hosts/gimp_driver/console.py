@@ -51,10 +51,7 @@ def call(image, layers, procedure=STYLIZE, mode=Gimp.RunMode.NONINTERACTIVE, **a
     config.set_core_object_array("drawables", layers)
     config.set_property("run-mode", mode)
     for name, value in arguments.items():
-        if isinstance(value, list):
-            config.set_core_object_array(name.replace("_", "-"), value)
-        else:
-            config.set_property(name.replace("_", "-"), value)
+        config.set_property(name.replace("_", "-"), value)
     result = found.run(config)
     status = result.index(0).value_nick
     layer = result.index(1) if status == "success" and result.length() > 1 else None
@@ -318,7 +315,7 @@ def several_styles():
     mixed = painted(image, [content], style=STYLE, style_name="ink", style_weights="2, 1")
     save(mixed, "several_styles")
     other = load("other.png").get_layers()[0]
-    save(painted(image, [content], style=STYLE, more_styles=[other]), "two_layers")
+    save(painted(image, [content], style=STYLE, style_2=other), "two_layers")
     status, again, error = call(image, [mixed], procedure=RESTYLIZE)
     assert status == "success", error
     save(again, "several_styles_again")
@@ -345,7 +342,6 @@ def refusals():
     found = {
         "no style": call(image, [layer], **QUICK),
         "its own style": call(image, [layer], style=layer, **QUICK),
-        "nine styles": call(image, [layer], style=STYLE, more_styles=[STYLE] * 8, **QUICK),
         "style weights": call(image, [layer], style=STYLE, style_name="ink", style_weights="2", **QUICK),
         "a weight of 0": call(image, [layer], style=STYLE, style_weights="0", **QUICK),
         "a weight in words": call(image, [layer], style=STYLE, style_weights="much", **QUICK),

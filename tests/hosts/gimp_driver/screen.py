@@ -28,7 +28,7 @@ def opened(name):
 
 
 style, image = opened("style"), opened("scene")
-names = {"Gimp": Gimp, "image": image, "style": style}
+names = {"Gegl": Gegl, "Gimp": Gimp, "image": image, "style": style}
 tell("ready", value=True)
 number = 0
 while True:

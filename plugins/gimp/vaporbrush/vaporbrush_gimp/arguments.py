@@ -14,16 +14,13 @@ from gi.repository import Gimp, GObject
 from vaporbrush_host.controls import BY_NAME, CONTROLS, OPEN_CHOICES, SUITED, Control, Value
 from vaporbrush_host.words import _
 from vaporbrush_protocol.errors import RequestError
-from vaporbrush_protocol.limits import MAX_STYLES
 
-STYLE, STYLE_FILE, STYLE_NAME, MORE_STYLES = "style", "style-file", "style-name", "more-styles"
+STYLE, STYLE_FILE, STYLE_NAME = "style", "style-file", "style-name"
+MORE_STYLES = ("style-2", "style-3", "style-4")  # one list would not do: GIMP refuses a call that leaves it empty
 STYLE_WEIGHTS = "style-weights"
 LAST_STYLES = "last-styles"  # not in the procedure's signature: GIMP forgets which layer an argument was, this does not
 OPEN = 0  # of `steps` and what suits a style: decided when it is painted
 FLAGS = GObject.ParamFlags.READWRITE
-# GIMP cannot write lists of layers down, and says so in the terminal unless it is told not to try: with the flag
-# GIMP_PARAM_DONT_SERIALIZE of libgimp, whose value PyGObject gives without its shift.
-UNKEPT = GObject.ParamFlags(int(FLAGS) | 1 << (GObject.PARAM_USER_SHIFT + 3))
 TAKEN = (
     "hrcolspka"  # mnemonics of the dialog's own buttons: Help, Reset, Cancel, OK, Load, Save, Preview, Keep, Advanced
 )
@@ -39,17 +36,17 @@ def add_arguments(procedure: Any) -> None:
     procedure.add_drawable_argument(
         STYLE,
         _("Style la_yer"),
-        _(
-            "The layer of any open image in whose style to paint. Give this, style-file or style-name; several of them "
-            "are mixed."
-        ),
+        _("The layer of any open image in whose style to paint. Give at least one style; several are mixed."),
         True,
         FLAGS,
     )
+    for number, name in enumerate(MORE_STYLES, 2):
+        nick = _("Style layer {number}").format(number=number)
+        procedure.add_drawable_argument(name, nick, _("Another layer to mix in."), True, FLAGS)
     procedure.add_file_argument(
         STYLE_FILE,
         _("Style _file"),
-        _("The picture file in whose style to paint."),
+        _("A picture file in whose style to paint."),
         Gimp.FileChooserAction.ANY,  # GIMP refuses a file that is missing as “out of range”: we say it in words
         True,
         None,
@@ -58,19 +55,12 @@ def add_arguments(procedure: Any) -> None:
     procedure.add_string_argument(
         STYLE_NAME, _("Style _name"), _("The name of a bundled style, as `vaporbrush styles` lists them."), "", FLAGS
     )
-    procedure.add_core_object_array_argument(
-        MORE_STYLES,
-        _("More styles"),
-        _("Further layers to mix in; at most {count} styles in all.").format(count=MAX_STYLES),
-        Gimp.Drawable,
-        UNKEPT,
-    )
     procedure.add_string_argument(
         STYLE_WEIGHTS,
         _("Style weights"),
         _(
-            "How much each style counts where there are several, such as “2, 1”, in the order style, style-file, "
-            "style-name, more-styles. Empty: all the same."
+            "How much each style counts where several are given, in the order of the arguments, such as “2, 1”. "
+            "Empty: all the same."
         ),
         "",
         FLAGS,

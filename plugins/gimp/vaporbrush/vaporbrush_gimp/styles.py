@@ -88,7 +88,8 @@ def refs_of(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 def remember(config: Any, sources: Sequence[Source]) -> None:
     """Make these the last styles of a call, and the only ones: GIMP keeps its other arguments less well."""
-    config.set_property(STYLE, None)
+    for key in (STYLE, *MORE_STYLES):
+        config.set_property(key, None)
     config.set_property(STYLE_FILE, None)
     config.set_property(STYLE_NAME, "")
     config.set_property(STYLE_WEIGHTS, "")
@@ -108,11 +109,11 @@ def sources_of(config: Any, *, alone: bool) -> tuple[Source, ...]:
     """The styles of a call; where a person makes it (not `alone`) the last ones may stand in. Raises `RequestError`
     where there are none.
     """
-    layer, file, name = (config.get_property(key) for key in (STYLE, STYLE_FILE, STYLE_NAME))
-    found = [of_layer(layer)] if layer is not None else []
+    layers = [config.get_property(key) for key in (STYLE, *MORE_STYLES)]
+    file, name = (config.get_property(key) for key in (STYLE_FILE, STYLE_NAME))
+    found = [of_layer(layer) for layer in layers if layer is not None]
     found += [of_file(file)] if file is not None else []
     found += [of_name(name)] if name else []
-    found += [of_layer(one) for one in config.get_core_object_array(MORE_STYLES) or ()]
     if not found:
         if not alone and (before := last(config)):
             return before

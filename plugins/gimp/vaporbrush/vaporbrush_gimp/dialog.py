@@ -20,7 +20,7 @@ from gi.repository import Gdk, Gimp, GimpUi, GLib, Gtk
 from vaporbrush_host.controls import BY_NAME
 from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, installed_start
 from vaporbrush_host.order import Order, Pixels
-from vaporbrush_host.words import _, caveats, expected
+from vaporbrush_host.words import _, expected
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
 from . import arguments, layers, painting, styles
@@ -164,8 +164,6 @@ class Dialog:
         self._remember()  # a reset may have emptied what GIMP is about to keep
         layer = work.deliver()
         Gimp.progress_end()
-        for sentence in caveats(work.state.result):
-            Gimp.message(sentence)
         return layer
 
     def _go_on(self) -> None:

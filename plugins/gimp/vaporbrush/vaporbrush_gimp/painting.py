@@ -19,7 +19,7 @@ from vaporbrush_host.controls import Value, clean, from_recipe
 from vaporbrush_host.keeper import installed_start
 from vaporbrush_host.order import Order, Pixels, StyleRef
 from vaporbrush_host.runs import PaintRun, RunState
-from vaporbrush_host.words import _
+from vaporbrush_host.words import _, caveats
 from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.version import __version__
@@ -99,7 +99,10 @@ class Painting:
             raise VaporbrushError("cancelled", _("The painting was cancelled."))
         pixels = Pixels(state.pixels, image.width, image.height, image.channels, image.depth, image.transfer)
         name = styles.title_of(self.task.sources)  # GIMP's list of layers is narrow, and the content is right below
-        return layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
+        layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
+        for sentence in caveats(state.result):
+            Gimp.message(sentence)
+        return layer
 
 
 def record(task: Task, result: Mapping[str, Any]) -> bytes:

@@ -21,6 +21,7 @@ PICTURE, TITLE, TIP, SOURCE = range(4)  # columns of a grid's model
 COLUMNS = 4
 ROWS_SEEN = 2.05  # the bundled styles; of a third row enough to say that there is more below
 TILE = THUMB + 40  # with its title and margins
+FILE_PICTURE = (COLUMNS * THUMB, int(TILE * 1.6))  # px; as wide as the grid, and not higher than the page
 
 
 class Grid(Gtk.ScrolledWindow):
@@ -190,7 +191,7 @@ class StyleChooser(Gtk.Box):
             self._file_picture.clear()
             return
         self._button.set_file(file)
-        picture = _file_picture(file, self.get_allocated_width() or 3 * TILE, int(TILE * 2))
+        picture = _file_picture(file, *FILE_PICTURE)
         if picture is not None:
             self._file_picture.set_from_pixbuf(picture)
         else:

@@ -35,7 +35,7 @@ CANVAS = 420  # px; a painting is judged at this size
 TICK_MS = 80
 SCROLLBAR = 10  # px; it overlays what is beside it
 TALLEST = 680  # px; where there is no room for the fields they scroll
-AROUND = 260  # px; what stands above and below them: notice, hint, buttons, the window's frame
+AROUND = 310  # px; what stands above and below them: notice, hint, buttons, the window's frame
 ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
 
 

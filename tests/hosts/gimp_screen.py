@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ class Screen:
         self._prefix = prefix
         self._numbers = itertools.count()
         self._before: set[str] = set()
+        self._called = False  # whether GIMP has something to show again
         self.process = gimp.drive(
             "gimp-3.0", "screen.py", "--no-splash", str(gimp.folder / "style.png"), str(gimp.folder / "scene.png")
         )
@@ -70,11 +72,14 @@ class Screen:
         return json.loads(bytes(raw))
 
     def last_values(self, *lines: str) -> None:
-        """What the next dialog begins with, besides what it began with before."""
+        """What the next dialog begins with, besides what was used last."""
+        # GIMP remembers with each image, and in a file for images that have nothing yet
+        for name in self.ask("[name for name in image.get_parasite_list() if 'vaporbrush' in name]"):
+            self.ask(f"image.detach_parasite({name!r}) and None")
         file = self.gimp.profile / LAST_VALUES
         file.parent.mkdir(exist_ok=True)
-        names = tuple(line.split()[0] + " " for line in lines)
-        kept = [line for line in _lines(file) if not line.startswith(names)]
+        given = tuple(line.split()[0] + " " for line in lines)
+        kept = [line for line in _lines(file) if not line.startswith(given)]
         file.write_text("\n".join([*kept, *lines]) + "\n")
 
     def forget_values(self, *lines: str) -> None:
@@ -108,33 +113,31 @@ class Screen:
 
     # ── the dialog ──
 
-    def open_from_menu(self) -> Window:
+    def call_from_menu(self) -> None:
         """Filters ▸ Artistic ▸ Vaporbrush…, as a person does."""
-
-        def act() -> None:
-            self.keys("Escape", "Escape")
-            self.focus_image()
-            for key in ("alt+r", "a", "v"):
-                self.keys(key)
-                time.sleep(0.7)  # menus are windows without a name: there is nothing to wait for
-            self.keys("v")  # the first one is Van Gogh's
-            self.desktop.shot(self._looks / f"{self._prefix}-menu.png")
-            self.keys("Return")
-
-        return self._opened(act)
-
-    def open_again(self) -> Window:
-        """Filters ▸ Re-show."""
-
-        def act() -> None:
-            self.focus_image()
-            self.keys("ctrl+shift+f")
-
-        return self._opened(act)
-
-    def _opened(self, act: Callable[[], None]) -> Window:
         self.gimp.widgets.unlink(missing_ok=True)
-        found = self.until_done(act, lambda: self.desktop.windows(TITLE), "opening the dialog")
+        self.keys("Escape", "Escape")
+        self.focus_image()
+        for key in ("alt+r", "a", "v"):
+            self.keys(key)
+            time.sleep(0.7)  # menus are windows without a name: there is nothing to wait for
+        self.keys("v")  # the first one is Van Gogh's
+        self.desktop.shot(self._looks / f"{self._prefix}-menu.png")
+        self.keys("Return")
+        self._called = True
+
+    def call_again(self) -> None:
+        """Filters ▸ Re-show; the first time, by the menu."""
+        if not self._called:
+            self.call_from_menu()
+            return
+        self.gimp.widgets.unlink(missing_ok=True)
+        self.focus_image()
+        self.keys("ctrl+shift+f")
+
+    def open(self, call: Callable[[], None] | None = None) -> Window:
+        """Open the dialog, whatever that takes on a busy machine."""
+        found = self.until_done(call or self.call_again, lambda: self.desktop.windows(TITLE), "opening the dialog")
         self.wait(lambda: self.find("Button", "OK"), "the dialog is there")
         return found[0]
 
@@ -214,8 +217,12 @@ class Screen:
         self.keys("Tab")
 
     def gone(self) -> None:
-        """Wait until the dialog has closed."""
-        until(lambda: not self.desktop.windows(TITLE), "the dialog closes", PATIENCE_S)
+        """Wait until the plug-in has ended; GIMP's last values are written down by then."""
+        until(lambda: not self._plug_in_runs(), "the plug-in ends", PATIENCE_S)
+
+    def _plug_in_runs(self) -> bool:
+        entry = os.fsencode(self.gimp.profile / "plug-ins" / "vaporbrush" / "vaporbrush.py")
+        return any(entry in _command_line(process) for process in Path("/proc").glob("[0-9]*"))
 
     # ── the daemon ──
 
@@ -251,6 +258,13 @@ class Screen:
 def painting(job: Any) -> bool:
     """Whether there is something to see of a job."""
     return job.state == "running" and job.progress is not None and job.progress.step > 2
+
+
+def _command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 def _lines(file: Path) -> list[str]:

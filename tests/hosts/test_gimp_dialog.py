@@ -73,7 +73,7 @@ def test_from_the_menu_to_a_painted_layer(screen: Screen) -> None:
     """Open, choose a layer as style, preview, OK: the preview's own job delivers the layer. One undo takes it away."""
     before = len(screen.jobs())
     screen.forget_values(*QUICK)
-    screen.open_from_menu()
+    screen.open(screen.call_from_menu)
     screen.wait(lambda: screen.find("Tile", "Risograph"), "the bundled styles")
     screen.look("dialog-opened")
     screen.choose("Layers", "style")
@@ -100,7 +100,7 @@ def test_from_the_menu_to_a_painted_layer(screen: Screen) -> None:
 def test_repeat_filter_paints_with_the_last_values(screen: Screen) -> None:
     """Without the dialog, and with the same styles: GIMP forgets which layers those were, the plug-in does not."""
     screen.forget_values(*QUICK)
-    screen.open_again()
+    screen.open()
     screen.choose("Layers", "style")
     screen.click("Button", "OK")
     screen.until_layers(2)
@@ -121,7 +121,7 @@ def test_repeat_filter_paints_with_the_last_values(screen: Screen) -> None:
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
     screen.forget_values(*QUICK)
-    screen.open_again()
+    screen.open()
 
     def strength() -> str:
         return screen.beside("Strength", "SpinButton")["text"]
@@ -142,7 +142,7 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
     screen.gone()
     assert screen.record()["recipe"]["strength"] == 20
     screen.last_values("(strength 55)")
-    screen.open_again()
+    screen.open()
     until(lambda: strength() == "55", "what was set is kept with the style")
     screen.keys("Escape")
     screen.gone()
@@ -150,7 +150,7 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
 
 def test_several_styles_are_mixed(screen: Screen) -> None:
     screen.forget_values(*QUICK)
-    screen.open_again()
+    screen.open()
     screen.choose("Bundled", "Ink hatching")
     screen.click("Button", "Add another style")
     screen.wait_text("Choose the next style above.")
@@ -175,7 +175,7 @@ def test_several_styles_are_mixed(screen: Screen) -> None:
     found = screen.record()
     assert [(style["kind"], style["weight"]) for style in found["styles"]] == [("layer", 2.5), ("bundled", 1.0)]
     assert [style["weight"] for style in found["recipe"]["styles"]] == [2.5, 1.0]
-    screen.open_again()
+    screen.open()
     screen.wait(lambda: len(screen.all("ListBoxRow")) == 2, "the mix is remembered")
     assert screen.all("SpinButton")[0]["text"] == "2.5"
     screen.keys("Escape")
@@ -184,7 +184,7 @@ def test_several_styles_are_mixed(screen: Screen) -> None:
 
 def test_a_selection_limits_the_painting_softness_included(screen: Screen) -> None:
     screen.forget_values(*QUICK)
-    screen.open_again()
+    screen.open()
     assert not screen.wait(lambda: screen.find("CheckButton", "Use selection"), "the box")["sensitive"]
     screen.keys("Escape")
     screen.gone()
@@ -192,7 +192,7 @@ def test_a_selection_limits_the_painting_softness_included(screen: Screen) -> No
     screen.ask("Gimp.Selection.feather(image, 12)")
     mask = _values(screen, "image.get_selection()", "Y u8")
     assert ((mask > 0) & (mask < 255)).mean() > 0.1, "the selection is not soft"
-    screen.open_again()
+    screen.open()
     screen.choose("Layers", "style")
     box = screen.find("CheckButton", "Use selection")
     assert box["sensitive"]
@@ -207,7 +207,7 @@ def test_a_selection_limits_the_painting_softness_included(screen: Screen) -> No
     screen.look("result-selection")
     assert np.abs(_values(screen, "image.get_layers()[0]", "A u8") - mask).max() <= 1
     screen.ask("image.set_selected_layers([image.get_layers()[-1]]) and None")
-    screen.open_again()
+    screen.open()
     screen.click("CheckButton", "Use selection")
     screen.wait(lambda: not screen.find("CheckButton", "Use selection")["active"], "it is not used")
     screen.click("Button", "OK")
@@ -225,7 +225,7 @@ def _values(screen: Screen, drawable: str, babl: str) -> Any:
 
 def test_keep_this_takes_what_there_is(screen: Screen) -> None:
     screen.forget_values(*ENDLESS)
-    screen.open_again()
+    screen.open()
     screen.choose("Bundled", "Watercolour wash")
     screen.about_to_paint()
     screen.keys("alt+p")
@@ -240,7 +240,7 @@ def test_keep_this_takes_what_there_is(screen: Screen) -> None:
 
 def test_a_change_while_it_paints_is_said(screen: Screen) -> None:
     screen.forget_values(*ENDLESS)
-    screen.open_again()
+    screen.open()
     screen.choose("Bundled", "Watercolour wash")
     screen.about_to_paint()
     screen.click("Button", "Preview")
@@ -261,7 +261,7 @@ def test_a_change_while_it_paints_is_said(screen: Screen) -> None:
 
 def test_cancel_leaves_the_image_alone_and_frees_the_worker(screen: Screen) -> None:
     screen.forget_values(*ENDLESS)
-    screen.open_again()
+    screen.open()
     screen.choose("Bundled", "Watercolour wash")
     screen.about_to_paint()
     screen.keys("alt+o")
@@ -277,7 +277,7 @@ def test_cancel_leaves_the_image_alone_and_frees_the_worker(screen: Screen) -> N
 def test_gimp_s_own_cancel_frees_the_worker(screen: Screen, record_property: Any) -> None:
     """GIMP kills the plug-in's process: the daemon has to notice the silence."""
     screen.forget_values(*ENDLESS)
-    screen.open_again()
+    screen.open()
     screen.choose("Layers", "style")
     screen.about_to_paint()
     screen.keys("alt+o")
@@ -310,22 +310,17 @@ def test_what_cannot_be_painted_is_said_before_the_dialog(screen: Screen) -> Non
 
 
 def _refused(screen: Screen, name: str, says: str) -> None:
-    def act() -> None:
-        screen.focus_image()
-        screen.keys("ctrl+shift+f")
-
-    screen.gimp.widgets.unlink(missing_ok=True)
-    screen.until_done(act, lambda: screen.find("Button", "Copy details"), "the message")
+    screen.until_done(screen.call_again, lambda: screen.find("Button", "Copy details"), "the message")
     assert says in screen.texts()
     screen.look(f"message-{name}")
     screen.keys("Escape")
-    until(lambda: not screen.desktop.windows("^Vaporbrush$"), "the message closes", PATIENCE_S)
+    screen.gone()
 
 
 def test_an_error_says_what_to_do_and_leaves_the_dialog_open(screen: Screen) -> None:
     screen.daemon.kill()
     screen.forget_values(*ENDLESS)
-    screen.open_again()
+    screen.open()
     screen.wait_text("Vaporbrush did not start")  # inside the root there is no Python that has it
     screen.look("dialog-no-daemon")
     screen.choose("Layers", "style")
@@ -347,7 +342,7 @@ def test_an_error_says_what_to_do_and_leaves_the_dialog_open(screen: Screen) -> 
 
 def test_a_daemon_that_dies_while_it_paints_is_said(screen: Screen) -> None:
     screen.forget_values(*ENDLESS)
-    screen.open_again()
+    screen.open()
     screen.choose("Layers", "style")
     screen.about_to_paint()
     screen.keys("alt+o")
@@ -370,7 +365,7 @@ def test_a_daemon_of_another_version_is_said(screen: Screen) -> None:
         router.answers["hello"] = RemoteError("unsupported_version", "This daemon speaks version 2; you speak 1.")
         shutil.copy(home / "connection.json", aside / "ours.json")
         shutil.copy(router.connection.write(aside), home / "connection.json")
-        screen.open_again()
+        screen.open()
         screen.wait_text("This daemon speaks version 2")
         assert "install" in screen.texts()
         screen.look("dialog-other-version")
@@ -382,7 +377,7 @@ def test_a_daemon_of_another_version_is_said(screen: Screen) -> None:
 def test_the_dialog_fits_a_small_screen(root: Root, looks: Path) -> None:
     with gimp_on_screen(root, looks, "gimp-small", screen=SMALL_SCREEN) as screen:
         screen.forget_values(*QUICK)
-        screen.open_from_menu()
+        screen.open(screen.call_from_menu)
         screen.choose("Bundled", "Mosaic")
         screen.click("Button", "Add another style")
         screen.choose("Bundled", "Woodcut")

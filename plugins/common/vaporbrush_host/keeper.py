@@ -252,7 +252,9 @@ class Keeper(threading.Thread):
         except VaporbrushError as error:
             self._drop()
             self._boot = ""
-            self._tell(self._trouble(error, started=verb == "start"))
+            trouble = self._trouble(error, started=verb == "start")
+            if verb == "start" or trouble.kind != "stopped" or self.condition.kind != "stopped":
+                self._tell(trouble)  # why it did not start stands until something changes, not until the next look
 
     def _trouble(self, error: VaporbrushError, *, started: bool) -> Condition:
         try:

@@ -324,9 +324,10 @@ def test_an_error_says_what_to_do_and_leaves_the_dialog_open(screen: Screen) -> 
     screen.wait_text("Vaporbrush did not start")  # inside the root there is no Python that has it
     screen.look("dialog-no-daemon")
     screen.choose("Layers", "style")
-    screen.keys("alt+p")
-    screen.wait_text("could not be started")
+    screen.click("Button", "Preview")
+    screen.wait(lambda: "Connecting" not in screen.texts(), "the attempt is over")
     screen.look("dialog-error")
+    assert screen.texts().count("could not be started") == 1
     assert screen.find("Button", "Copy details")
     screen.daemon.start()
     screen.wait(lambda: "did not start" not in screen.texts(), "the daemon is noticed")
@@ -368,6 +369,7 @@ def test_a_daemon_of_another_version_is_said(screen: Screen) -> None:
         screen.open()
         screen.wait_text("This daemon speaks version 2")
         assert "install" in screen.texts()
+        assert screen.texts().count("This daemon speaks version 2") == 1
         screen.look("dialog-other-version")
         screen.keys("Escape")
         screen.gone()

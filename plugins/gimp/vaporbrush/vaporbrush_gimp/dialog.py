@@ -349,10 +349,11 @@ class Dialog:
 
 
 def _estimate_line(news: Estimated) -> str:
-    """What is expected, or what is wrong with what is asked for. That there is no daemon is said elsewhere."""
+    """What is expected, or what is wrong with what is asked for. Why the daemon cannot be used is said elsewhere."""
     if news.estimate:
         return _("Takes {expected}.").format(expected=expected(news.estimate))
-    return "" if isinstance(news.error, LinkError) else news.error.message
+    unusable = isinstance(news.error, LinkError) or news.error.code == "unsupported_version"
+    return "" if unusable else news.error.message
 
 
 def _room() -> int:

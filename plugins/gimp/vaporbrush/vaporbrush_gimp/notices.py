@@ -116,7 +116,9 @@ class Notices(Gtk.Box):
             self._condition.say(Gtk.MessageType.WARNING, condition.short, condition.sentence, actions)
 
     def show_error(self, error: VaporbrushError, trace: str) -> None:
-        """What went wrong, the next step, the log, and *Copy details*."""
+        """What went wrong, the next step, the log, and *Copy details*; not what the daemon's notice says already."""
+        if self._condition.get_visible() and self._state is not None and error.message in self._state.sentence:
+            return
         log = "" if self._state is None else self._state.log
         daemon = "" if self._state is None else self._state.daemon
         second = " ".join(filter(None, (next_step(error.code), _("Log: {path}").format(path=log) if log else "")))

@@ -350,6 +350,7 @@ def test_a_daemon_that_dies_while_it_paints_is_said(screen: Screen) -> None:
     screen.job(painting, "it paints")
     screen.daemon.kill()
     screen.wait(lambda: screen.find("Button", "Copy details"), "the error")
+    screen.wait_text("Vaporbrush ended while it painted this. Preview or OK starts it anew.")
     screen.look("dialog-daemon-died")
     assert screen.desktop.windows(TITLE)
     screen.keys("Escape")

@@ -163,10 +163,16 @@ def next_step(code: str) -> str:
     return NEXT_STEP.get(code, "")
 
 
+def lost(error: VaporbrushError, *, begun: bool, again: str) -> str:
+    """The sentence where the daemon ended under a painting; else nothing. `again` is what starts it anew."""
+    ended = begun and error.code in ("no_daemon", "link_lost")
+    return _("Vaporbrush ended while it painted this. {again} starts it anew.").format(again=again) if ended else ""
+
+
 def failure(error: VaporbrushError, *, begun: bool) -> str:
     """Why a painting failed, and what to do. `begun`: the daemon had it already."""
-    if begun and error.code in ("no_daemon", "link_lost"):
-        return _("Vaporbrush ended while it painted this. “Try again” starts it anew.")
+    if ended := lost(error, begun=begun, again=_("“Try again”")):
+        return ended
     return " ".join(part for part in (error.message, next_step(error.code)) if part)
 
 

@@ -200,9 +200,10 @@ class Dialog:
 
     def _stop_taking(self, error: VaporbrushError) -> None:
         self._taking = False
-        report = self._work.state.report if self._work is not None and self._work.state.error is error else ""
+        work = self._work if self._work is not None and self._work.state.error is error else None
         if error.code != "cancelled":
-            self._notices.show_error(error, report)
+            begun = work is not None and work.state.job is not None
+            self._notices.show_error(error, "" if work is None else work.state.report, begun=begun)
         self._refresh()
 
     def _style_chosen(self) -> None:

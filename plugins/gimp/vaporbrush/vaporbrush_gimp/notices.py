@@ -9,7 +9,7 @@ from gi.repository import GLib, Gtk
 
 from vaporbrush_host.keeper import Action, Condition, Keeper
 from vaporbrush_host.runs import FetchRun, RunState
-from vaporbrush_host.words import _, next_step
+from vaporbrush_host.words import _, lost, next_step
 from vaporbrush_protocol.errors import VaporbrushError
 
 from .problems import copy, report
@@ -115,15 +115,18 @@ class Notices(Gtk.Box):
         elif condition.kind not in SILENT:
             self._condition.say(Gtk.MessageType.WARNING, condition.short, condition.sentence, actions)
 
-    def show_error(self, error: VaporbrushError, trace: str) -> None:
+    def show_error(self, error: VaporbrushError, trace: str, *, begun: bool = False) -> None:
         """What went wrong, the next step, the log, and *Copy details*; not what the daemon's notice says already."""
         if self._condition.get_visible() and self._state is not None and error.message in self._state.sentence:
             return
         log = "" if self._state is None else self._state.log
         daemon = "" if self._state is None else self._state.daemon
-        second = " ".join(filter(None, (next_step(error.code), _("Log: {path}").format(path=log) if log else "")))
+        ended = lost(error, begun=begun, again=_("Preview or OK"))
+        where = _("Log: {path}").format(path=log) if log else ""
+        second = "\n".join(filter(None, ("" if ended else next_step(error.code), where)))
         details = report(error, trace, log, daemon)
-        self._error.say(Gtk.MessageType.ERROR, error.message, second, [(_("Copy details"), "", lambda: copy(details))])
+        copying = (_("Copy details"), "", lambda: copy(details))
+        self._error.say(Gtk.MessageType.ERROR, ended or error.message, second, [copying])
 
     def clear_error(self) -> None:
         """A new attempt begins."""

@@ -209,12 +209,17 @@ class Screen:
 
         self.until_done(lambda: self.click("Tile", title), chosen, f"choosing {title}")
 
-    def type_into(self, field: Widget, text: str) -> None:
-        """Replace what a field says."""
-        self.click_on(field)
-        self.keys("ctrl+a")
-        self.desktop.run(["xdotool", "type", text])
-        self.keys("Tab")
+    def type_into(self, find: Callable[[], Widget], text: str) -> None:
+        """Replace what a number field says."""
+
+        def act() -> None:
+            x, y, _width, height = find()["box"]
+            self.desktop.click(x + 18, y + height // 2)  # its text; further to the right are its − and +
+            self.keys("ctrl+a")
+            self.desktop.run(["xdotool", "type", text])
+            self.keys("Tab")
+
+        self.until_done(act, lambda: find()["text"] == text, f"typing {text}")
 
     def gone(self) -> None:
         """Wait until the plug-in has ended; GIMP's last values are written down by then."""

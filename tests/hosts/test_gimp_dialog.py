@@ -123,15 +123,23 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
     screen.forget_values(*QUICK)
     screen.open()
 
+    def field() -> Any:
+        return screen.beside("Strength", "SpinButton")
+
     def strength() -> str:
-        return screen.beside("Strength", "SpinButton")["text"]
+        return field()["text"]
 
     assert strength() == "1000"
     screen.choose("Bundled", "Mosaic")
     until(lambda: strength() == "20", "Mosaic's own strength")
-    screen.type_into(screen.beside("Strength", "SpinButton"), "55")
+    screen.type_into(field, "55")
+    screen.click("Button", "Save Settings")
     screen.choose("Bundled", "Woodcut")
     until(lambda: strength() == "200", "Woodcut's own strength")
+    screen.click("Button", "Load Saved Settings")
+    until(lambda: strength() == "55", "what was saved")
+    screen.wait(lambda: screen.find("Tile", "Mosaic")["active"], "with its style")
+    screen.choose("Bundled", "Woodcut")
     screen.choose("Layers", "style")
     until(lambda: strength() == "1000", "a layer has none of its own")
     screen.choose("Bundled", "Mosaic")
@@ -157,7 +165,7 @@ def test_several_styles_are_mixed(screen: Screen) -> None:
     screen.look("dialog-adding-a-style")
     screen.choose("Layers", "style")
     screen.wait(lambda: len(screen.all("ListBoxRow")) == 2, "both are listed")
-    screen.type_into(screen.all("SpinButton")[1], "2.5")
+    screen.type_into(lambda: screen.all("SpinButton")[1], "2.5")
     screen.click("Button", "Add another style")
     screen.choose("Bundled", "Woodcut")
     screen.wait(lambda: len(screen.all("ListBoxRow")) == 3, "three are listed")

@@ -139,6 +139,8 @@ class Screen:
         """Open the dialog, whatever that takes on a busy machine."""
         found = self.until_done(call or self.call_again, lambda: self.desktop.windows(TITLE), "opening the dialog")
         self.wait(lambda: self.find("Button", "OK"), "the dialog is there")
+        # the window manager may take a while; until then keys would go to the image
+        self.desktop.run(["xdotool", "windowactivate", "--sync", found[0].id])
         return found[0]
 
     def widgets(self) -> list[Widget]:

@@ -190,6 +190,27 @@ def test_several_styles_are_mixed(screen: Screen) -> None:
     screen.gone()
 
 
+def test_every_advanced_field_can_be_set_as_its_tip_says(screen: Screen) -> None:
+    screen.forget_values(*QUICK)
+    screen.open()
+    screen.choose("Bundled", "Ink hatching")
+    x, y, _width, height = screen.find("Expander")["box"]
+    screen.desktop.click(x + 10, y + height // 2)
+    screen.wait(lambda: screen.find("CheckButton", "Seamless"), "they are unfolded")
+    screen.type_into(lambda: screen.beside("Smoothing", "SpinButton"), "0.0010")
+    screen.type_into(lambda: screen.beside("Blend", "SpinButton"), "0.85")
+    screen.type_into(lambda: screen.beside("Steps", "SpinButton"), "3")
+    screen.click("CheckButton", "Seamless")
+    screen.look("dialog-advanced")
+    screen.click("Button", "OK")
+    screen.until_layers(2)
+    screen.gone()
+    recipe = screen.record()["recipe"]
+    assert {name: recipe[name] for name in ("tv", "blend", "steps", "tileable")} == {
+        "tv": 0.001, "blend": 0.85, "steps": 3, "tileable": True,
+    }  # fmt: skip
+
+
 def test_a_selection_limits_the_painting_softness_included(screen: Screen) -> None:
     screen.forget_values(*QUICK)
     screen.open()

@@ -46,8 +46,6 @@ class Fields:
 
     def _field(self, control: Control) -> Gtk.Widget:
         name = canonical(control)
-        if control.name in SUITED:
-            return self._scale(control)
         if control.kind == "size":
             return self._size(control)
         if control.name in OPEN_CHOICES:
@@ -55,11 +53,7 @@ class Fields:
         if control.kind == "steps":
             return self._steps(control)
         if control.kind == "number":
-            entry = self._dialog.get_scale_entry(name, 1.0)
-            if control.logarithmic:
-                entry.set_logarithmic(True)
-            self._labels.add_widget(entry.get_label())
-            return entry
+            return self._scale(control) if control.logarithmic or control.high <= 1 else self._number(control)
         field = self._dialog.get_widget(name, GObject.TYPE_NONE)
         if control.name == "use_selection":
             field.set_sensitive(self._selected)
@@ -68,11 +62,11 @@ class Fields:
         return field
 
     def _scale(self, control: Control) -> Gtk.Widget:
-        """A slider that shows what suits the style until somebody moves it."""
+        """A slider with its number; what is left to the style shows what suits it until somebody moves it."""
         name = canonical(control)
         nick = self._config.find_property(name).nick
         entry = GimpUi.ScaleEntry.new(nick, control.default, control.low, control.high, control.decimals)
-        entry.set_logarithmic(True)
+        entry.set_logarithmic(control.logarithmic)
         entry.set_tooltip_text(control.tip)
         self._labels.add_widget(entry.get_label())
         showing = False
@@ -81,7 +75,8 @@ class Fields:
             nonlocal showing
             showing = True
             value = self._config.get_property(name)
-            entry.set_value(self._suits.get(control.name, control.default) if value == OPEN else value)
+            is_open = control.name in SUITED and value == OPEN
+            entry.set_value(self._suits.get(control.name, control.default) if is_open else value)
             showing = False
 
         def put(*_: Any) -> None:
@@ -93,6 +88,14 @@ class Fields:
         self._suited.append(show)
         show()
         return entry
+
+    def _number(self, control: Control) -> Gtk.Widget:
+        """A number whose useful values are too small for a slider."""
+        number = Gtk.SpinButton.new_with_range(control.low, control.high, 10.0 ** (1 - control.decimals))
+        number.set_digits(control.decimals)
+        both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
+        self._config.bind_property(canonical(control), number.get_adjustment(), "value", both_ways)
+        return self._row(control, number)
 
     def _row(self, control: Control, field: Gtk.Widget) -> Gtk.Box:
         nick = self._config.find_property(canonical(control)).nick  # with its mnemonic

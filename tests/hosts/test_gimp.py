@@ -394,7 +394,7 @@ def test_restylize_paints_the_same_again(session: Session) -> None:
         ("its own style", "cannot be its own style"),
         (
             "style weights",
-            "“style-weights” is “2”, but must be one number above 0 and up to 1000 for each of the 2 styles",
+            "“style-weights” is “2”, but must be one number for each style (2)",
         ),
         ("a weight of 0", "“style-weights” is “0”"),
         ("a weight in words", "“style-weights” is “much”"),
@@ -412,7 +412,7 @@ def test_restylize_paints_the_same_again(session: Session) -> None:
         ("floating", "floating selection"),
         ("indexed", "Image ▸ Mode ▸ RGB"),
         ("empty group", "“Nothing” is empty"),
-        ("1×1", "1"),
+        ("1×1", "each side needs at least 16"),
     ],
 )
 def test_what_cannot_be_painted_gets_a_sentence(session: Session, wrong: str, says: str) -> None:

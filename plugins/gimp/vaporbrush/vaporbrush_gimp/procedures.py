@@ -101,7 +101,7 @@ def _ask(procedure: Any, selected: Any, config: Any) -> Any:
 
     if procedure.get_name() != RESTYLIZE:
         try:
-            sources = styles.sources_of(config, alone=False)
+            sources = styles.sources_of(config, alone=False, whole=False)
         except RequestError:
             sources = ()
         return ask(procedure, layers.place_of(selected), sources, config)

@@ -96,18 +96,21 @@ def remember(config: Any, sources: Sequence[Source]) -> None:
     config.set_property(LAST_STYLES, json.dumps(refs_of(sources)))
 
 
-def last(config: Any) -> tuple[Source, ...]:
-    """Those of the last styles that can still be had."""
+def last(config: Any, *, whole: bool = False) -> tuple[Source, ...]:
+    """The last styles, as far as they can still be had; raises `RequestError` where the `whole` mix is wanted."""
     try:
         refs = StyleRef.several(json.loads(config.get_property(LAST_STYLES) or "null"))
     except ValueError:
         return ()
-    return all_found_again(refs)
+    found = all_found_again(refs)
+    if whole and len(found) < len(refs):
+        raise RequestError("bad_field", _("A style used last is not open any more: choose styles with the dialog."))
+    return found
 
 
-def sources_of(config: Any, *, alone: bool) -> tuple[Source, ...]:
+def sources_of(config: Any, *, alone: bool, whole: bool = True) -> tuple[Source, ...]:
     """The styles of a call; where a person makes it (not `alone`) the last ones may stand in. Raises `RequestError`
-    where there are none.
+    where there are none, or not the `whole` mix.
     """
     layers = [config.get_property(key) for key in (STYLE, *MORE_STYLES)]
     file, name = (config.get_property(key) for key in (STYLE_FILE, STYLE_NAME))
@@ -115,14 +118,14 @@ def sources_of(config: Any, *, alone: bool) -> tuple[Source, ...]:
     found += [of_file(file)] if file is not None else []
     found += [of_name(name)] if name else []
     if not found:
-        if not alone and (before := last(config)):
+        if not alone and (before := last(config, whole=whole)):
             return before
         raise RequestError("bad_field", _("No style is chosen: choose a layer, a picture file or a bundled style."))
     text = config.get_property(STYLE_WEIGHTS)
     weights = numbers(text or "") or (1.0,) * len(found)
     good = not isinstance(weights, str) and all(0 < weight <= MAX_WEIGHT for weight in weights)
     if not good or len(weights) != len(found):
-        wanted = _("one number above 0 and up to {high:g} for each of the {count} styles, or empty")
+        wanted = _("one number for each style ({count}), above 0 and up to {high:g}, or empty")
         raise refused(STYLE_WEIGHTS, text, wanted.format(high=MAX_WEIGHT, count=len(found)))
     return tuple(replace(source, weight=weight) for source, weight in zip(found, weights, strict=True))
 

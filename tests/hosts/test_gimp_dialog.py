@@ -119,6 +119,35 @@ def test_repeat_filter_paints_with_the_last_values(screen: Screen) -> None:
     assert not screen.desktop.windows(TITLE)
 
 
+def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None:
+    screen.forget_values(*QUICK)
+    screen.ask("style.duplicate() and None")
+    screen.open()
+    screen.choose("Layers", "style.png")  # the copy has no file
+    screen.click("Button", "Add another style")
+    screen.choose("Layers", "style")
+    screen.click("Button", "OK")
+    screen.until_layers(2)
+    screen.gone()
+    screen.ask("[one.delete() for one in Gimp.get_images() if one not in (image, style)] and None")
+
+    def act() -> None:
+        screen.gimp.widgets.unlink(missing_ok=True)
+        screen.focus_image()
+        screen.keys("ctrl+f")
+
+    screen.until_done(act, lambda: screen.find("Button", "Copy details"), "the message")
+    assert "A style used last is not open any more" in screen.texts()
+    screen.look("message-repeat")
+    screen.keys("Escape")
+    screen.gone()
+    assert len(screen.layers) == 2
+    screen.open()
+    screen.wait(lambda: (tile := screen.find("Tile", "style")) and tile["active"], "the dialog offers what is left")
+    screen.keys("Escape")
+    screen.gone()
+
+
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
     screen.forget_values(*QUICK)
     screen.open()

@@ -22,6 +22,7 @@ from hosts.root import Root
 from support.daemon import Daemon, until
 from support.router import Router
 from vaporbrush_daemon import resources
+from vaporbrush_daemon.styles import Shelf
 from vaporbrush_protocol import RemoteError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
@@ -149,6 +150,8 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
 
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
+    own = {style.title: f"{style.strength:g}" for style in Shelf(resources.art() / "styles", Path()).files()}
+    assert len({own["Mosaic"], own["Woodcut"], "1000", "55"}) == 4
     screen.forget_values(*QUICK)
     screen.open()
 
@@ -160,11 +163,11 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
 
     assert strength() == "1000"
     screen.choose("Bundled", "Mosaic")
-    until(lambda: strength() == "20", "Mosaic's own strength")
+    until(lambda: strength() == own["Mosaic"], "Mosaic's own strength")
     screen.type_into(field, "55")
     screen.click("Button", "Save Settings")
     screen.choose("Bundled", "Woodcut")
-    until(lambda: strength() == "200", "Woodcut's own strength")
+    until(lambda: strength() == own["Woodcut"], "Woodcut's own strength")
     screen.click("Button", "Load Saved Settings")
     until(lambda: strength() == "55", "what was saved")
     screen.wait(lambda: screen.find("Tile", "Mosaic")["active"], "with its style")
@@ -172,12 +175,12 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
     screen.choose("Layers", "style")
     until(lambda: strength() == "1000", "a layer has none of its own")
     screen.choose("Bundled", "Mosaic")
-    until(lambda: strength() == "20", "Mosaic's again")
+    until(lambda: strength() == own["Mosaic"], "Mosaic's again")
     screen.look("dialog-bundled")
     screen.click("Button", "OK")
     screen.until_layers(2)
     screen.gone()
-    assert screen.record()["recipe"]["strength"] == 20
+    assert screen.record()["recipe"]["strength"] == float(own["Mosaic"])
     screen.last_values("(strength 55)")
     screen.open()
     until(lambda: strength() == "55", "what was set is kept with the style")

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.daemon import Daemon, picture, serving
+from vaporbrush_daemon import resources
+from vaporbrush_daemon.styles import Shelf
 from vaporbrush_host import controls
 from vaporbrush_host.mix import Mix
 from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
@@ -95,6 +97,8 @@ def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
         return {name: recipe[name] for name in controls.SUITED}
 
     mosaic, ink = StyleInput(name="mosaic"), StyleInput(name="ink")
-    assert painted(mosaic) == {"strength": 20.0, "style_scale": 1.0}
-    assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": 1.0}
+    own = Shelf(resources.art() / "styles", Path()).file("mosaic")
+    assert own.strength != 1000, "the default: choose another style for this test"
+    assert painted(mosaic) == {"strength": own.strength, "style_scale": own.style_scale}
+    assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": own.style_scale}
     assert painted(mosaic, ink) == {"strength": 1000.0, "style_scale": 1.0}  # of a mix nothing is known

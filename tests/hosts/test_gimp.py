@@ -363,7 +363,7 @@ def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> No
 def test_a_bundled_style_paints_with_the_strength_that_suits_it(session: Session) -> None:
     found = session["bundled_style"]
     assert found["record"] == [{"kind": "bundled", "name": "mosaic", "layer": "", "document": "", "weight": 1.0}]
-    own = Shelf(resources.art() / "styles", Path()).file("mosaic")
+    own = Shelf(resources.art() / "styles", Path("nowhere")).file("mosaic")
     assert found["strengths"] == [own.strength, 3000]  # its own; the caller's
     assert own.strength != 1000, "the default: choose another style for this test"
     assert close(session.pixels("bundled_style"), session.by_cli("content.png", "@mosaic")) <= 1

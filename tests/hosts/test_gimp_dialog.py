@@ -150,7 +150,7 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
 
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
-    own = {style.title: f"{style.strength:g}" for style in Shelf(resources.art() / "styles", Path()).files()}
+    own = {style.title: f"{style.strength:g}" for style in Shelf(resources.art() / "styles", Path("nowhere")).files()}
     assert len({own["Mosaic"], own["Woodcut"], "1000", "55"}) == 4
     screen.forget_values(*QUICK)
     screen.open()

@@ -97,7 +97,7 @@ def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
         return {name: recipe[name] for name in controls.SUITED}
 
     mosaic, ink = StyleInput(name="mosaic"), StyleInput(name="ink")
-    own = Shelf(resources.art() / "styles", Path()).file("mosaic")
+    own = Shelf(resources.art() / "styles", Path("nowhere")).file("mosaic")
     assert own.strength != 1000, "the default: choose another style for this test"
     assert painted(mosaic) == {"strength": own.strength, "style_scale": own.style_scale}
     assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": own.style_scale}

@@ -1,4 +1,4 @@
-"""What the installers of both host programs need: which programs run, how to start the daemon, TCP, what is said."""
+"""What the installers of both host programs need: which programs run, how to start the daemon, TCP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import tomllib
@@ -17,10 +17,8 @@ from vaporbrush_protocol.version import __version__
 
 from . import config
 from .reach import SERVE
-from .vendor import Installed
 
 PLATFORM: str = sys.platform
-TCP_ALLOWED = "The daemon will listen on 127.0.0.1 for the Flatpak, from its next start."
 START_FILE = "installed.json"  # beside the plug-in's code: how it starts the daemon before that has ever run
 
 
@@ -45,27 +43,6 @@ def _linux_processes() -> Iterator[tuple[str, str | None]]:
             continue
         own = next((entry[5:] for entry in environment if entry.startswith(b"HOME=")), None)
         yield name, None if own is None else os.fsdecode(own)
-
-
-def check(libraries: Path) -> None:
-    """Import what was copied there, in a Python without anything else, as a host's own may be."""
-    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
-    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise VaporbrushError("internal", f"The plug-in in {libraries} does not work: {' '.join(last)}")
-
-
-def installed(name: str, target: Path, before: Installed | None, now: Installed) -> str:
-    """What `install` did to one profile, as a sentence."""
-    news = "installed" if before is None else "updated" if before != now else "is up to date"
-    return f"{name}: the plug-in {now.version} {news} in {target}."
-
-
-def removed(name: str, before: Installed, changed: Sequence[Path]) -> list[str]:
-    """What `uninstall` did to one profile, one sentence each; `changed` files stay."""
-    kept = [f"{name}: {path} stays, because somebody changed it." for path in changed]
-    return [f"{name}: the plug-in {before.version} was removed.", *kept]
 
 
 def start_file() -> bytes:

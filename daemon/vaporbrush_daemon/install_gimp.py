@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def install() -> list[str]:
         )
     sentences = [sentence for profile in found for sentence in _install(profile)]
     if found and flatpak_is_here() and hosts.allow_tcp():
-        sentences.append(hosts.TCP_ALLOWED)
+        sentences.append("The daemon will listen on 127.0.0.1 for the Flatpak, from its next start.")
     return sentences + unsupported
 
 
@@ -106,9 +107,10 @@ def _install(profile: Profile) -> list[str]:
         (profile.target / ENTRY).chmod(0o755)
     except OSError as error:
         raise VaporbrushError("disk_full", f"{profile.target} cannot be changed: {error.strerror or error}.") from None
-    hosts.check(profile.target / LIBRARIES)
-    sentences = [hosts.installed(profile.name, profile.target, before, installed)]
-    if before != installed:
+    check(profile)
+    news = "installed" if before is None else "updated" if before != installed else "is up to date"
+    sentences = [f"{profile.name}: the plug-in {installed.version} {news} in {profile.target}."]
+    if news != "is up to date":
         start = "Restart GIMP" if _runs() else "Start GIMP"
         sentences.append(f"{start} and choose Filters ▸ Artistic ▸ Vaporbrush…")
     return sentences
@@ -119,6 +121,16 @@ def _runs() -> bool:
     return any(hosts.running(name) for name in names)
 
 
+def check(profile: Profile) -> None:
+    """Import what was copied, in a Python without anything else, as GIMP's own may be."""
+    libraries = profile.target / LIBRARIES
+    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise VaporbrushError("internal", f"The plug-in in {libraries} does not work: {' '.join(last)}")
+
+
 def _uninstall(profile: Profile) -> list[str]:
     before = vendor.read(profile.target)
     if before is None:
@@ -127,4 +139,5 @@ def _uninstall(profile: Profile) -> list[str]:
     changed = vendor.uninstall(profile.target)
     if profile.target.is_dir() and not any(profile.target.iterdir()):
         profile.target.rmdir()
-    return hosts.removed(profile.name, before, changed)
+    kept = [f"{profile.name}: {path} stays, because somebody changed it." for path in changed]
+    return [f"{profile.name}: the plug-in {before.version} was removed.", *kept]

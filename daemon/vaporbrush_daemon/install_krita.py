@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,13 +97,24 @@ def _install(profile: Profile) -> list[str]:
     enabled = with_key(text, SECTION, KEY, "true")
     if enabled != text:
         _write(profile.settings, enabled.encode())
-    hosts.check(profile.pykrita / LIBRARIES)
-    sentences = [hosts.installed(profile.name, profile.pykrita, before, installed)]
+    check(profile)
+    news = "installed" if before is None else "updated" if before != installed else "is up to date"
+    sentences = [f"{profile.name}: the plug-in {installed.version} {news} in {profile.pykrita}."]
     if profile.flatpak and hosts.allow_tcp():
-        sentences.append(hosts.TCP_ALLOWED)
+        sentences.append("The daemon will listen on 127.0.0.1 for the Flatpak, from its next start.")
     if before is None:
         sentences.append("Start Krita and choose Settings ▸ Dockers ▸ Vaporbrush.")
     return sentences
+
+
+def check(profile: Profile) -> None:
+    """Import what was copied, in a Python without anything else, as Krita's own may be."""
+    libraries = profile.pykrita / LIBRARIES
+    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise VaporbrushError("internal", f"The plug-in in {libraries} does not work: {' '.join(last)}")
 
 
 def _uninstall(profile: Profile) -> list[str]:
@@ -116,7 +128,8 @@ def _uninstall(profile: Profile) -> list[str]:
     disabled = without_key(text, SECTION, KEY)
     if disabled != text:
         _write(profile.settings, disabled.encode())
-    return hosts.removed(profile.name, before, changed)
+    kept = [f"{profile.name}: {path} stays, because somebody changed it." for path in changed]
+    return [f"{profile.name}: the plug-in {before.version} was removed.", *kept]
 
 
 def _settings(profile: Profile) -> str:

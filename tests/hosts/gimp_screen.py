@@ -17,6 +17,7 @@ from support.daemon import Daemon, until
 PATIENCE_S = 240  # for anything on a busy machine
 ATTEMPTS = 8  # a busy machine misses clicks and keys, as it does a person's
 ATTEMPT_S = 6.0
+STILL_S = 0.35  # longer than the eyes' interval, and than anything takes to be scrolled or laid out anew
 TITLE = "^Vaporbrush – "
 LAST_VALUES = "plug-in-settings/GimpProcedureConfigRun-plug-in-vaporbrush-stylize.last"
 
@@ -189,12 +190,7 @@ class Screen:
     def click(self, kind: str, text: str | None = None) -> None:
         """Click on a widget, as soon as it can be clicked and stands still."""
 
-        def ready() -> Widget | None:
-            one = self.find(kind, text)
-            time.sleep(0.15)
-            return one if one is not None and one["sensitive"] and one == self.find(kind, text) else None
-
-        self.click_on(self.wait(ready, f"{kind} {text!r} can be clicked"))
+        self.click_on(self.still(lambda: self.find(kind, text)))
 
     def click_on(self, widget: Widget) -> None:
         """Click in the middle of a widget."""
@@ -215,13 +211,24 @@ class Screen:
         """Replace what a number field says."""
 
         def act() -> None:
-            x, y, _width, height = find()["box"]
+            x, y, _width, height = self.still(find)["box"]
             self.desktop.click(x + 18, y + height // 2)  # its text; further to the right are its − and +
             self.keys("ctrl+a")
             self.desktop.run(["xdotool", "type", text])
-            self.keys("Tab")
 
         self.until_done(act, lambda: find()["text"] == text, f"typing {text}")
+        self.keys("Tab")  # not before: in the image's window it would hide the toolbox
+        self.wait(lambda: find()["text"] == text, f"{text} is taken")
+
+    def still(self, find: Callable[[], Widget | None]) -> Widget:
+        """A widget that can be used, as soon as it stands still."""
+
+        def found() -> Widget | None:
+            one = find()
+            time.sleep(STILL_S)
+            return one if one is not None and one["sensitive"] and one == find() else None
+
+        return self.wait(found, "it stands still")
 
     def gone(self) -> None:
         """Wait until the plug-in has ended; GIMP's last values are written down by then."""

@@ -6,6 +6,7 @@
 #   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
 #   make bench   the figures of the README
 #   make dist    wheel, sdist and the plug-ins' zips, built and checked
+#   make lock    renew the versions that CI installs
 #
 # PYTHON names the interpreter to make .venv with (3.11 or newer, with venv).
 
@@ -13,9 +14,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
 BIN := .venv/bin
 READY := .venv/ready
+# CI installs what constraints.txt says, people the newest that fits.
+LOCKED := $(if $(filter true,$(CI)),PIP_CONSTRAINT=constraints.txt)
 TESTS ?=
 
-.PHONY: demo test check hosts host-root bench dist clean
+.PHONY: demo test check hosts host-root bench dist lock clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -25,7 +28,7 @@ $(READY): pyproject.toml
 		echo "$(PYTHON) comes without venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || echo "Making .venv (with torch's GPU build, about 5 GB; README.md says how to choose another) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(LOCKED) $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(READY)
@@ -57,6 +60,9 @@ bench: $(READY)
 
 dist: $(READY)
 	$(BIN)/python daemon/tools/release.py
+
+lock: $(READY)
+	$(BIN)/python daemon/tools/lock.py
 
 clean:
 	rm -rf build dist

@@ -26,17 +26,25 @@ from .config import ConfigError
 USAGE_CODES = {"bad_field", "too_large", "too_small", "unknown_style", "unknown_model", "unknown_job", "device_missing"}
 PATHS = ("VAPORBRUSH_HOME", "VAPORBRUSH_WEIGHTS")  # a daemon started from here has another working directory
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer's own or click's, depending on typer's version
+HELP = ["-h", "--help"]  # every command has both
 
 app = typer.Typer(
     name="vaporbrush",
     help="Repaint a picture in the style of another, by one painter that serves Krita, GIMP and this command.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP},
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Paint": (paint.stylize, paint.styles, paint.demo),
-    "The daemon": (daemon.serve, daemon.stop, daemon.status, daemon.jobs, daemon.cancel, daemon.logs),
+    "The daemon, which paints in the background": (
+        daemon.serve,
+        daemon.stop,
+        daemon.status,
+        daemon.jobs,
+        daemon.cancel,
+        daemon.logs,
+    ),
     "Set up": (health.doctor,),
 }
 for panel, commands in PANELS.items():
@@ -61,6 +69,18 @@ def _options(
 ) -> None: ...
 
 
+def plain(command: Any) -> Any:
+    """The command without programmers' types in its help: typer writes `<bool>` after each switch."""
+    for parameter in command.get_params(typer.Context(command, help_option_names=HELP)):
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda **_: None
+        elif parameter.is_flag:
+            parameter.metavar = ""
+    for name in getattr(command, "commands", {}):
+        plain(command.commands[name])
+    return command
+
+
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 the job failed, 2 wrong usage, 3 no daemon, 130 cancelled."""
     for variable in PATHS:
@@ -71,7 +91,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        done = app(standalone_mode=False)
+        done = plain(typer.main.get_command(app))(standalone_mode=False)
         status = done if isinstance(done, int) else DONE
     except VaporbrushError as error:
         terminal.complain(error.message)

@@ -499,4 +499,6 @@ def test_help_has_every_command_and_option_of_the_contract() -> None:
     )
     for name in options.split():
         assert f"--{name}" in shown
+    assert "<" not in shown, "a painter need not know Python's types"
+    assert vaporbrush("stylize", "-h", env=environment).stdout == shown
     assert vaporbrush("--version").stdout.startswith("vaporbrush 0.")

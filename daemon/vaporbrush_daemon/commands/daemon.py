@@ -140,7 +140,7 @@ def cancel(
 
 
 def logs(
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, metavar="N", help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is written.")] = False,
 ) -> None:
     """Print the daemon's log."""

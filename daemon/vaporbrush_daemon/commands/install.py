@@ -8,7 +8,9 @@ import typer
 
 from vaporbrush_daemon import install_gimp, install_krita
 
-app = typer.Typer(help="Put a plug-in into its program, or the daemon into your login.", no_args_is_help=True)
+app = typer.Typer(
+    help="Put the plug-in into Krita or GIMP, or have the daemon start with your login.", no_args_is_help=True
+)
 remove = typer.Typer(help="Take away exactly what was installed.", no_args_is_help=True)
 
 
@@ -51,10 +53,10 @@ def uninstall_gimp() -> None:
 @app.command("service")
 def service(
     on_demand: Annotated[
-        bool, typer.Option("--on-demand", help="Only listen; the first client starts the daemon (systemd).")
+        bool, typer.Option("--on-demand", help="Only listen; the first painting starts the daemon (systemd).")
     ] = False,
 ) -> None:
-    """Have the daemon always there, as a service of yours, from every login on."""
+    """Have the daemon start with every login, as a service of yours; nothing needs root."""
     from vaporbrush_daemon import service as manager
 
     for sentence in manager.install(on_demand=on_demand):

@@ -52,7 +52,9 @@ def fetch_weights() -> None:
 
 @app.command("import")
 def import_weights(
-    file: Annotated[Path, typer.Argument(help="VGG19 as torchvision's .pth or as safetensors.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="VGG19 as torchvision's .pth or as safetensors.", show_default=False)
+    ],
 ) -> None:
     """Use a VGG19 file that you have."""
     if not file.is_file():

@@ -39,7 +39,7 @@ def stylize(
     ],
     styles: Annotated[
         list[str],
-        typer.Argument(metavar="STYLE...", help="Pictures to take the style from, or @NAME of a bundled one."),
+        typer.Argument(metavar="STYLE", help="One or more pictures to take the style from, or @NAME of a bundled one."),
     ],
     *,
     out: Annotated[
@@ -130,17 +130,27 @@ def stylize(
     steps: Annotated[int | None, _how("Optimiser steps in all, instead of the quality's.", metavar="N")] = None,
     optimizer: Annotated[str | None, _how("lbfgs or adam.", "lbfgs", metavar="NAME")] = None,
     layer_weights: Annotated[
-        str | None, _how("Weights of relu1_1 to relu5_1.", "as in Gatys' code", metavar="A,B,C,D,E")
+        str | None,
+        _how(
+            "How much each depth of the network counts, from fine grain (relu1_1) to large shapes (relu5_1).",
+            "as in Gatys' code",
+            metavar="A,B,C,D,E",
+        ),
     ] = None,
-    pool: Annotated[str | None, _how("max or avg.", "max", metavar="NAME")] = None,
-    tv: Annotated[float | None, _how("Smoothing by total variation.", "0", metavar="R")] = None,
+    pool: Annotated[
+        str | None, _how("How the network reduces a picture: max, or avg, which is softer.", "max", metavar="NAME")
+    ] = None,
+    tv: Annotated[float | None, _how("Smoothing: the weight of the total variation.", "0", metavar="R")] = None,
     model: Annotated[
         str | None, _how("vgg19, vgg19-lite, or auto: the best that is here.", "auto", metavar="NAME")
     ] = None,
     device: Annotated[str | None, _how("cpu, cuda:N, mps or auto.", "auto", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
-    """Repaint a picture in the style of another."""
+    """Repaint a picture in the style of another.
+
+    For instance: vaporbrush stylize photo.jpg @woodcut -o out.png
+    """
     from vaporbrush_daemon import stylize as work
 
     given = {
@@ -270,8 +280,10 @@ def styles(as_json: Json = False) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the painting goes.")] = Path("vaporbrush-demo.png"),
-    size: Annotated[int, typer.Option(help="Longest side in pixels.")] = 384,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where the painting goes.")] = Path(
+        "vaporbrush-demo.png"
+    ),
+    size: Annotated[int, typer.Option(metavar="N", help="Longest side in pixels.")] = 384,
 ) -> None:
     """Paint the bundled demo picture, by a daemon of its own that ends afterwards."""
     from vaporbrush_daemon.demo import run

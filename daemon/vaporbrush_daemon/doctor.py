@@ -45,8 +45,10 @@ def examine() -> Iterator[Finding]:
     for name, check in CHECKS.items():
         try:
             yield from check()
-        except (VaporbrushError, config.ConfigError, OSError) as error:
-            yield Finding(name, "failed", _discreet(str(error)))
+        except config.ConfigError:
+            continue  # told by the check of the settings
+        except (VaporbrushError, OSError) as error:
+            yield Finding(name, "failed", _discreet(str(error)), "vaporbrush logs")
 
 
 def _python() -> Iterator[Finding]:
@@ -77,7 +79,8 @@ def _torch() -> Iterator[Finding]:
         )
         found = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        yield Finding("PyTorch", "failed", f"did not answer within {PROBE_S:.0f} s")
+        cure = f"Look where it hangs: {Path(sys.executable).name} -X faulthandler -m vaporbrush_daemon.engine.probe"
+        yield Finding("PyTorch", "failed", f"did not answer within {PROBE_S:.0f} s", cure)
         return
     except ValueError:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -95,6 +98,8 @@ def _torch() -> Iterator[Finding]:
             "GPU", "failed", "there is an NVIDIA driver, but torch cannot use it",
             "See https://pytorch.org/get-started/locally for the build that fits the driver.",
         )  # fmt: skip
+    elif len(found["devices"]) == 1:
+        yield Finding("GPU", "note", "none that torch can use: the processor paints, which takes minutes")
 
 
 def _room() -> Iterator[Finding]:
@@ -122,6 +127,17 @@ def _free_memory() -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
 
 
+def _settings() -> Iterator[Finding]:
+    try:
+        settings = config.load()
+    except config.ConfigError as error:  # with which no daemon starts
+        cure = _discreet(f"Mend that line of {home() / config.FILE}, or delete the file.")
+        yield Finding("Settings", "failed", _discreet(str(error)), cure)
+    else:
+        own = ", ".join(sorted(settings.origins))
+        yield Finding("Settings", "fine", f"your own: {own}" if own else "none of your own")
+
+
 def _weights() -> Iterator[Finding]:
     full, lite = weights.configured()
     for one in (full, lite):
@@ -134,7 +150,6 @@ def _weights() -> Iterator[Finding]:
 
 
 def _daemon() -> Iterator[Finding]:
-    config.load()  # a damaged configuration keeps the daemon from starting
     try:
         with connect() as client:
             theirs, round_trip_s = str(client.daemon.get("daemon")), client.ping()
@@ -158,7 +173,7 @@ def _endpoint() -> Iterator[Finding]:
         facts = path.stat()
         mode, name = stat.S_IMODE(facts.st_mode), _discreet(str(path))
         if facts.st_uid != os.getuid():
-            yield Finding("Access", "failed", f"{name} belongs to another user", "Remove it as that user, or as root.")
+            yield Finding("Access", "failed", f"{name} belongs to another user", f"sudo rm -r {name}")
         elif mode & 0o077:
             yield Finding("Access", "failed", f"{name} is open to others ({mode:04o})", f"chmod {wanted:o} {name}")
         else:
@@ -196,32 +211,39 @@ def _gimp() -> Iterator[Finding]:
 
 
 def _plugin(name: str, target: Path, host: str) -> Finding:
-    installed = vendor.read(target)
+    cure = f"vaporbrush install {host}"
+    try:
+        installed = vendor.read(target)
+    except VaporbrushError as error:
+        return Finding(name, "failed", _discreet(error.message), cure)
     if installed is None:
-        return Finding(name, "note", "is here, the plug-in is not", f"vaporbrush install {host}")
-    changed = [file for file in installed.files if not (target / file).is_file()]
-    if changed:
-        return Finding(name, "failed", f"{len(changed)} files of the plug-in are gone", f"vaporbrush install {host}")
+        return Finding(name, "note", "is here, the plug-in is not", cure)
+    gone = [file for file in installed.files if not (target / file).is_file()]
+    if gone:
+        return Finding(name, "failed", f"of the plug-in's {len(installed.files)} files, {len(gone)} are gone", cure)
     if installed.version != __version__:
-        return Finding(name, "failed", f"has the plug-in of version {installed.version}", f"vaporbrush install {host}")
+        return Finding(name, "failed", f"has the plug-in of version {installed.version}", cure)
     return Finding(name, "fine", f"has the plug-in, {installed.version}")
 
 
 def _flatpak() -> Iterator[Finding]:
-    sandboxes = [one.name for one in install_krita.profiles() if one.flatpak]
-    sandboxes += [one.name for one in install_gimp.profiles() if one.flatpak]
-    if not sandboxes:
+    """Whether the plug-ins that are in a Flatpak can reach the daemon: its own socket may be out of their sight."""
+    places = [(one.name, one.pykrita) for one in install_krita.profiles() if one.flatpak]
+    places += [(one.name, one.target) for one in install_gimp.profiles() if one.flatpak]
+    names = ", ".join(name for name, target in places if vendor.replaced(target))
+    if not names:
         return
     if config.load().listen_tcp:
-        yield Finding("Flatpak", "fine", f"the daemon listens on 127.0.0.1 for {', '.join(sandboxes)}")
+        yield Finding("Flatpak", "fine", f"the daemon listens on 127.0.0.1 for {names}")
     else:
-        cure = "Run `vaporbrush install krita` or `gimp` again, then `vaporbrush stop`."
-        yield Finding("Flatpak", "note", f"{', '.join(sandboxes)} may not reach the daemon's socket", cure)
+        cure = _discreet(f"Write `listen_tcp = true` into {home() / config.FILE}, then: vaporbrush stop")
+        yield Finding("Flatpak", "failed", f"the daemon does not listen on 127.0.0.1, as {names} may need", cure)
 
 
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
-    "Python": _python, "Libraries": _libraries, "PyTorch": _torch, "Room": _room, "Models": _weights,
-    "Daemon": _daemon, "Access": _endpoint, "Service": _service, "Krita": _krita, "GIMP": _gimp, "Flatpak": _flatpak,
+    "Python": _python, "Libraries": _libraries, "PyTorch": _torch, "Room": _room, "Settings": _settings,
+    "Models": _weights, "Daemon": _daemon, "Access": _endpoint, "Service": _service, "Krita": _krita, "GIMP": _gimp,
+    "Flatpak": _flatpak,
 }  # fmt: skip
 
 

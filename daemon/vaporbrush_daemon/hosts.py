@@ -51,6 +51,15 @@ def start_file() -> bytes:
     return (json.dumps(wire, indent=1) + "\n").encode()
 
 
+def check(libraries: Path) -> None:
+    """Import what was copied, in a Python without anything else, as a host's own may be. Raises `VaporbrushError`."""
+    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise VaporbrushError("internal", f"The plug-in in {libraries} does not work: {' '.join(last)}")
+
+
 def allow_tcp() -> bool:
     """Have the daemon listen on 127.0.0.1 as well, for a program in a Flatpak. Returns whether that was news."""
     path = home() / config.FILE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -100,14 +99,14 @@ def uninstall() -> list[str]:
 
 
 def _install(profile: Profile) -> list[str]:
-    before = vendor.read(profile.target)
+    before = vendor.replaced(profile.target)
     installed = vendor.install(resources.plugins() / "gimp" / NAME, profile.target, LIBRARIES)
     try:
         (profile.target / hosts.START_FILE).write_bytes(hosts.start_file())
         (profile.target / ENTRY).chmod(0o755)
     except OSError as error:
         raise VaporbrushError("disk_full", f"{profile.target} cannot be changed: {error.strerror or error}.") from None
-    check(profile)
+    hosts.check(profile.target / LIBRARIES)
     news = "installed" if before is None else "updated" if before != installed else "is up to date"
     sentences = [f"{profile.name}: the plug-in {installed.version} {news} in {profile.target}."]
     if news != "is up to date":
@@ -119,16 +118,6 @@ def _install(profile: Profile) -> list[str]:
 def _runs() -> bool:
     names = ("gimp", "gimp-3", *(f"gimp-3.{minor}" for minor in range(0, 10, 2)))
     return any(hosts.running(name) for name in names)
-
-
-def check(profile: Profile) -> None:
-    """Import what was copied, in a Python without anything else, as GIMP's own may be."""
-    libraries = profile.target / LIBRARIES
-    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
-    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise VaporbrushError("internal", f"The plug-in in {libraries} does not work: {' '.join(last)}")
 
 
 def _uninstall(profile: Profile) -> list[str]:

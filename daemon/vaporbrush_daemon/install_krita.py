@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ def _ready(purpose: str) -> list[Profile]:
 
 
 def _install(profile: Profile) -> list[str]:
-    before = vendor.read(profile.pykrita)
+    before = vendor.replaced(profile.pykrita)
     installed = vendor.install(resources.plugins() / "krita", profile.pykrita, LIBRARIES)
     _write(profile.pykrita / "vaporbrush" / hosts.START_FILE, hosts.start_file())
     _write(profile.data / "actions" / ACTION, (profile.pykrita / ACTION).read_bytes())
@@ -97,7 +96,7 @@ def _install(profile: Profile) -> list[str]:
     enabled = with_key(text, SECTION, KEY, "true")
     if enabled != text:
         _write(profile.settings, enabled.encode())
-    check(profile)
+    hosts.check(profile.pykrita / LIBRARIES)
     news = "installed" if before is None else "updated" if before != installed else "is up to date"
     sentences = [f"{profile.name}: the plug-in {installed.version} {news} in {profile.pykrita}."]
     if profile.flatpak and hosts.allow_tcp():
@@ -105,16 +104,6 @@ def _install(profile: Profile) -> list[str]:
     if before is None:
         sentences.append("Start Krita and choose Settings ▸ Dockers ▸ Vaporbrush.")
     return sentences
-
-
-def check(profile: Profile) -> None:
-    """Import what was copied, in a Python without anything else, as Krita's own may be."""
-    libraries = profile.pykrita / LIBRARIES
-    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
-    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise VaporbrushError("internal", f"The plug-in in {libraries} does not work: {' '.join(last)}")
 
 
 def _uninstall(profile: Profile) -> list[str]:

@@ -19,7 +19,7 @@ err = Console(stderr=True, highlight=False)
 
 PHASES = {
     "loading": "Loading the model",
-    "measuring": "Measuring",
+    "measuring": "Measuring the speed of this machine",
     "style": "Reading the style",
     "painting": "Painting",
     "finishing": "Finishing",
@@ -74,7 +74,8 @@ class Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task: TaskID = progress.add_task("Starting", total=None, detail="")
+        self._what, self._task = "", TaskID(0)
+        self._update("Starting", 0, None, "")
 
     def bytes(self, what: str, done: int, size: int) -> None:
         """Bytes that move."""
@@ -90,7 +91,11 @@ class Bar:
             self._update(heading(job), job.progress.step, job.progress.steps or None, detail(job))
 
     def _update(self, what: str, done: int, size: int | None, detail: str) -> None:
-        self._progress.update(self._task, description=what, completed=done, total=size, detail=detail)
+        if what != self._what:  # a task of its own: rich never turns a bar with an end into one without
+            for task in self._progress.task_ids:
+                self._progress.remove_task(task)
+            self._what, self._task = what, self._progress.add_task(what, total=size, detail=detail)
+        self._progress.update(self._task, completed=done, total=size, detail=detail)
 
 
 class Lines:

@@ -64,7 +64,7 @@ def install(plugin: Path, target: Path, libraries: PurePosixPath = LIBRARIES) ->
     installed = Installed(__version__, {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
     try:
         target.mkdir(parents=True, exist_ok=True)
-        before = read(target)
+        before = replaced(target)
         # First the union, so that an uninstall after a crash finds the files of both; each file appears whole.
         _write_manifest(target, Installed(__version__, {**(before.files if before else {}), **installed.files}))
         for name, data in files.items():
@@ -98,11 +98,19 @@ def read(target: Path) -> Installed | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise VaporbrushError("internal", f"{target / MANIFEST} is damaged ({error}); install again.") from None
+        raise VaporbrushError("internal", f"{target / MANIFEST} is damaged ({error}).") from None
     files = raw.get("files") if isinstance(raw, dict) else None
     if not isinstance(files, dict) or not all(_is_inside(name) and isinstance(files[name], str) for name in files):
-        raise VaporbrushError("internal", f"{target / MANIFEST} is damaged; install again.")
+        raise VaporbrushError("internal", f"{target / MANIFEST} is damaged.")
     return Installed(str(raw.get("version", "")), files)
+
+
+def replaced(target: Path) -> Installed | None:
+    """What an install replaces: a damaged manifest is nothing that could be relied on."""
+    try:
+        return read(target)
+    except VaporbrushError:
+        return None
 
 
 def _is_inside(name: Any) -> bool:

@@ -88,7 +88,9 @@ class Weights:
         if self.present:
             return ""
         if self.origin == VARIABLE:
-            return f"{VARIABLE} names {self.path}, which does not exist."
+            return (
+                f"{VARIABLE} names {self.path}, which does not exist: `unset {VARIABLE}`, or have it name another file."
+            )
         if self.origin == "bundled":
             return "This build of Vaporbrush comes without the small model."
         return (

@@ -24,9 +24,11 @@ def findings(name: str) -> list[doctor.Finding]:
     checks = {key: check for key, check in doctor.CHECKS.items() if key != "PyTorch"}
     before, doctor.CHECKS = doctor.CHECKS, checks
     try:
-        return [one for one in doctor.examine() if one.name.startswith(name)]
+        every = list(doctor.examine())
     finally:
         doctor.CHECKS = before
+    assert all(one.cure for one in every if one.state == "failed"), "a failed line says what to do"
+    return [one for one in every if one.name.startswith(name)]
 
 
 def test_a_healthy_machine_passes_and_programs_can_read_it(home: Path) -> None:
@@ -109,9 +111,10 @@ def test_missing_weights_that_somebody_named_are_found(home: Path, monkeypatch: 
 def test_a_damaged_configuration_is_found(home: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text("colour = 'pink'")
-    bad = found("Daemon")
+    bad = found("Settings")
     assert bad.state == "failed"
     assert "colour" in bad.text
+    assert "config.toml" in bad.cure
 
 
 def test_plug_ins_are_found_old_damaged_and_missing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +133,21 @@ def test_plug_ins_are_found_old_damaged_and_missing(home: Path, monkeypatch: pyt
         assert "0.0.1" in found(host).text
         assert found(host).state == "failed"
         manifest.write_text(json.dumps({"version": "0.0.1", "files": {"a.py": "0" * 64}}))
-        assert "1 files" in found(host).text
+        assert "1 are gone" in found(host).text
         manifest.write_text("{")
-        assert found(host).state == "failed"
+        assert "damaged" in found(host).text
+        subprocess.run(
+            [sys.executable, "-m", "vaporbrush_daemon", *found(host).cure.split()[1:]], check=True, timeout=60
+        )
+        assert found(host).state == "fine"
+
+
+def test_a_plug_in_in_a_flatpak_that_cannot_reach_the_daemon_is_found(home: Path) -> None:
+    target = Path(os.environ["HOME"]) / ".var" / "app" / "org.kde.krita" / "data" / "krita" / "pykrita"
+    target.mkdir(parents=True)
+    assert findings("Flatpak") == [], "nothing is installed there"
+    target.joinpath(vendor.MANIFEST).write_text(json.dumps({"version": "0.0.1", "files": {}}))
+    assert "listen_tcp" in found("Flatpak").cure
+    home.mkdir()
+    (home / "config.toml").write_text("listen_tcp = true")
+    assert found("Flatpak").state == "fine"

@@ -1,6 +1,6 @@
 """Builds what is given away into dist/ and checks it: the wheel, the sdist, and a zip of each plug-in.
 
-    python daemon/tools/release.py      (`make dist`)
+    python daemon/tools/release.py [FOLDER]      (`make dist`)
 
 Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin from File*; GIMP's is unpacked into a plug-ins folder.
 """
@@ -13,7 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from vaporbrush_daemon import hosts, install_gimp, install_krita, resources, vendor
@@ -48,20 +48,19 @@ NEVER = ("__pycache__", ".pyc", ".venv", ".git/")
 
 def main() -> None:
     """Build and check; the first thing that is wrong ends it."""
-    shutil.rmtree(DIST, ignore_errors=True)
-    DIST.mkdir()
-    build(ROOT, DIST)
-    wheel = only(DIST.glob("*.whl"))
-    sdist = only(DIST.glob("*.tar.gz"))
+    dist = Path(sys.argv[1]) if sys.argv[1:] else DIST
+    shutil.rmtree(dist, ignore_errors=True)
+    dist.mkdir()
+    build(ROOT, dist)
+    wheel = only(dist.glob("*.whl"))
+    sdist = only(dist.glob("*.tar.gz"))
     check(wheel, names_of_zip(wheel), IN_THE_WHEEL)
     with tarfile.open(sdist) as archive:
         prefix = f"vaporbrush-{__version__}/"
         check(sdist, {name.removeprefix(prefix) for name in archive.getnames()}, IN_THE_SDIST)
     check_same_wheel(sdist, wheel)
-    for path in plugin_zips():
-        print(path.relative_to(ROOT), path.stat().st_size)
-    for path in (wheel, sdist):
-        print(path.relative_to(ROOT), path.stat().st_size)
+    for path in (*plugin_zips(dist), wheel, sdist):
+        print(path, path.stat().st_size)
 
 
 def build(source: Path, target: Path, *what: str) -> None:
@@ -73,18 +72,18 @@ def build(source: Path, target: Path, *what: str) -> None:
     )
 
 
-def plugin_zips() -> tuple[Path, Path]:
+def plugin_zips(dist: Path) -> tuple[Path, Path]:
     """One zip for each host program, complete with its libraries."""
     krita = vendor.contents(resources.plugins() / "krita", install_krita.LIBRARIES)
     gimp = vendor.contents(resources.plugins() / "gimp" / install_gimp.NAME, install_gimp.LIBRARIES)
     made = (
-        write_zip(DIST / f"vaporbrush-krita-{__version__}.zip", krita),
+        write_zip(dist / f"vaporbrush-krita-{__version__}.zip", krita),
         write_zip(
-            DIST / f"vaporbrush-gimp-{__version__}.zip",
+            dist / f"vaporbrush-gimp-{__version__}.zip",
             {str(PurePosixPath(install_gimp.NAME) / name): data for name, data in gimp.items()},
         ),
     )
-    check(made[0], names_of_zip(made[0]), ("vaporbrush.desktop", "vaporbrush/__init__.py"))
+    check(made[0], names_of_zip(made[0]), ("vaporbrush.desktop", "vaporbrush/", "vaporbrush/__init__.py"))
     check(made[1], names_of_zip(made[1]), (f"{install_gimp.NAME}/{install_gimp.ENTRY}",))
     for path in made:
         found = names_of_zip(path)
@@ -99,11 +98,17 @@ def plugin_zips() -> tuple[Path, Path]:
 def write_zip(path: Path, files: dict[str, bytes]) -> Path:
     """A zip that depends on its files only. GIMP runs its entry, which therefore is executable."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in sorted(files.items()):
+        for name, data in sorted({**dict.fromkeys(folders(files), b""), **files}.items()):
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.external_attr = (0o100755 if name.endswith(f"/{install_gimp.ENTRY}") else 0o100644) << 16
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     return path
+
+
+def folders(files: Iterable[str]) -> Iterator[str]:
+    """Every folder that files are in, as zips name them: Krita's importer looks for that entry of the module's."""
+    for name in files:
+        yield from (f"{folder}/" for folder in PurePosixPath(name).parents if folder.name)
 
 
 def check_same_wheel(sdist: Path, wheel: Path) -> None:

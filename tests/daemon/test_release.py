@@ -1,4 +1,4 @@
-"""What people install: the wheel, in an environment of its own, away from the checkout."""
+"""What people install: everything that `make dist` makes, away from the checkout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import venv
 from pathlib import Path
 
 import pytest
+
+from conftest import skip
+from hosts.root import find_root
+from vaporbrush_daemon import hosts, install_krita, resources, vendor
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 280
@@ -26,11 +30,18 @@ def run(*command: str | Path, **options) -> str:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the wheel, the sdist and the zips, which the script that builds them has checked."""
+    folder = tmp_path_factory.mktemp("release") / "dist"
+    run(sys.executable, ROOT / "daemon" / "tools" / "release.py", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with the wheel; what it depends on is borrowed from this one."""
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
-    wheel = next(folder.glob("*.whl"))
+    wheel = next(dist.glob("*.whl"))
     venv.create(folder / "venv")
     python = folder / "venv" / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
@@ -38,6 +49,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python.parent
+
+
+def test_kritas_own_importer_takes_the_plug_ins_zip(dist: Path, tmp_path: Path) -> None:
+    """*Tools ▸ Scripts ▸ Import Python Plugin from File* is this script; what it leaves is what an install leaves."""
+    found = find_root()
+    if found is None:
+        skip("There is no Krita here: run `make hosts`.")
+    importer = found.path / "usr" / "share" / "krita" / "pykrita" / "plugin_importer" / "plugin_importer.py"
+    assert "Imported plugin: Vaporbrush" in run(sys.executable, importer, next(dist.glob("*krita*.zip")), tmp_path)
+    wanted = set(vendor.contents(resources.plugins() / "krita", install_krita.LIBRARIES)) - {install_krita.ACTION}
+    pykrita = tmp_path / "pykrita"
+    assert {str(path.relative_to(pykrita)) for path in pykrita.rglob("*") if path.is_file()} == wanted
+    assert (tmp_path / "actions" / install_krita.ACTION).is_file()
+    hosts.check(pykrita / install_krita.LIBRARIES)
 
 
 def test_everything_works_from_the_wheel(

@@ -2,6 +2,7 @@
 
 python daemon/tools/contact_sheet.py photo.jpg                          into build/looks/styles.png
 python daemon/tools/contact_sheet.py --only woodcut,ink --model vgg19 --strength 4000 --out build/looks/lines.png
+python daemon/tools/contact_sheet.py --columns 4 --size 384 --out docs/styles.jpg       the README's
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from itertools import zip_longest
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -33,23 +35,28 @@ def main() -> None:
     parser.add_argument("--only", help="names with commas between (default: all)")
     parser.add_argument("--strength", type=float, help="instead of each style's own")
     parser.add_argument("--style-scale", type=float, help="instead of each style's own")
+    parser.add_argument("--columns", type=int, help="so many paintings a row, without the styles themselves")
     given = parser.parse_args()
     contents = [next(resources.art().glob("demo/content.*")), *given.contents]
     styles = [style for style in stylize.shelf().files() if not given.only or style.name in given.only.split(",")]
     options = [f"--size={given.size}", f"--model={given.model}", f"--quality={given.quality}"]
     options += [f"--strength={given.strength}"] if given.strength else []
     options += [f"--style-scale={given.style_scale}"] if given.style_scale else []
-    rows = []
+    rows: list[list[Image.Image]] = []
     with tempfile.TemporaryDirectory() as folder:
         for style in styles:
-            row = [labelled(thumbnail(style.path), f"@{style.name}")]
+            row = [] if given.columns else [labelled(thumbnail(style.path), f"@{style.name}")]
             for content in contents:
                 out = Path(folder) / f"{style.name}-{content.stem}.png"
                 told = paint(content, style.name, out, options)
                 recipe = told["recipe"]
                 label = f"{told['model']}, strength {recipe['strength']:g}, scale {recipe['style_scale']:g}"
+                label = f"@{style.name}" if given.columns else label
                 row.append(labelled(Image.open(out).convert("RGB"), label))
             rows.append(row)
+    if given.columns:
+        cells = [cell for row in rows for cell in row]
+        rows = [cells[start : start + given.columns] for start in range(0, len(cells), given.columns)]
     page(rows, given.out)
     print(given.out)
 
@@ -78,18 +85,18 @@ def labelled(picture: Image.Image, text: str) -> Image.Image:
 
 def page(rows: list[list[Image.Image]], out: Path) -> None:
     """Rows of cells; columns as wide as their widest cell."""
-    widths = [max(row[column].width for row in rows) for column in range(len(rows[0]))]
+    widths = [max(cell.width for cell in column if cell) for column in zip_longest(*rows)]
     heights = [max(cell.height for cell in row) for row in rows]
     sheet = Image.new("RGB", (sum(widths) + GAP * (len(widths) + 1), sum(heights) + GAP * (len(heights) + 1)), WHITE)
     top = GAP
     for row, height in zip(rows, heights, strict=True):
         left = GAP
-        for cell, width in zip(row, widths, strict=True):
+        for cell, width in zip(row, widths, strict=False):
             sheet.paste(cell, (left, top))
             left += width + GAP
         top += height + GAP
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out)
+    sheet.save(out, quality=88)
 
 
 if __name__ == "__main__":

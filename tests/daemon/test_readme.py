@@ -56,6 +56,17 @@ def test_every_command_and_option_exists() -> None:
             assert option in done.stdout, f"{command} {option}"
 
 
+def test_the_messages_that_it_explains_are_really_said() -> None:
+    rows = README.partition("## When something is wrong")[2].partition("\n## ")[0]
+    sources = [path for folder in ("protocol", "daemon", "plugins") for path in (ROOT / folder).rglob("*.py")]
+    said = "".join(path.read_text(encoding="utf-8") for path in sources)
+    quoted = re.findall('"([^"]+)"', rows)
+    assert len(quoted) >= 4
+    for message in quoted:
+        for part in re.split(r"…|\d+", message):
+            assert part.strip() in said, message
+
+
 def test_links_lead_somewhere() -> None:
     for page in ("README.md", "CONTRIBUTING.md", "THIRD_PARTY.md", "CHANGELOG.md"):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):

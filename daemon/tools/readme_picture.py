@@ -1,6 +1,6 @@
-"""The README's first picture: content, style and what the demo made of them, side by side.
+"""The README's first picture: the demo's content above its style, and beside them what came of it.
 
-python daemon/tools/readme_picture.py build/demo.png docs/demo.jpg      (after `make demo`)
+python daemon/tools/readme_picture.py build/looks/krita-window.png docs/demo.jpg     (a window, or a painting alone)
 """
 
 from __future__ import annotations
@@ -13,25 +13,24 @@ from PIL import Image
 from vaporbrush_daemon import resources
 
 GAP, WHITE = 12, (255, 255, 255)
+WIDTH = 1600  # pixels; twice what a page shows, for screens that are fine
 
 
 def main() -> None:
     """Compose and write."""
-    painting = Image.open(sys.argv[1]).convert("RGB")
+    shown = Image.open(sys.argv[1]).convert("RGB")
     inputs = [Image.open(next(resources.art().glob(pattern))) for pattern in ("demo/content.*", "styles/vaporwave.*")]
-    height = painting.height * 2
-    painting = painting.resize((painting.width * 2, height), Image.Resampling.LANCZOS)
-    side = (height - GAP) // 2
-    sizes = [(round(one.width * side / one.height), side) for one in inputs]
-    shown = [one.convert("RGB").resize(size, Image.Resampling.LANCZOS) for one, size in zip(inputs, sizes, strict=True)]
-    column = min(one.width for one in shown)
-    page = Image.new("RGB", (column + GAP + painting.width, height), WHITE)
-    for index, one in enumerate(shown):
-        left = (one.width - column) // 2
-        page.paste(one.crop((left, 0, left + column, side)), (0, index * (side + GAP)))
-    page.paste(painting, (column + GAP, 0))
+    side = (shown.height - GAP) // 2
+    column = min(round(one.width * side / one.height) for one in inputs)
+    page = Image.new("RGB", (column + GAP + shown.width, shown.height), WHITE)
+    for index, one in enumerate(inputs):
+        small = one.convert("RGB").resize((round(one.width * side / one.height), side), Image.Resampling.LANCZOS)
+        left = (small.width - column) // 2
+        page.paste(small.crop((left, 0, left + column, side)), (0, index * (side + GAP)))
+    page.paste(shown, (column + GAP, 0))
+    page = page.resize((WIDTH, round(page.height * WIDTH / page.width)), Image.Resampling.LANCZOS)
     Path(sys.argv[2]).parent.mkdir(parents=True, exist_ok=True)
-    page.save(sys.argv[2], quality=88, optimize=True)
+    page.save(sys.argv[2], quality=86, optimize=True)
 
 
 if __name__ == "__main__":

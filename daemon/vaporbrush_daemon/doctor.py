@@ -160,7 +160,8 @@ def _daemon() -> Iterator[Finding]:
             yield Finding("Daemon", "failed", _discreet(error.message), "vaporbrush stop --now; vaporbrush logs")
         return
     same = theirs == f"vaporbrush {__version__}"
-    cure = "" if same else "vaporbrush stop   (the next painting starts the new one)"
+    anew = "vaporbrush install service" if service.look().files else "vaporbrush stop"
+    cure = "" if same else f"{anew}   (makes way for {__version__})"
     yield Finding("Daemon", "fine" if same else "failed", f"{theirs}, answers in {round_trip_s * 1000:.1f} ms", cure)
 
 

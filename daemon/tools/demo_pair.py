@@ -1,4 +1,4 @@
-"""Draws the demo pair: the content `demo/content.jpg` (a piazza) and the style `styles/vaporwave.jpg` (a sunset)."""
+"""Draws the demo pair: the content `demo/content.jpg` (a piazza) and the style `styles/impasto.jpg` (swirls of oil)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from atelier.frame import ART, save
+from atelier.impasto import impasto
 from atelier.piazza import piazza
-from atelier.vaporwave import vaporwave
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ART, help="folder for demo/ and styles/ (default: the package's)")
     out = parser.parse_args().out
     save(piazza(), out / "demo" / "content.jpg")
-    save(vaporwave(), out / "styles" / "vaporwave.jpg")
+    save(impasto(), out / "styles" / "impasto.jpg")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from .commands.paint import carry_out, summarise
 from .reach import SERVE, STOP_S, has_ended, wait_for
 from .stylize import Order, check_target, load
 
+STYLE = "impasto"
+
 
 def run(out: Path, size: int) -> None:
     """Paint the demo into `out`. Raises `weights_missing` where there is no model, with what to do."""
@@ -28,7 +30,7 @@ def run(out: Path, size: int) -> None:
         raise VaporbrushError("weights_missing", f"The demo needs a model. {known[0].advice}")
     content = next(resources.art().glob("demo/content.*"))
     began = time.perf_counter()
-    order = Order(content=content, styles=("@vaporwave",), out=out, settings={"size": size})
+    order = Order(content=content, styles=(f"@{STYLE}",), out=out, settings={"size": size})
     out.parent.mkdir(parents=True, exist_ok=True)
     check_target(order)
     loaded = load(order, _no_job)

@@ -94,7 +94,7 @@ class Weights:
         if self.origin == "bundled":
             return "This build of Vaporbrush comes without the small model."
         return (
-            f"Download VGG19 with `vaporbrush weights fetch` ({VGG19.size // 10**6} MB, kept as 52 MB),"
+            f"Download VGG19 with `vaporbrush weights fetch` ({VGG19.size / 1e6:.0f} MB, kept as 52 MB),"
             " or use a file that you have with `vaporbrush weights import FILE`."
         )
 

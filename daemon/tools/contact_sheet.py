@@ -2,7 +2,7 @@
 
 python daemon/tools/contact_sheet.py photo.jpg                          into build/looks/styles.png
 python daemon/tools/contact_sheet.py --only woodcut,ink --model vgg19 --strength 4000 --out build/looks/lines.png
-python daemon/tools/contact_sheet.py --columns 4 --size 384 --out docs/styles.jpg       the README's
+python daemon/tools/contact_sheet.py photo.jpg --grid docs/styles.jpg     also the README's: the demo's picture only
 """
 
 from __future__ import annotations
@@ -35,30 +35,31 @@ def main() -> None:
     parser.add_argument("--only", help="names with commas between (default: all)")
     parser.add_argument("--strength", type=float, help="instead of each style's own")
     parser.add_argument("--style-scale", type=float, help="instead of each style's own")
-    parser.add_argument("--columns", type=int, help="so many paintings a row, without the styles themselves")
+    parser.add_argument("--grid", type=Path, help="where the paintings of the demo's picture go, four a row")
     given = parser.parse_args()
     contents = [next(resources.art().glob("demo/content.*")), *given.contents]
     styles = [style for style in stylize.shelf().files() if not given.only or style.name in given.only.split(",")]
     options = [f"--size={given.size}", f"--model={given.model}", f"--quality={given.quality}"]
     options += [f"--strength={given.strength}"] if given.strength else []
     options += [f"--style-scale={given.style_scale}"] if given.style_scale else []
-    rows: list[list[Image.Image]] = []
+    rows, demo = [], []
     with tempfile.TemporaryDirectory() as folder:
         for style in styles:
-            row = [] if given.columns else [labelled(thumbnail(style.path), f"@{style.name}")]
+            row = [labelled(thumbnail(style.path), f"@{style.name}")]
             for content in contents:
                 out = Path(folder) / f"{style.name}-{content.stem}.png"
                 told = paint(content, style.name, out, options)
                 recipe = told["recipe"]
                 label = f"{told['model']}, strength {recipe['strength']:g}, scale {recipe['style_scale']:g}"
-                label = f"@{style.name}" if given.columns else label
                 row.append(labelled(Image.open(out).convert("RGB"), label))
             rows.append(row)
-    if given.columns:
-        cells = [cell for row in rows for cell in row]
-        rows = [cells[start : start + given.columns] for start in range(0, len(cells), given.columns)]
+            first = Image.open(Path(folder) / f"{style.name}-{contents[0].stem}.png").convert("RGB")
+            demo.append(labelled(first, f"@{style.name}"))
     page(rows, given.out)
     print(given.out)
+    if given.grid:
+        page([demo[start : start + 4] for start in range(0, len(demo), 4)], given.grid)
+        print(given.grid)
 
 
 def paint(content: Path, style: str, out: Path, options: list[str]) -> dict:
@@ -96,7 +97,7 @@ def page(rows: list[list[Image.Image]], out: Path) -> None:
             left += width + GAP
         top += height + GAP
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out, quality=88)
+    sheet.save(out, quality=85)
 
 
 if __name__ == "__main__":

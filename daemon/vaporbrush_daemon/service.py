@@ -25,6 +25,7 @@ PLATFORM: str = sys.platform
 UNIT, SOCKET = "vaporbrush.service", "vaporbrush.socket"
 LABEL = "org.vaporbrush.daemon"  # macOS
 TASK = "Vaporbrush"  # Windows
+WITHOUT = "Without a service, the daemon starts by itself with the first painting."
 KEPT = ("VAPORBRUSH_HOME",)  # a manager starts the daemon without the shell's variables; the rest is for config.toml
 
 
@@ -43,6 +44,8 @@ def install(*, on_demand: bool = False) -> list[str]:
     """
     if on_demand and not PLATFORM.startswith("linux"):
         raise VaporbrushError("internal", "Starting on demand needs systemd's sockets; leave `--on-demand` out.")
+    if PLATFORM.startswith("linux"):
+        _reach_systemd()
     _stop_other()
     if PLATFORM == "win32":
         return _install_task()
@@ -224,6 +227,17 @@ def _write(path: Path, text: str) -> None:
         raise VaporbrushError("disk_full", f"{path} cannot be written: {error.strerror or error}.") from None
 
 
+def _reach_systemd() -> None:
+    """Raise `VaporbrushError` before anything is changed where no manager would take notice of it."""
+    try:
+        _systemctl("show-environment")
+    except VaporbrushError as error:
+        raise VaporbrushError(
+            "internal", f"systemd does not answer for this user ({error.message}). Install the service from an"
+            f" ordinary login, not through su or in a container. {WITHOUT}"
+        ) from None  # fmt: skip
+
+
 def _systemctl(*arguments: str) -> str:
     return _run("systemctl", "--user", *arguments)
 
@@ -235,7 +249,7 @@ def _run(*command: str, check: bool = True) -> str:
     except FileNotFoundError:
         raise VaporbrushError(
             "internal", f"`{command[0]}` is not there: this system has no service manager that Vaporbrush knows."
-            " The daemon starts by itself with the first painting."
+            f" {WITHOUT}"
         ) from None  # fmt: skip
     if check and done.returncode:
         said = " ".join((done.stderr or done.stdout).split())[:300]

@@ -184,6 +184,19 @@ def test_without_a_manager_the_sentence_says_what_happens_instead(home: Path, mo
     assert "starts by itself" in done.stderr
 
 
+def test_a_manager_that_does_not_answer_leaves_nothing_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not shutil.which("systemctl"):
+        skip("There is no systemd here.")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "config"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home.parent / "nowhere"))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    done = vaporbrush("install", "service")
+    assert done.returncode == 1
+    assert "ordinary login" in done.stderr
+    assert not (home.parent / "config").exists()
+    assert "not installed" in vaporbrush("uninstall", "service").stdout
+
+
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMAND = ("/opt/my apps/100%/py$thon", "-m", "vaporbrush_daemon", 'say "hi"', "a&b<c>")

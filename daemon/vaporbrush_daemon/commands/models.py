@@ -46,6 +46,7 @@ def fetch_weights() -> None:
         def report(done: int, size: int) -> None:
             shows.bytes("Downloading VGG19" if done < size else "Checking and converting", done, size)
 
+        report(0, weights.VGG19.size)  # said before the first answer of a server that may be slow to give it
         path = weights.fetch(report)
     typer.echo(f"vgg19: {path}")
 

@@ -140,7 +140,8 @@ def heading(job: Job) -> str:
     progress = job.progress
     assert progress is not None
     where = f" {progress.width}×{progress.height}" if progress.width else ""
-    scale = f", scale {progress.scale} of {progress.scales}" if progress.scales > 1 and progress.scale else ""
+    several = progress.phase == "painting" and progress.scales > 1
+    scale = f", scale {progress.scale} of {progress.scales}" if several and progress.scale else ""
     return f"{PHASES[progress.phase]}{where}{scale}"
 
 

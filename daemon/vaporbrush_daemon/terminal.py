@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from vaporbrush_protocol.job import Job
@@ -165,7 +165,7 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
     for job in jobs:
         progress, running = job.progress, job.state == "running"
         state = f"{job.state} ({job.position} before)" if job.state == "queued" and job.position else job.state
-        done = f"{progress.fraction:.0%}" if progress and (running or job.state == "done") else ""
+        done = f"{progress.fraction:.0%}" if progress and running else "100%" if job.state == "done" else ""
         left = duration(progress.eta_s) if progress and running else ""
         table.add_row(job.job[:8], job.label or job.kind, state, done, left)
     return table
@@ -173,7 +173,7 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
 
 def status_table(status: Mapping[str, Any]) -> Table:
     """The daemon's state for people; `--json` has all of it."""
-    table = Table("", "", box=None, pad_edge=False, show_header=False)
+    table = Table("", Column(overflow="fold"), box=None, pad_edge=False, show_header=False)
     queue, spool, model = status["queue"], status["spool"], status["model"]
     table.add_row("Daemon", f"{status['daemon']}, process {status['pid']}, up {duration(status['uptime_s'])}")
     table.add_row("Serves at", ", ".join(status["endpoints"]))

@@ -174,6 +174,9 @@ def stylize(
     work.check_target(order)
     loaded = work.load(order, _lookup)
     decode_s = time.perf_counter() - began
+    own, asked = max(loaded.content.width, loaded.content.height), order.settings.get("size")
+    if isinstance(asked, int) and asked > own and not as_json:
+        terminal.say(f"{content} has {own} px; it is not painted larger than that, so --size {asked} means {own}.")
     client, started = reach(start=True)
     with client:
         connect_s = time.perf_counter() - began - decode_s

@@ -115,7 +115,9 @@ def _uninstall(profile: Profile) -> list[str]:
     changed = vendor.uninstall(profile.pykrita)
     text = _settings(profile)
     disabled = without_key(text, SECTION, KEY)
-    if disabled != text:
+    if disabled != text and not disabled:
+        profile.settings.unlink()  # it was the install that made it
+    elif disabled != text:
         _write(profile.settings, disabled.encode())
     kept = [f"{profile.name}: {path} stays, because somebody changed it." for path in changed]
     return [f"{profile.name}: the plug-in {before.version} was removed.", *kept]

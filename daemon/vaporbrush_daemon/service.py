@@ -65,6 +65,7 @@ def uninstall() -> list[str]:
     elif PLATFORM == "darwin":
         _run("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}", check=False)
     else:
+        _reach_systemd()
         _systemctl("disable", "--now", *(path.name for path in found.files))
     for path in found.files:
         path.unlink()
@@ -233,7 +234,7 @@ def _reach_systemd() -> None:
         _systemctl("show-environment")
     except VaporbrushError as error:
         raise VaporbrushError(
-            "internal", f"systemd does not answer for this user ({error.message}). Install the service from an"
+            "internal", f"systemd does not answer for this user ({error.message}). Do this from an"
             f" ordinary login, not through su or in a container. {WITHOUT}"
         ) from None  # fmt: skip
 

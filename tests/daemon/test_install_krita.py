@@ -83,6 +83,13 @@ def test_uninstalling_leaves_what_was_there_before(user: Path) -> None:
     assert "was not installed" in run(user, "uninstall", "krita").stdout
 
 
+def test_where_there_was_nothing_nothing_is_left(user: Path) -> None:
+    before = files(user)
+    run(user, "install", "krita")
+    run(user, "uninstall", "krita")
+    assert files(user) == before
+
+
 def test_a_flatpak_gets_its_own_copy_and_tcp(user: Path) -> None:
     sandbox = user / ".var/app/org.kde.krita"
     sandbox.mkdir(parents=True)

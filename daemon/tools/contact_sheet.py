@@ -97,7 +97,7 @@ def page(rows: list[list[Image.Image]], out: Path) -> None:
             left += width + GAP
         top += height + GAP
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out, quality=85)
+    sheet.save(out, quality=80)
 
 
 if __name__ == "__main__":

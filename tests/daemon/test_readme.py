@@ -69,7 +69,7 @@ def test_the_messages_that_it_explains_are_really_said() -> None:
 
 def test_links_lead_somewhere() -> None:
     for page in ("README.md", "CONTRIBUTING.md", "THIRD_PARTY.md", "CHANGELOG.md"):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        for target in re.findall(r"""(?:\]\(|src=")(?!https?:)([^)#"]+)""", (ROOT / page).read_text(encoding="utf-8")):
             assert (ROOT / target).exists(), f"{page} → {target}"
     targets = {
         line.partition(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if re.match(r"\w+:", line)

@@ -20,7 +20,8 @@ from PIL import Image, ImageDraw, ImageFont
 from vaporbrush_daemon import resources, stylize
 
 ROOT = Path(__file__).resolve().parents[2]
-GAP, LABEL, WHITE, INK = 8, 22, (255, 255, 255), (20, 20, 20)
+GAP, WHITE, INK = 8, (255, 255, 255), (20, 20, 20)
+SMALL, LARGE = 14, 26  # pixels; the README shows the grid at half its size
 STYLE_SIDE = 256  # pixels of the style's own picture
 
 
@@ -54,7 +55,7 @@ def main() -> None:
                 row.append(labelled(Image.open(out).convert("RGB"), label))
             rows.append(row)
             first = Image.open(Path(folder) / f"{style.name}-{contents[0].stem}.png").convert("RGB")
-            demo.append(labelled(first, f"@{style.name}"))
+            demo.append(labelled(first, f"@{style.name}", LARGE))
     page(rows, given.out)
     print(given.out)
     if given.grid:
@@ -76,11 +77,11 @@ def thumbnail(path: Path) -> Image.Image:
     return picture
 
 
-def labelled(picture: Image.Image, text: str) -> Image.Image:
+def labelled(picture: Image.Image, text: str, letters: int = SMALL) -> Image.Image:
     """The picture with a line of text below it."""
-    cell = Image.new("RGB", (picture.width, picture.height + LABEL), WHITE)
+    cell = Image.new("RGB", (picture.width, picture.height + letters + 8), WHITE)
     cell.paste(picture)
-    ImageDraw.Draw(cell).text((2, picture.height + 3), text, INK, ImageFont.load_default(14))
+    ImageDraw.Draw(cell).text((2, picture.height + 3), text, INK, ImageFont.load_default(letters))
     return cell
 
 

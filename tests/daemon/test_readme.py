@@ -15,6 +15,7 @@ from support.daemon import Daemon
 from vaporbrush_daemon import pictures
 
 ROOT = Path(__file__).resolve().parents[2]
+MAX_PICTURE_BYTES = 400_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -65,6 +66,12 @@ def test_the_messages_that_it_explains_are_really_said() -> None:
     for message in quoted:
         for part in re.split(r"…|\d+", message):  # what differs each time
             assert part.strip() in said, message
+
+
+def test_its_pictures_load_quickly() -> None:
+    pictures_of_it = list((ROOT / "docs").iterdir())
+    assert pictures_of_it
+    assert all(path.stat().st_size < MAX_PICTURE_BYTES for path in pictures_of_it)
 
 
 def test_links_lead_somewhere() -> None:

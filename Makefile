@@ -26,7 +26,7 @@ $(READY): pyproject.toml
 		echo "Vaporbrush needs Python 3.11 or newer; '$(PYTHON)' is older or not there. Name another: make PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) comes without venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@test -x $(BIN)/python || echo "Making .venv (with torch's GPU build, about 5 GB; README.md says how to choose another) …"
+	@test -x $(BIN)/python || echo "Making .venv (torch's GPU build takes 5 GB and some minutes; README.md says how to choose another) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(LOCKED) $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@

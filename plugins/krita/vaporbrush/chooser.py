@@ -1,13 +1,12 @@
 """The style chooser: a row with thumbnail and name for each chosen style, and the gallery that opens from it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from krita import Krita
 
+from vaporbrush_host.mix import Mix
 from vaporbrush_host.order import StyleRef
 from vaporbrush_host.words import _
-from vaporbrush_protocol.limits import MAX_STYLES
 
 from . import layers, sources
 from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
@@ -221,9 +220,8 @@ class StyleChooser(QtWidgets.QWidget):
         super().__init__(parent)
         self.studio = studio
         self.own = lambda: None  # the id of the layer to be painted
-        self._refs = []
+        self._mix = Mix()
         self._rows = []
-        self._target = 0
         self.setAcceptDrops(True)
         self.gallery = Gallery(studio, self)
         self.gallery.chosen.connect(self._chosen)
@@ -231,7 +229,7 @@ class StyleChooser(QtWidgets.QWidget):
         self.add.setText(_("+ Add another style"))
         self.add.setAutoRaise(True)
         self.add.setToolTip(_("Mix several styles, each with its weight."))
-        self.add.clicked.connect(lambda: self.open(len(self._refs)))
+        self.add.clicked.connect(lambda: self.open(len(self.refs())))
         self.column = QtWidgets.QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(4)
@@ -241,41 +239,38 @@ class StyleChooser(QtWidgets.QWidget):
 
     def refs(self):
         """The chosen styles."""
-        return tuple(self._refs)
+        return self._mix.styles
 
     def set_refs(self, refs):
         """Show other styles."""
         if tuple(refs) != self.refs():
-            self._refs = list(refs)[:MAX_STYLES]
-            self._show()
-            self.changed.emit()
+            self._set(Mix.of(refs))
 
     def open(self, index):
         """Open the gallery for the style at this place (one past the end adds one)."""
-        self._target = index
-        kind = self._refs[index].kind if index < len(self._refs) else ""
+        self._mix = self._mix.turn(index)
+        kind = self._mix.chosen.kind if self._mix.chosen is not None else ""
         anchor = self._rows[min(index, len(self._rows) - 1)]
         self.gallery.open_at(anchor, self.own(), kind)
 
-    def _chosen(self, ref):
-        if self._target < len(self._refs):
-            self._refs[self._target] = replace(ref, weight=self._refs[self._target].weight)
-        elif not any(ref.same_source(other) for other in self._refs):
-            self._refs.append(ref)
+    def _set(self, mix):
+        self._mix = mix
         self._show()
         self.changed.emit()
+
+    def _chosen(self, ref):
+        self._set(self._mix.choose(ref))
 
     def _removed(self, index):
-        del self._refs[index]
-        self._show()
-        self.changed.emit()
+        self._set(self._mix.remove(index))
 
     def _weighed(self, index, weight):
-        self._refs[index] = replace(self._refs[index], weight=weight)
+        self._mix = self._mix.weigh(index, weight)  # the row shows it already
         self.changed.emit()
 
     def _show(self, _styles=None):
-        wanted = max(1, len(self._refs))
+        refs = self.refs()
+        wanted = max(1, len(refs))
         while len(self._rows) > wanted:
             row = self._rows.pop()
             row.hide()
@@ -289,14 +284,14 @@ class StyleChooser(QtWidgets.QWidget):
             self.column.insertWidget(index, row)
             self._rows.append(row)
         for index, row in enumerate(self._rows):
-            ref = self._refs[index] if index < len(self._refs) else None
-            several = len(self._refs) > 1
+            ref = refs[index] if index < len(refs) else None
+            several = len(refs) > 1
             if ref is None:
                 row.show_ref(None, "", None, "", several)
             else:
                 image = sources.thumbnail(ref, ROW_SIDE * 2, self.studio.bundled)
                 row.show_ref(ref, sources.title(ref, self.studio.bundled), image, self._where(ref), several)
-        self.add.setVisible(0 < len(self._refs) < MAX_STYLES)
+        self.add.setVisible(bool(refs) and not self._mix.full)
 
     def _where(self, ref):
         if ref.kind == "bundled":

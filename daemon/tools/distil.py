@@ -60,6 +60,7 @@ class Training:
         self.batches = Batches(self.pictures.train, self.rng)
         self.replay: list[Taught] = []
         self.step, self.busy = 0, 0.0
+        self.earlier = 0  # steps of the training that this one goes on from
         self.produced, self.consumed = 0, 0
         self.lock, self.over = threading.Lock(), threading.Event()
         self.learners = [self.learner(Vgg(tuple(map(int, w.split(","))))) for w in options.widths]
@@ -100,6 +101,7 @@ class Training:
             net.features.load_state_dict(
                 {k: stored.get_tensor(f"features.{k}").float() for k in net.features.state_dict()}
             )
+        self.earlier = int(about["steps"])
         return f"{self.options.start.name}, step {about['steps']}"
 
     @torch.no_grad()
@@ -125,7 +127,7 @@ class Training:
 
     def resume(self) -> None:
         stored = torch.load(self.checkpoint, weights_only=False)
-        self.step, self.busy = stored["step"], stored["busy"]
+        self.step, self.busy, self.earlier = stored["step"], stored["busy"], stored.get("earlier", 0)
         self.rng.seed(self.options.seed + self.step)
         by_widths = {tuple(s["widths"]): s for s in stored["students"]}
         for learner in self.learners:
@@ -147,7 +149,12 @@ class Training:
              "own": a.own, "cross": a.cross, "spread": a.spread, "seen": a.seen}
             for a in self.learners
         ]  # fmt: skip
-        about = {"step": self.step, "busy": self.busy, "pictures": {k: len(v) for k, v in self.pictures.train.items()}}
+        about = {
+            "step": self.step,
+            "earlier": self.earlier,
+            "busy": self.busy,
+            "pictures": {k: len(v) for k, v in self.pictures.train.items()},
+        }
         for path, what in (
             (self.checkpoint, about | {"students": students}),
             (self.run / "states.pt", self.batches.states),
@@ -297,7 +304,7 @@ def export(options: argparse.Namespace) -> None:
         "teacher": "VGG19 (Simonyan & Zisserman 2015), ImageNet weights of the Oxford Visual Geometry Group",
         "data": f"{stored['pictures']} training pictures, augmented, and states of stylisations of them",
         "script": f"daemon/tools/distil.py version {SCRIPT_VERSION}",
-        "steps": str(stored["step"]),
+        "steps": str(stored.get("earlier", 0) + stored["step"]),
         "licence": "derived from the Oxford VGG19 weights, CC BY 4.0",
     }
     save_file(tensors, options.out, metadata=about)

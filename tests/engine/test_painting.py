@@ -165,7 +165,7 @@ from vaporbrush_protocol.recipe import Image, Recipe, Style
 class Patient:
     def report(self, progress, image): pass
     def wanted(self): return "go"
-side = 1280
+side = 1600
 content = np.random.default_rng(0).random((side, side, 4), np.float32)
 style, start = content[:128, :128].copy(), content[..., :3].copy()
 recipe = Recipe(Image("", side, side), (Style(Image("", 128, 128)),), start_image=Image("", side, side, "RGB", "f32"),
@@ -177,13 +177,13 @@ print(result.facts["plan"], "|", resource.getrusage(resource.RUSAGE_SELF).ru_max
 
 
 def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Path, tmp_path: Path) -> None:
-    """1280² with half of what the untiled plan needs: the planner's figure must hold for the whole process."""
+    """1600² with half of what the untiled plan needs: the planner's figure must hold for the whole process."""
     from vaporbrush_daemon.engine.plan import memory_of, plan
 
-    content = Image("", 1280, 1280)
+    content = Image("", 1600, 1600)
     recipe = Recipe(content, (Style(content),), size="full", steps=1, model="vgg19", start_image=content)
     speed = painter.load("vgg19")
-    whole = plan(1280, 1280, recipe, speed)
+    whole = plan(1600, 1600, recipe, speed)
     assert whole.tile is None
     half = memory_of(whole.scales[-1], speed.precision, None, history=whole.history) // 2
     code = PEAK.format(

@@ -108,7 +108,7 @@ def test_the_second_try_needs_less_memory() -> None:
 def test_huge_layers_fit_small_machines() -> None:
     card = replace(SPEED, device="cuda:0")
     assert predict(recipe(8192, 8192, size="full", quality="draft"), card, 8 * 10**9).memory_bytes < 8e9
-    assert predict(recipe(4096, 4096, size="full", quality="draft"), SPEED, 6 * 10**9).memory_bytes < 6e9
+    assert predict(recipe(4096, 4096, size="full", quality="draft"), SPEED, 8 * 10**9).memory_bytes < 8e9
 
 
 def test_speed_is_remembered_and_a_damaged_file_is_a_guess(tmp_path: Path) -> None:

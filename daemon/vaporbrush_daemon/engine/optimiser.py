@@ -105,7 +105,8 @@ class Lbfgs:
         weights[order] = torch.where(good, for_s, 0.0)
         weights[[m + i for i in order]] = torch.where(good, for_y, 0.0)
         dtype = self.stack.dtype
-        return torch.addmv(self.newest[2] * gamma.to(dtype), self.stack.T, weights.to(dtype))
+        direction = self.stack.T @ weights.to(dtype)
+        return direction.addcmul_(self.newest[2], gamma.to(dtype))
 
 
 class Adam:

@@ -36,6 +36,7 @@ from .targets import Targets
 
 REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the device only then
 FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the image's range
+SETTLING_MOVE = 0.001  # of the first step of the settling, which begins near the minimum
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
 # The share of the finest scale's steps that only approach the minimum, by the whitened loss; coarser scales do nothing
 # else, being only approaches themselves. Finer scales do it without relu5_1, a fifth of the arithmetic for a hundredth
@@ -322,10 +323,13 @@ class Painter:
                 else:
                     objective.settle()
                 start, residual = image, torch.zeros(pyramid.variables, device=image.device)
-                optimiser = self._optimiser(job, pyramid.variables, image.device)
+                first = FIRST_MOVE if number < settling else SETTLING_MOVE
+                optimiser = self._optimiser(job, pyramid.variables, first, image.device)
                 history.clear()
             losses, gradient = objective(image)
-            residual += optimiser.step(pyramid.pull(gradient))
+            variables = pyramid.pull(gradient)
+            del gradient
+            residual += optimiser.step(variables)
             image = start + pyramid.image(residual)
             job.phase = replace(job.phase, phase="painting", step=job.phase.step + 1)
             job.done_cost += scale.megapixels
@@ -347,10 +351,10 @@ class Painter:
         whole = job.phase.scale == 1 or job.recipe.layer_weights is not None
         return STYLE_LAYERS if whole else STYLE_LAYERS[:-1]
 
-    def _optimiser(self, job: _Job, size: int, device: torch.device) -> Optimiser:
+    def _optimiser(self, job: _Job, size: int, first: float, device: torch.device) -> Optimiser:
         if job.recipe.optimizer == "adam":
             return Adam(size, device)
-        return Lbfgs(size, job.plan.history, device, first=FIRST_MOVE, longest=LONGEST_MOVE)
+        return Lbfgs(size, job.plan.history, device, first=first, longest=LONGEST_MOVE)
 
     def _sound(self, job: _Job, history: list[tuple[int, float]]) -> None:
         """Stop a job whose loss says that it cannot become a painting."""

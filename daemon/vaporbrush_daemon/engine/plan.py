@@ -120,7 +120,7 @@ WAYS: tuple[tuple[int | None, int, bool], ...] = (
 )
 SECOND_TRY = 2  # the way at which a job starts that ran out of memory
 HALO = 2 * 80  # what a tile's side grows by, see losses.MARGIN
-BASE_BYTES = 850_000_000  # torch, both precisions of the weights, workspaces
+BASE_BYTES = 920_000_000  # torch, both precisions of the weights, workspaces
 
 
 def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:
@@ -239,17 +239,17 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
 
 
 def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
-    """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 390 numbers for
+    """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 345 numbers for
     each pixel in the network at once; and for each pixel of the image the optimiser's pairs of 2·3·4 bytes, times 4/3
-    for the pyramid, a dozen images, and the content's relu4_2.
+    for the pyramid, some twenty images, and the content's relu4_2.
     """
     width = 2 if precision == "bf16" else 4
     pixels = scale.width * scale.height
     held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
-    always = 32 * history + 170 + 512 * width // 64
+    always = 32 * history + 260 + 512 * width // 64
     if host:
         always = 0
-    return int(BASE_BYTES + held * 390 * width + pixels * always)
+    return int(BASE_BYTES + held * 345 * width + pixels * always)
 
 
 def overhead(scale: Scale, tile: int | None) -> float:

@@ -257,10 +257,9 @@ def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
     assert np.ptp(painted[..., :3], axis=2).max() * 255 < 1
     assert np.abs(painted - content).mean() * 255 > 2
     cli = session.by_cli_from(f"grey-{precision}")[..., :3]
-    if precision == "U8_NON_LINEAR":  # the painting comes back in eight bits, and is made grey then
-        cli = np.round(cli * 255) / 255
     grey = encode_srgb(decode_srgb(cli) @ BABL_LUMINANCE)
-    assert close(painted[..., 0], grey) <= 1
+    # into eight bits of grey GIMP goes by way of eight bits of colour, each rounded: up to two levels in saturated colours
+    assert close(painted[..., 0], grey) <= (2 if precision == "U8_NON_LINEAR" else 1)
 
 
 def test_a_wide_gamut_image_keeps_its_colours(session: Session) -> None:

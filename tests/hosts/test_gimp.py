@@ -352,9 +352,8 @@ def test_a_text_layer_is_painted(session: Session) -> None:
     assert found["offset"] == found["content"]["offset"]
     painted, content = (session.pixels(name, width, height) for name in ("text", "text-content"))
     assert close(painted[..., 3], content[..., 3]) < 0.5
-    assert (
-        np.abs(painted - content)[content[..., 3] > 0.5].mean() * 255 > 1
-    )  # of three steps, the last is a small one, and most of the layer is clear
+    # three steps, the last of them a small one
+    assert np.abs(painted - content)[content[..., 3] > 0.5].mean() * 255 > 1
 
 
 def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> None:

@@ -258,7 +258,7 @@ def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
     assert np.abs(painted - content).mean() * 255 > 2
     cli = session.by_cli_from(f"grey-{precision}")[..., :3]
     grey = encode_srgb(decode_srgb(cli) @ BABL_LUMINANCE)
-    # 1.85 was seen in eight bits; that GIMP rounds twice on the way to grey is a guess, so this bound is to be explained
+    # 1.85 was seen in eight bits; that GIMP rounds twice on the way to grey is a guess: to be explained
     assert close(painted[..., 0], grey) <= (2 if precision == "U8_NON_LINEAR" else 1)
 
 

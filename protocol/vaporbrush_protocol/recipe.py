@@ -46,9 +46,9 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # the fi
 CONTENT_LAYER = "relu4_2"
 
 # The style:content ratio in the unit of Gatys' notebook, where his own choice is 1000 and neural-style's default is 20.
-# Chosen by eye; see the engine's notes.
-DEFAULT_STRENGTH = 1000.0
-MIN_STRENGTH, MAX_STRENGTH = 1.0, 1_000_000.0
+# Chosen by eye: at 10 every shape of the content is there, at 1000 few are; see tests/bench/NOTES.md.
+DEFAULT_STRENGTH = 100.0
+MIN_STRENGTH, MAX_STRENGTH = 0.1, 100_000.0
 MIN_STYLE_SCALE, MAX_STYLE_SCALE = 0.1, 4.0
 MAX_LAYER_WEIGHT = 1e9  # relative to each other only
 

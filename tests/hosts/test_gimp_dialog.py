@@ -24,6 +24,7 @@ from support.router import Router
 from vaporbrush_daemon import resources
 from vaporbrush_daemon.styles import Shelf
 from vaporbrush_protocol import RemoteError
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 IDLE_WITHIN_S = 10.0  # what the design promises for GIMP's own Cancel: a lease of 5 s and then some
@@ -150,18 +151,18 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
 
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
-    own = {style.title: f"{style.strength:g}" for style in Shelf(resources.art() / "styles", Path("nowhere")).files()}
-    assert len({own["Mosaic"], own["Woodcut"], "1000", "55"}) == 4
+    own = {style.title: style.strength for style in Shelf(resources.art() / "styles", Path("nowhere")).files()}
+    assert len({own["Mosaic"], own["Woodcut"], DEFAULT_STRENGTH, 55}) == 4
     screen.forget_values(*QUICK)
     screen.open()
 
     def field() -> Any:
         return screen.beside("Strength", "SpinButton")
 
-    def strength() -> str:
-        return field()["text"]
+    def strength() -> float:
+        return float(field()["text"])
 
-    assert strength() == "1000"
+    assert strength() == DEFAULT_STRENGTH
     screen.choose("Bundled", "Mosaic")
     until(lambda: strength() == own["Mosaic"], "Mosaic's own strength")
     screen.type_into(field, "55")
@@ -169,21 +170,21 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
     screen.choose("Bundled", "Woodcut")
     until(lambda: strength() == own["Woodcut"], "Woodcut's own strength")
     screen.click("Button", "Load Saved Settings")
-    until(lambda: strength() == "55", "what was saved")
+    until(lambda: strength() == 55, "what was saved")
     screen.wait(lambda: screen.find("Tile", "Mosaic")["active"], "with its style")
     screen.choose("Bundled", "Woodcut")
     screen.choose("Layers", "style")
-    until(lambda: strength() == "1000", "a layer has none of its own")
+    until(lambda: strength() == DEFAULT_STRENGTH, "a layer has none of its own")
     screen.choose("Bundled", "Mosaic")
     until(lambda: strength() == own["Mosaic"], "Mosaic's again")
     screen.look("dialog-bundled")
     screen.click("Button", "OK")
     screen.until_layers(2)
     screen.gone()
-    assert screen.record()["recipe"]["strength"] == float(own["Mosaic"])
+    assert screen.record()["recipe"]["strength"] == own["Mosaic"]
     screen.last_values("(strength 55)")
     screen.open()
-    until(lambda: strength() == "55", "what was set is kept with the style")
+    until(lambda: strength() == 55, "what was set is kept with the style")
     screen.keys("Escape")
     screen.gone()
 

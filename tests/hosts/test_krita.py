@@ -22,6 +22,7 @@ from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, script
 from hosts.root import Root
 from support.daemon import Daemon, until
 from vaporbrush_daemon import resources
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1500)]
 
@@ -140,7 +141,7 @@ def test_repeat_paints_the_active_layer_again(run: Run) -> None:
 
 
 def test_settings_are_copied_from_a_painting(run: Run) -> None:
-    assert run.told["copied"] == {"strength": 1000.0, "seed": 7, "steps": 3, "size": 96}
+    assert run.told["copied"] == {"strength": DEFAULT_STRENGTH, "seed": 7, "steps": 3, "size": 96}
 
 
 def test_restylize_paints_anew_what_the_painting_was_made_from(run: Run) -> None:
@@ -268,7 +269,7 @@ def test_a_style_file_that_is_gone_gets_a_sentence(run: Run) -> None:
 
 
 def test_values_are_remembered_with_the_document_and_outside_the_plug_ins_folder(run: Run) -> None:
-    assert run.told["values of the reopened file"] == {"seed": 7, "strength": 1000.0, "styles": ["Starry"]}
+    assert run.told["values of the reopened file"] == {"seed": 7, "strength": DEFAULT_STRENGTH, "styles": ["Starry"]}
     kept = json.loads((run.folder / "vh" / "hosts.json").read_text())
     assert kept["krita"]["last"]["values"]["seed"] == 7
 

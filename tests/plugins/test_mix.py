@@ -18,6 +18,7 @@ from vaporbrush_host.mix import Mix
 from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
 from vaporbrush_host.runs import PaintRun
 from vaporbrush_protocol.limits import MAX_STYLES
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 INK, WOODCUT, FILE = StyleRef("bundled", "ink"), StyleRef("bundled", "woodcut"), StyleRef("file", "/a.png")
 
@@ -98,7 +99,7 @@ def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
 
     mosaic, ink = StyleInput(name="mosaic"), StyleInput(name="ink")
     own = Shelf(resources.art() / "styles", Path("nowhere")).file("mosaic")
-    assert own.strength != 1000, "the default: choose another style for this test"
+    assert own.strength != DEFAULT_STRENGTH, "the default: choose another style for this test"
     assert painted(mosaic) == {"strength": own.strength, "style_scale": own.style_scale}
     assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": own.style_scale}
-    assert painted(mosaic, ink) == {"strength": 1000.0, "style_scale": 1.0}  # of a mix nothing is known
+    assert painted(mosaic, ink) == {"strength": DEFAULT_STRENGTH, "style_scale": 1.0}  # of a mix nothing is known

@@ -11,9 +11,9 @@ The paper's E_l = Σ(FᵀF − AᵀA)² / (4 N² M²) is a quarter of our mean_{
 weighs it with. Dividing the content term by N M, which the paper does not, makes one strength mean the same at every
 size.
 
-A painting first approaches by the whitened style loss, mean_{N²}(V^½ (G − A) V^½)² with V from `grams.whitener`, whose
-gradient has V (G − A) V where the published one has G − A; and then settles in the published one: the minimum that
-it ends in is Gatys', only the way there is shorter.
+A painting of some strength first approaches by the whitened style loss, mean_{N²}(V^½ (G − A) V^½)² with V from
+`grams.whitener`, whose gradient has V (G − A) V where the published one has G − A; and then settles in the published
+one: the minimum that it ends in is Gatys', only the way there is shorter.
 
 The gradients are written down instead of derived by autograd: 2 ω F (dL/dG) for a tap, which costs one product where
 autograd costs two, and which is what makes exact tiling possible: the statistics are summed over all tiles before any
@@ -149,7 +149,7 @@ class Objective:
         self.pool, self.wrap, self.alive = pool, wrap, alive
         self.style_taps: tuple[str, ...]
         self.whiteners: list[Grams]  # of each region
-        self.settle()
+        self.aim(STYLE_LAYERS, whitened=False)
         height, width = content.shape[2:]
         self.tiles = tiles(width, height, tile, wrap=wrap)
         self.positions = {tap: (height // stride) * (width // stride) for tap, stride in STRIDES.items()}  # M
@@ -164,20 +164,17 @@ class Objective:
                 for t in self.tiles
             ]
 
-    def approach(self, taps: tuple[str, ...]) -> None:
-        """From now on, gradients of the whitened style loss, over `taps` alone: leaving out the deepest saves what lies
-        before it. The losses told stay Gatys', of these taps.
+    def aim(self, taps: tuple[str, ...], *, whitened: bool) -> None:
+        """From now on, gradients of the style loss over `taps` alone (leaving out the deepest saves what lies before
+        it), whitened or as published. The losses told stay the published ones, of these taps.
         """
         self.style_taps = taps
-        self.whiteners = [{tap: whitener(region.target[tap]) for tap in taps} for region in self.regions]
-
-    def settle(self) -> None:
-        """From now on, the gradient of the published loss."""
-        self.style_taps = STYLE_LAYERS
-        self.whiteners = [{} for _ in self.regions]
+        self.whiteners = [
+            {tap: whitener(region.target[tap]) for tap in taps} if whitened else {} for region in self.regions
+        ]
 
     def __call__(self, image: Tensor) -> tuple[Losses, Tensor]:
-        """`image` (1, 3, H, W) fp32. The losses there and their gradient (see `approach`), of the image's shape."""
+        """`image` (1, 3, H, W) fp32. The losses there and their gradient (see `aim`), of the image's shape."""
         gradient = torch.zeros_like(image)
         traces: Iterable[Trace] = (self._trace(image, t) for t in self.tiles)
         if len(self.tiles) == 1:  # one pass is enough: what the statistics are taken from goes back too

@@ -38,10 +38,12 @@ REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the dev
 FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the image's range
 SETTLING_MOVE = 0.001  # of the first step of the settling, which begins near the minimum
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
-# The share of the finest scale's steps that only approach the minimum, by the whitened loss; coarser scales do nothing
-# else, being only approaches themselves. Finer scales do it without relu5_1, a fifth of the arithmetic for a hundredth
-# of the loss: the coarser scale has the large forms that it sees.
+# The share of the finest scale's steps that only approach the minimum: without relu5_1, a fifth of the arithmetic for a
+# hundredth of the loss, as the coarser scale has the large forms that it sees; and by the whitened loss, as far as the
+# strength is high, so that style is nearly all of the loss. At a low one the way by the whitened loss leads past the
+# content. Coarser scales are only approaches themselves.
 APPROACH = 0.7
+WHITENED = (50.0, 200.0)  # strengths: below, nothing is whitened; above, all of the approach
 SLOWER = 0.25  # the part of a slower measurement that is believed
 WINDOW = 10  # steps over which progress is judged
 FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
@@ -309,7 +311,9 @@ class Painter:
         history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
         finest = job.phase.scale == job.phase.scales
-        settling = round(APPROACH * scale.steps) if finest else scale.steps  # the first step of the published loss
+        approach = (APPROACH if finest else 1.0) * scale.steps
+        deep = round(approach)  # the first step that sees relu5_1 too
+        plain = round(approach * whitened(job.recipe.strength))  # and of the published loss
         for number in range(scale.steps):
             wanted = job.control.wanted()
             if wanted == "cancel":
@@ -317,15 +321,14 @@ class Painter:
             if wanted == "finish":
                 job.stopped = "finish"
                 break
-            if number in (0, settling):  # another loss, so what the optimiser knows of its curvature is over
-                if number < settling:
-                    objective.approach(self._approached(job))
-                else:
-                    objective.settle()
-                start, residual = image, torch.zeros(pyramid.variables, device=image.device)
-                first = FIRST_MOVE if number < settling else SETTLING_MOVE
-                optimiser = self._optimiser(job, pyramid.variables, first, image.device)
+            if number in (0, plain, deep):
+                objective.aim(self._seen(job) if number < deep else STYLE_LAYERS, whitened=number < plain)
                 history.clear()
+            if number in (0, plain):  # another loss, so what the optimiser knows of its curvature is over
+                start, residual = image, torch.zeros(pyramid.variables, device=image.device)
+                optimiser = self._optimiser(
+                    job, pyramid.variables, SETTLING_MOVE if number else FIRST_MOVE, image.device
+                )
             losses, gradient = objective(image)
             variables = pyramid.pull(gradient)
             del gradient
@@ -341,13 +344,13 @@ class Painter:
                 self._sound(job, history)
                 self._report(job, losses, image, layers, now)
                 done = job.plan.enough is not None and slow(history, job.plan.enough)
-                if done and settling <= number < scale.steps - 1:
+                if done and deep <= number < scale.steps - 1:
                     job.stopped = "converged"
                     break
         return image, losses
 
-    def _approached(self, job: _Job) -> tuple[str, ...]:
-        """The style taps that the first steps of a scale see."""
+    def _seen(self, job: _Job) -> tuple[str, ...]:
+        """The style taps that the approach sees."""
         whole = job.phase.scale == 1 or job.recipe.layer_weights is not None
         return STYLE_LAYERS if whole else STYLE_LAYERS[:-1]
 
@@ -404,6 +407,12 @@ def framed(pictures: Pictures) -> compose.Frame:
                 f"but each side needs at least {MIN_SIDE}.",
             )
     return frame
+
+
+def whitened(strength: float) -> float:
+    """The share of the approach that goes by the whitened loss, 0 to 1."""
+    low, high = WHITENED
+    return min(1.0, max(0.0, math.log(strength / low) / math.log(high / low)))
 
 
 def slow(history: list[tuple[int, float]], enough: float) -> bool:

@@ -103,14 +103,15 @@ CONTROLS: tuple[Control, ...] = (
         "strength",
         _("Strength"),
         _(
-            "How far the picture moves from the layer towards the style. 1000 keeps every shape readable; "
-            "10 only tints it; 100000 dissolves it into brush strokes."
+            "How far the picture moves from the layer towards the style. 10 keeps every shape of the layer; "
+            "1 keeps its details too; 1000 dissolves it into the style."
         ),
         "number",
         DEFAULT_STRENGTH,
         low=MIN_STRENGTH,
         high=MAX_STRENGTH,
         logarithmic=True,
+        decimals=1,
     ),
     Control(
         "style_scale",

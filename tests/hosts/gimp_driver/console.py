@@ -74,7 +74,7 @@ def save(layer, name, babl="R'G'B'A float"):
 
 def given(layer, name, depth="f32"):
     """The layer's pixels as the plug-in reads them, for the command line to paint the very same."""
-    save(layer, f"given-{name}", "R'G'B'A u16" if depth == "u16" else "R'G'B'A float")
+    save(layer, f"given-{name}", "R'G'B'A " + {"u8": "u8", "u16": "u16", "f32": "float"}[depth])
 
 
 def about(layer):
@@ -159,7 +159,7 @@ def grey():
         result = painted(image, image.get_layers(), style=STYLE)
         save(result, f"grey-{name}")
         save(image.get_layers()[-1], f"grey-content-{name}")
-        given(image.get_layers()[-1], f"grey-{name}")
+        given(image.get_layers()[-1], f"grey-{name}", "u8" if name.startswith("U8") else "f32")
         found[name] = about(result)
     return found
 
@@ -281,7 +281,7 @@ def text():
     font = Gimp.context_get_font()
     layer = Gimp.TextLayer.new(image, "Vapor", font, 30, Gimp.Unit.pixel())
     image.insert_layer(layer, None, 0)
-    result = painted(image, [layer], style=STYLE)
+    result = painted(image, [layer], style=STYLE, steps=9)
     save(result, "text")
     save(layer, "text-content")
     return {**about(result), "content": about(layer), "is_text": result.is_text_layer()}
@@ -345,7 +345,7 @@ def refusals():
         "style weights": call(image, [layer], style=STYLE, style_name="ink", style_weights="2", **QUICK),
         "a weight of 0": call(image, [layer], style=STYLE, style_weights="0", **QUICK),
         "a weight in words": call(image, [layer], style=STYLE, style_weights="much", **QUICK),
-        "strength": call(image, [layer], style=STYLE, **{**QUICK, "strength": 0.5}),
+        "strength": call(image, [layer], style=STYLE, **{**QUICK, "strength": 0.05}),
         "style name": call(image, [layer], style_name="no-such-style", **QUICK),
         "style file": call(image, [layer], style_file=Gio.File.new_for_path(str(FOLDER / "missing.png")), **QUICK),
         "not a picture": call(image, [layer], style_file=Gio.File.new_for_path(str(FOLDER / "notes.txt")), **QUICK),

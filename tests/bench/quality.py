@@ -250,8 +250,9 @@ def main() -> None:
     weights = (o.shared / "weights" / "vgg19_features.pth").resolve()
     if not weights.is_file():
         raise SystemExit(f"The weights are not at {weights}: --shared names the folder with `weights` and `images`.")
-    quick = [(CONTENTS[0], STYLES[0]), (CONTENTS[1], STYLES[1])]
-    pairs = [(c, s) for c in CONTENTS for s in STYLES] if o.full else quick
+    # each content and each style once, before any comes again
+    nine = [(c, STYLES[(i + shift) % 3]) for shift in range(3) for i, c in enumerate(CONTENTS)]
+    pairs = nine if o.full else nine[: o.pairs or 2]
     strengths = [float(r) for r in o.strengths.split(",") if r] or [DEFAULT_STRENGTH, 10 * DEFAULT_STRENGTH][
         : 1 + o.full
     ]

@@ -124,7 +124,7 @@ class Session:
         given.write_bytes(np.ascontiguousarray(values, kind).tobytes())
         layer = "Y'A u8" if name == "u8" else "YA float"
         code = GREY.format(given=str(given), got=str(got), w=WIDTH, h=HEIGHT, layer=layer, colours=f"R'G'B'A {name}")
-        self.gimp.desktop.run(["python3", "-c", code])
+        self.gimp.desktop.run(["python3", "-P", "-c", code])
         return np.fromfile(got, "<f4").reshape(HEIGHT, WIDTH, 2)[..., 0]
 
 

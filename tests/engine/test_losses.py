@@ -117,7 +117,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     network, image, style = make(), inside(64, 48), picture(48, 64, 3)
     loss = objective(network, picture(64, 48, 2), style)
     _, published = loss(image)
-    loss.approach(STYLE_LAYERS[:-1])
+    loss.aim(STYLE_LAYERS[:-1], whitened=True)
     told, gradient = loss(image)
     target = style_statistics(network, style, None)
 
@@ -135,7 +135,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     h = 1e-6
     expected = (whitened(image + h * direction) - whitened(image - h * direction)) / (2 * h)
     assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-5)
-    loss.settle()
+    loss.aim(STYLE_LAYERS, whitened=False)
     settled, again = loss(image)
     assert torch.equal(again, published)
     assert 0 < float(told.style) < float(settled.style)  # told is the published loss, of four taps of five

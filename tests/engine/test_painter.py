@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from support.networks import layer, random_weights
-from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures
+from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures, whitened
 from vaporbrush_daemon.pixels import Floats
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
@@ -217,6 +217,12 @@ def test_a_loss_that_stays_flat_is_told(tiny_file: Path, tmp_path: Path) -> None
     with pytest.raises(VaporbrushError, match=r"The loss stayed at .* over .* steps") as told:
         paint(altered(tiny_file, tmp_path, deaf), content, style, steps=30)
     assert told.value.code == "diverged"
+
+
+def test_a_weak_strength_takes_the_way_of_the_published_loss_alone_and_none_jumps() -> None:
+    assert whitened(0.1) == whitened(50) == 0
+    assert whitened(100) == pytest.approx(0.5)
+    assert whitened(200) == whitened(100_000) == 1
 
 
 def test_running_out_of_memory_is_one_error_whoever_says_it(painter: Painter) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from support.daemon import ROOT, serving
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 HERE = Path(__file__).parent
 LOOKS = ROOT / "build" / "looks"
@@ -106,7 +107,7 @@ def test_values_are_remembered(told: dict[str, Any]) -> None:
 
 
 def test_reset_brings_the_defaults_and_the_document_its_own_values_back(told: dict[str, Any]) -> None:
-    assert told["reset"] == [1000.0, "auto", None]
+    assert told["reset"] == [DEFAULT_STRENGTH, "auto", None]
     assert told["back"] == 123.0
     assert told["own"]
 

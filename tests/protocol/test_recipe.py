@@ -111,8 +111,8 @@ def sentence(change: dict[str, Any]) -> str:
 
 
 def test_a_refused_field_is_named_with_its_value_and_what_it_must_be() -> None:
-    assert sentence({"strength": 0}) == "`strength` is 0, but must be a number from 1 to 1e+06."
-    assert sentence({"strength": float("nan")}) == "`strength` is nan, but must be a number from 1 to 1e+06."
+    assert sentence({"strength": 0}) == "`strength` is 0, but must be a number from 0.1 to 100000."
+    assert sentence({"strength": float("nan")}) == "`strength` is nan, but must be a number from 0.1 to 100000."
     assert sentence({"quality": "best"}) == "`quality` is 'best', but must be one of draft, standard, fine."
     assert sentence({"steps": 1.5}) == "`steps` is 1.5, but must be a whole number from 0 to 10000."
     assert sentence({"styles": [{"image": {"blob": BLOB, "width": 9}}]}) == (

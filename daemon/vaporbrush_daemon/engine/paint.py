@@ -323,7 +323,6 @@ class Painter:
                 break
             if number in (0, plain, deep):
                 objective.aim(self._seen(job) if number < deep else STYLE_LAYERS, whitened=number < plain)
-                history.clear()
             if number in (0, plain):  # another loss, so what the optimiser knows of its curvature is over
                 start, residual = image, torch.zeros(pyramid.variables, device=image.device)
                 optimiser = self._optimiser(
@@ -343,8 +342,9 @@ class Painter:
                 history.append((number, total))
                 self._sound(job, history)
                 self._report(job, losses, image, layers, now)
-                done = job.plan.enough is not None and slow(history, job.plan.enough)
-                if done and deep <= number < scale.steps - 1:
+                whole = [(step, total) for step, total in history if step >= deep]
+                done = job.plan.enough is not None and slow(whole, job.plan.enough)
+                if done and number < scale.steps - 1:
                     job.stopped = "converged"
                     break
         return image, losses
@@ -417,6 +417,8 @@ def whitened(strength: float) -> float:
 
 def slow(history: list[tuple[int, float]], enough: float) -> bool:
     """Whether the loss fell by less than the share `enough` over the last WINDOW steps."""
+    if not history:
+        return False
     step, total = history[-1]
     before = [loss for number, loss in history if number <= step - WINDOW]
     return bool(before) and before[-1] - total < enough * total

@@ -151,7 +151,7 @@ def test_restylize_paints_anew_what_the_painting_was_made_from(run: Run) -> None
 
 
 def test_the_recipe_is_stored_in_the_file(run: Run) -> None:
-    assert run.told["stored"] == [7, 1000.0, ["Starry"], True]
+    assert run.told["stored"] == [7, DEFAULT_STRENGTH, ["Starry"], True]
 
 
 def test_a_selection_keeps_its_softness_and_the_outside_is_transparent(run: Run) -> None:
@@ -206,7 +206,8 @@ def test_deep_layers_are_painted_in_the_same_colours(run: Run, space: str) -> No
     assert "g10" in what["space"][2]
     shown = linear_to_srgb(pixels[..., :3])
     wanted = raw(run, "first pixels")[0][..., :3]
-    assert np.abs(shown - wanted).mean() <= 2 / 255  # the optimiser magnifies what rounding to half floats changes
+    # the painter magnifies what rounding to 8 bits changed; a wrong transfer function would make it 20 and more
+    assert np.abs(shown - wanted).mean() <= 3 / 255
     levels = len(np.unique(pixels[..., 0]))
     assert levels > 1000, "the depth was lost on the way"
 

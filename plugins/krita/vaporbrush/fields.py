@@ -8,7 +8,7 @@ from vaporbrush_host.words import _
 from .qt import Qt, QtCore, QtWidgets, Signal
 
 SLIDER_STEPS = 1000
-SPIN_DIGITS = 8  # room for 1000000 and 100.0000
+SPIN_DIGITS = 8  # room for 100000.0 and 100.0000
 DEFAULT_PIXELS = 1024
 
 

@@ -252,14 +252,14 @@ def main() -> None:
         raise SystemExit(f"The weights are not at {weights}: --shared names the folder with `weights` and `images`.")
     # each content and each style once, before any comes again
     nine = [(c, STYLES[(i + shift) % 3]) for shift in range(3) for i, c in enumerate(CONTENTS)]
-    pairs = nine if o.full else nine[: o.pairs or 2]
+    pairs = nine[: o.pairs or (9 if o.full else 2)]
     strengths = [float(r) for r in o.strengths.split(",") if r] or [DEFAULT_STRENGTH, 10 * DEFAULT_STRENGTH][
         : 1 + o.full
     ]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     painter, rows = Recording(device, {"vgg19": weights}, o.out / "cache"), []
     for strength in strengths:
-        for c, s in pairs[: o.pairs or None]:
+        for c, s in pairs:
             files = o.shared / "images" / "content" / f"{c}.jpg", o.shared / "images" / "style" / f"{s}.jpg"
             rows += compare(painter, files, weights, o, strength)
     summarise(rows)

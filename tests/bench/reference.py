@@ -26,6 +26,7 @@ from tests.bench import evaluate
 from torch import Tensor
 
 from vaporbrush_daemon.engine.losses import RANGE
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 KEPT = (50, 100, 200, 500)  # iterations after which the picture is kept
 KNOWN = Path(__file__).with_name("references.json")  # verdicts of references run before: each takes up to an hour
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--iterations", type=int, default=200)
-    parser.add_argument("--strength", type=float, default=1000.0)
+    parser.add_argument("--strength", type=float, default=DEFAULT_STRENGTH)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--penalised", action="store_true")
     o = parser.parse_args(arguments)

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Picture
 from safetensors.torch import save_file
 
 from support.networks import layer, random_weights
+from vaporbrush_daemon import resources
 from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures, whitened
 from vaporbrush_daemon.pixels import Floats
 from vaporbrush_protocol.errors import VaporbrushError
@@ -223,6 +225,21 @@ def test_a_weak_strength_takes_the_way_of_the_published_loss_alone_and_none_jump
     assert whitened(0.1) == whitened(50) == 0
     assert whitened(100) == pytest.approx(0.5)
     assert whitened(200) == whitened(100_000) == 1
+
+
+def test_a_weak_strength_keeps_the_content_and_a_strong_one_gives_it_up(tmp_path: Path) -> None:
+    art, file = resources.art(), resources.models() / "vgg19-lite.safetensors"
+    content, style = (
+        np.asarray(Picture.open(path).convert("RGBA").resize((128, 96)), np.float32) / 255
+        for path in (art / "demo" / "content.jpg", art / "styles" / "impasto.jpg")
+    )
+    painter = Painter("cpu", {"vgg19-lite": file}, tmp_path)
+    kept = {
+        strength: paint(painter, content, style, model="vgg19-lite", steps=60, strength=strength).facts["losses"]
+        for strength in (10.0, 300.0)
+    }
+    # 0.58; by the whitened loss at either strength it would be 0.71
+    assert kept[10.0]["content"] < 0.65 * kept[300.0]["content"]
 
 
 def test_running_out_of_memory_is_one_error_whoever_says_it(painter: Painter) -> None:

@@ -116,14 +116,15 @@ class Session:
         tifffile.imwrite(self.folder / f"{name}.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
         return self.by_cli(f"{name}.tif")
 
-    def grey(self, pixels: NDArray[np.float32], precision: str) -> NDArray[np.float32]:
-        """(h, w) what a grey layer of this precision holds of colours (h, w, 4), by GEGL itself."""
-        name, kind = ("u8", "u1") if precision == "U8_NON_LINEAR" else ("float", "<f4")
-        values = (pixels * 255).round() if name == "u8" else pixels
+    def grey(self, pixels: NDArray[np.float32], depth: str) -> NDArray[np.float32]:
+        """(h, w) what a grey layer holds of colours (h, w, 4): eight bits, or linear floats; by GEGL itself."""
+        if depth == "u8":
+            values, colours, layer = (pixels * 255).round().astype("u1"), "R'G'B'A u8", "Y'A u8"
+        else:
+            values, colours, layer = pixels.astype("<f4"), "R'G'B'A float", "YA float"
         given, got = self.folder / "colours.raw", self.folder / "grey.raw"
-        given.write_bytes(np.ascontiguousarray(values, kind).tobytes())
-        layer = "Y'A u8" if name == "u8" else "YA float"
-        code = GREY.format(given=str(given), got=str(got), w=WIDTH, h=HEIGHT, layer=layer, colours=f"R'G'B'A {name}")
+        given.write_bytes(values.tobytes())
+        code = GREY.format(given=str(given), got=str(got), w=WIDTH, h=HEIGHT, layer=layer, colours=colours)
         self.gimp.desktop.run(["python3", "-P", "-c", code])
         return np.fromfile(got, "<f4").reshape(HEIGHT, WIDTH, 2)[..., 0]
 
@@ -268,16 +269,16 @@ def test_every_precision_is_painted_as_by_the_command_line(
     assert close(painted, cli) <= 1
 
 
-@pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "FLOAT_LINEAR"])
-def test_a_grey_image_stays_grey(session: Session, precision: str) -> None:
+@pytest.mark.parametrize(("precision", "depth"), [("U8_NON_LINEAR", "u8"), ("FLOAT_LINEAR", "f32")])
+def test_a_grey_image_stays_grey(session: Session, precision: str, depth: str) -> None:
     found = session["grey"][precision]
     assert found["grey"]
     assert found["alpha"]
     painted, content = session.pixels(f"grey-{precision}"), session.pixels(f"grey-content-{precision}")
     assert np.ptp(painted[..., :3], axis=2).max() * 255 < 1
     assert np.abs(painted - content).mean() * 255 > 2
-    cli = session.by_cli_from(f"grey-{precision}", "u8" if precision == "U8_NON_LINEAR" else "f32")
-    assert close(painted[..., 0], session.grey(cli, precision)) <= 1
+    cli = session.by_cli_from(f"grey-{precision}", depth)
+    assert close(painted[..., 0], session.grey(cli, depth)) <= 1
 
 
 def test_a_wide_gamut_image_keeps_its_colours(session: Session) -> None:

@@ -11,9 +11,9 @@ The paper's E_l = Σ(FᵀF − AᵀA)² / (4 N² M²) is a quarter of our mean_{
 weighs it with. Dividing the content term by N M, which the paper does not, makes one strength mean the same at every
 size.
 
-A painting of some strength first approaches by the whitened style loss, mean_{N²}(V^½ (G − A) V^½)² with V from
-`grams.whitener`, whose gradient has V (G − A) V where the published one has G − A; and then settles in the published
-one: the minimum that it ends in is Gatys', only the way there is shorter.
+Where style is nearly all of the loss, a painting first approaches by the whitened style loss,
+mean_{N²}(V^½ (G − A) V^½)² with V from `grams.whitener`, whose gradient has V (G − A) V where the published one has
+G − A; and then settles in the published one: the minimum that it ends in is Gatys', only the way there is shorter.
 
 The gradients are written down instead of derived by autograd: 2 ω F (dL/dG) for a tap, which costs one product where
 autograd costs two, and which is what makes exact tiling possible: the statistics are summed over all tiles before any

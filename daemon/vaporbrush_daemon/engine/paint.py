@@ -43,7 +43,7 @@ LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once b
 # strength is high, so that style is nearly all of the loss. At a low one the way by the whitened loss leads past the
 # content. Coarser scales are only approaches themselves.
 APPROACH = 0.7
-WHITENED = (50.0, 200.0)  # strengths: below, nothing is whitened; above, all of the approach
+WHITENED = (50.0, 200.0)  # strengths: up to the first nothing is whitened, from the second on all of the approach
 SLOWER = 0.25  # the part of a slower measurement that is believed
 WINDOW = 10  # steps over which progress is judged
 FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
@@ -342,8 +342,8 @@ class Painter:
                 history.append((number, total))
                 self._sound(job, history)
                 self._report(job, losses, image, layers, now)
-                whole = [(step, total) for step, total in history if step >= deep]
-                done = job.plan.enough is not None and slow(whole, job.plan.enough)
+                settled = [(step, total) for step, total in history if step >= deep]
+                done = job.plan.enough is not None and slow(settled, job.plan.enough)
                 if done and number < scale.steps - 1:
                     job.stopped = "converged"
                     break

@@ -152,14 +152,14 @@ def precisions():
 @check
 def grey():
     found = {}
-    for name in ("U8_NON_LINEAR", "FLOAT_LINEAR"):
+    for name, depth in (("U8_NON_LINEAR", "u8"), ("FLOAT_LINEAR", "f32")):
         image = load("content.png")
         image.convert_grayscale()
         image.convert_precision(getattr(P, name))
         result = painted(image, image.get_layers(), style=STYLE)
         save(result, f"grey-{name}")
         save(image.get_layers()[-1], f"grey-content-{name}")
-        given(image.get_layers()[-1], f"grey-{name}", "u8" if name.startswith("U8") else "f32")
+        given(image.get_layers()[-1], f"grey-{name}", depth)
         found[name] = about(result)
     return found
 

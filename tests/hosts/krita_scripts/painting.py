@@ -225,6 +225,8 @@ def steps(tell):
         painting = named(document, last_name(document))
         tell(f"{name} pixels", save(painting, name))
         tell(f"{name} content", [box(content), space(content)])
+        for part, layer in (("content", content), ("style", style)):
+            tell(f"{name} {part} pixels", save(layer, f"{name} {part}"))
         shown = painting.duplicate()
         shown.setColorSpace("RGBA", "U8", SRGB)
         tell(f"{name} shown", save(shown, f"{name} shown"))

@@ -37,12 +37,12 @@ from distil_net import CONTENT_TAP, STYLE_TAPS, TEACHER_WIDTHS, Vgg, init_from_t
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-SCRIPT_VERSION = "1"
+SCRIPT_VERSION = "2"
 #: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again (1.6 GB).
 BATCH_PIXELS, REPLAYED = 4 * 160 * 160, 56
 #: New batches per step, at most: the teacher's forward pass is the dearest part, so each is learnt from three times.
 FRESH = 0.34
-STATE_SHARE = 0.45
+STATE_SHARE = 0.6
 WARM_UP = 60
 #: Batches averaged before any learning: the first maps.
 FIRST_AVERAGES = 12

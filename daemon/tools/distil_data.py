@@ -21,6 +21,8 @@ from torch.nn import functional
 
 #: Every n-th picture is kept back for validation.
 HELD_OUT = {"photo": 24, "art": 12}
+#: Decimal logarithms of the strengths (in the engine's unit) of the stylisations: around its default, 100.
+STRENGTHS = (1.3, 3.5)
 #: More states than this and the oldest go: states of an old student no longer say what the present one gets wrong.
 MAX_STATES = 600
 Taps = Callable[[Tensor], dict[str, Tensor]]
@@ -142,7 +144,7 @@ def make_states(taps: Taps, maps: Maps | None, pictures: dict[str, list[Tensor]]
     style = crop(rng.choice(pictures["art"]), size, rng, (0.5, 1.0))
     if rng.random() < 0.3:
         style = recolour(style, rng)
-    strength = 10 ** rng.uniform(2, 4.5)
+    strength = 10 ** rng.uniform(*STRENGTHS)
     start = None
     if rng.random() < 0.5:
         half = [functional.avg_pool2d(x[None], 2)[0] for x in (content, style)]

@@ -11,6 +11,8 @@ from torch import Tensor
 
 #: Weight of each tap in the loss. The deep taps learn slowest and carry the large strokes.
 TAP_WEIGHTS = {"relu1_1": 0.6, "relu2_1": 0.8, "relu3_1": 1.0, "relu4_1": 1.4, "relu4_2": 1.0, "relu5_1": 1.8}
+#: Weight of the Gram error beside the unexplained variance: it is what paintings are wrong by (relu4_1 most of all).
+GRAM_WEIGHT = 2.0
 AVERAGE, RIDGE = 0.985, 1e-4
 #: Steps for which a solved map is used again.
 MAP_AGE = 4
@@ -113,5 +115,5 @@ def compare(learner: Learner, taught: Taught, *, observe: bool) -> dict[str, tup
 def loss_of(figures: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
     total = torch.zeros(())
     for name, (left, wrong) in figures.items():
-        total = total + TAP_WEIGHTS[name] * (left + (wrong if name in STYLE_TAPS else 0))
+        total = total + TAP_WEIGHTS[name] * (left + (GRAM_WEIGHT * wrong if name in STYLE_TAPS else 0))
     return total

@@ -10,7 +10,8 @@ from torch import Tensor
 from support.networks import picture, tiny, tiny_with_metric
 from vaporbrush_daemon.engine.features import TAPS, Network, load_weights
 from vaporbrush_daemon.engine.grams import Grams, style_statistics, whitener
-from vaporbrush_daemon.engine.losses import RANGE, Objective, Region, Weighting, tap_weights, tiles
+from vaporbrush_daemon.engine.losses import RANGE, Objective, Region, Weighting, tap_weights
+from vaporbrush_daemon.engine.tiles import tiles
 from vaporbrush_protocol.recipe import STYLE_LAYERS
 
 STRENGTH = 30.0
@@ -172,6 +173,14 @@ def test_tiles_of_odd_images_give_what_the_whole_gives() -> None:
     content, style, image = picture(height, width, 1), picture(96, 96, 2), picture(height, width, 3)
     whole, cut = objective(network, content, style), objective(network, content, style, tile=64)
     torch.testing.assert_close(cut(image)[1], whole(image)[1], rtol=1e-8, atol=1e-12)
+
+
+def test_a_style_in_tiles_has_the_statistics_of_the_whole() -> None:
+    network, style = tiny(), picture(209, 263, 2)
+    for mask in (None, torch.linspace(0, 1, 263, dtype=torch.float64).expand(209, 263)):
+        whole, cut = (style_statistics(network, style, mask, tile=side) for side in (None, 64))
+        for tap in STYLE_LAYERS:
+            torch.testing.assert_close(cut[tap], whole[tap], rtol=1e-10, atol=1e-12)
 
 
 def test_tiles_cover_every_pixel_once() -> None:

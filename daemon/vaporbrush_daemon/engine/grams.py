@@ -5,13 +5,15 @@ F (M, N) are a tap's activations, one row per position; G = Fᵀ diag(ω) F is i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vaporbrush_protocol.recipe import STYLE_LAYERS, Pool
 
 from .features import STRIDES, Network
+from .tiles import position_weights, tiles
 
 CHUNK = 2**24  # numbers of a tap that are held in full precision at once, 64 MiB
 # How much a whitened difference evens out the style's spectrum (1: entirely), and the share of the largest eigenvalue
@@ -30,15 +32,6 @@ def rows(tap: Tensor) -> Tensor:
 def summable(features: Tensor) -> Tensor:
     """In fp32 at least: sums over positions never run in half precision, whose range and digits they exceed."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
-
-
-def position_weights(mask: Tensor | None, tap: str, size: tuple[int, int]) -> Tensor | None:
-    """A (H, W) mask at the resolution of a tap with (height, width) `size`: (h*w,), not normalised. None stays None."""
-    if mask is None:
-        return None
-    stride = STRIDES[tap]
-    pooled = functional.avg_pool2d(mask[None, None], stride) if stride > 1 else mask[None, None]
-    return pooled[0, 0, : size[0], : size[1]].flatten()
 
 
 def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
@@ -64,19 +57,45 @@ def through(metric: Tensor | None, gram: Tensor) -> Tensor:
 
 
 def style_statistics(
-    network: Network, image: Tensor, mask: Tensor | None, *, pool: Pool = "max", wrap: bool = False
+    network: Network,
+    image: Tensor,
+    mask: Tensor | None,
+    *,
+    pool: Pool = "max",
+    tile: int | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Grams:
-    """The five Gram matrices of a style `image` (1, 3, H, W), over the positions that `mask` (H, W) weighs."""
-    grams = {}
-    with torch.no_grad():
-        taps = network(image, pool=pool, wrap=wrap)
-    for tap in STYLE_LAYERS:
-        features = rows(taps[tap])
-        weights = position_weights(mask, tap, (taps[tap].shape[2], taps[tap].shape[3]))
-        raw = raw_gram(features, weights, augmented=tap in network.metrics)
-        total = len(features) if weights is None else weights.sum().clamp(min=1e-6)
-        grams[tap] = through(network.metrics.get(tap), raw / total)
-    return grams
+    """The five Gram matrices of a style `image` (1, 3, H, W), over the positions that `mask` (H, W) weighs.
+
+    Image and mask may live elsewhere than the network; of `tile` pixels a side, only one tile at a time is brought to
+    it. `alive` is called before each.
+    """
+    sums: Grams = {}
+    device, (height, width) = network.device, image.shape[2:]
+    pooled = {tap: position_weights(mask, tap) for tap in STYLE_LAYERS}
+    for t in tiles(width, height, tile):
+        alive()
+        with torch.no_grad():
+            taps = network(t.cut(image).to(device), pool=pool)
+        for tap in STYLE_LAYERS:
+            weights = t.weights(pooled[tap], tap)
+            raw = raw_gram(
+                rows(t.inside(taps.pop(tap), tap)),
+                None if weights is None else weights.to(device),
+                augmented=tap in network.metrics,
+            )
+            sums[tap] = sums[tap] + raw if tap in sums else raw
+    return {
+        tap: through(network.metrics.get(tap), raw / positions(pooled[tap], tap, width, height))
+        for tap, raw in sums.items()
+    }
+
+
+def positions(pooled: Tensor | None, tap: str, width: int, height: int) -> float:
+    """Σω over an image, from its `position_weights`; without a mask the number of a tap's positions."""
+    if pooled is None:
+        return float((height // STRIDES[tap]) * (width // STRIDES[tap]))
+    return max(1e-6, float(pooled.sum()))
 
 
 def whitener(target: Tensor) -> Tensor:

@@ -31,13 +31,13 @@ from torch import Tensor
 
 from vaporbrush_protocol.recipe import CONTENT_LAYER, STYLE_LAYERS, Pool
 
-from .features import PUBLISHED_WIDTHS, STRIDES, TAPS, Network, Trace
-from .grams import Grams, position_weights, raw_gram, rows, summable, through, whitener
+from .features import PUBLISHED_WIDTHS, TAPS, Network, Trace
+from .grams import Grams, positions, raw_gram, rows, summable, through, whitener
+from .tiles import Tile, position_weights, tiles
 
 # The penalty on values outside [0, 1], in units of the total loss per mean squared excursion. Without it the loss of
 # the saved (clamped) picture is a multiple of the optimised one's; see tests/bench/NOTES.md.
 RANGE = 1e8
-MARGIN = 80  # pixels around a tile: conv5_1 sees 78 to each side, rounded up to the stride of its tap
 
 
 @dataclass(frozen=True)
@@ -82,49 +82,6 @@ def tap_weights(relative: Sequence[float] | None) -> tuple[float, ...]:
     return tuple(weight * scale for weight in relative)
 
 
-@dataclass(frozen=True)
-class Tile:
-    """Rows and columns: `outer` goes through the network, `inner` counts. Outer ones may lie beyond the edges if
-    wrapped.
-    """
-
-    outer: tuple[int, int, int, int]  # top, bottom, left, right
-    inner: tuple[int, int, int, int]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of what goes through the network."""
-        top, bottom, left, right = self.outer
-        return bottom - top, right - left
-
-
-def tiles(width: int, height: int, side: int | None, *, wrap: bool = False) -> list[Tile]:
-    """Cover an image by tiles whose inner parts are at most `side` (a multiple of 16) pixels; None: one tile."""
-    whole = (0, height, 0, width)
-    if side is None or (width <= side and height <= side):
-        return [Tile(whole, whole)]
-
-    def spans(length: int) -> list[tuple[int, int, int, int]]:
-        if length <= side:
-            return [(0, length, 0, length)]
-        found = []
-        for start in range(0, length, side):
-            end = min(length, start + side)
-            if end < length and length - end < 16:  # a remainder without a single relu5_1 goes to its neighbour
-                end = length
-            low, high = start - MARGIN, end + MARGIN
-            found.append((low if wrap else max(0, low), high if wrap else min(length, high), start, end))
-            if end == length:
-                break
-        return found
-
-    return [
-        Tile((top, bottom, left, right), (top_in, bottom_in, left_in, right_in))
-        for top, bottom, top_in, bottom_in in spans(height)
-        for left, right, left_in, right_in in spans(width)
-    ]
-
-
 class Objective:
     """The total loss of an image of one size, and its gradient.
 
@@ -152,15 +109,16 @@ class Objective:
         self.aim(STYLE_LAYERS, whitened=False)
         height, width = content.shape[2:]
         self.tiles = tiles(width, height, tile, wrap=wrap)
-        self.positions = {tap: (height // stride) * (width // stride) for tap, stride in STRIDES.items()}  # M
-        self.region_totals = [  # Σω of each region and tap
-            {tap: self._total(region.mask, tap, (height, width)) for tap in STYLE_LAYERS} for region in self.regions
+        self.pooled = [  # ω of each region and tap
+            {tap: position_weights(region.mask, tap) for tap in STYLE_LAYERS} for region in self.regions
         ]
+        self.totals = [  # Σω
+            {tap: positions(pooled[tap], tap, width, height) for tap in STYLE_LAYERS} for pooled in self.pooled
+        ]
+        self.content_positions = positions(None, CONTENT_LAYER, width, height)
         with torch.no_grad():
             self.content = [  # wherever the image lives
-                self._inner(self._taps(content, t, (CONTENT_LAYER,))[CONTENT_LAYER], CONTENT_LAYER, t).to(
-                    content.device
-                )
+                t.inside(self._taps(content, t, (CONTENT_LAYER,))[CONTENT_LAYER], CONTENT_LAYER).to(content.device)
                 for t in self.tiles
             ]
 
@@ -185,7 +143,7 @@ class Objective:
         content = torch.zeros((), device=self.network.device)
         for number, (t, trace) in enumerate(zip(self.tiles, traces, strict=True)):
             content = content + self._content(trace.taps[CONTENT_LAYER], number)
-            self._paste(gradient, self.network.back(trace, partial(self._pull, number, slopes), t.size), t)
+            t.paste(gradient, self.network.back(trace, partial(self._pull, number, slopes), t.size))
         variation, range_ = self._smoothness(image, gradient), self._excess(image, gradient)
         return Losses(content, style, variation.to(content.device), range_.to(content.device)), gradient
 
@@ -195,11 +153,11 @@ class Objective:
         """The Gram matrices of each region, summed over the tiles (ω not normalised)."""
         sums: list[Grams] = [{} for _ in self.regions]
         for t, taps in zip(self.tiles, passes, strict=True):
-            for region, grams in zip(self.regions, sums, strict=True):
+            for pooled, grams in zip(self.pooled, sums, strict=True):
                 for tap in self.style_taps:
                     raw = raw_gram(
-                        rows(self._inner(taps[tap], tap, t)),
-                        self._weights(region.mask, tap, t),
+                        rows(t.inside(taps[tap], tap)),
+                        self._weights(pooled[tap], tap, t),
                         augmented=tap in self.network.metrics,
                     )
                     grams[tap] = grams[tap] + raw if tap in grams else raw
@@ -208,9 +166,7 @@ class Objective:
     def _style(self, sums: list[Grams]) -> tuple[Tensor, list[Grams]]:
         """The style loss, and for each region and tap dL/d(raw Gram matrix) (N, N)."""
         loss, slopes = torch.zeros((), device=self.network.device), []
-        for region, grams, totals, whiteners in zip(
-            self.regions, sums, self.region_totals, self.whiteners, strict=True
-        ):
+        for region, grams, totals, whiteners in zip(self.regions, sums, self.totals, self.whiteners, strict=True):
             slope: Grams = {}
             for tap, weight in zip(self.style_taps, self.weighting.taps, strict=False):
                 metric, n = self.network.metrics.get(tap), self.network.normaliser(tap)
@@ -233,16 +189,16 @@ class Objective:
 
     def _difference(self, value: Tensor, number: int) -> tuple[Tensor, Tensor, float]:
         """F − P of one tile's inner part (M, N), the same through the metric, and 1 / (N M) of the whole image."""
-        features = summable(rows(self._inner(value, CONTENT_LAYER, self.tiles[number])))
+        features = summable(rows(self.tiles[number].inside(value, CONTENT_LAYER)))
         difference = features - rows(self.content[number]).to(features.device)
         metric = self.network.metrics.get(CONTENT_LAYER)
         mapped = difference if metric is None else difference @ (metric[:, :-1].T @ metric[:, :-1])
-        return difference, mapped, 1.0 / (self.network.normaliser(CONTENT_LAYER) * self.positions[CONTENT_LAYER])
+        return difference, mapped, 1.0 / (self.network.normaliser(CONTENT_LAYER) * self.content_positions)
 
     def _pull(self, number: int, slopes: list[Grams], tap: str, value: Tensor) -> Tensor:
         """dL/d(tap) of one tile, in the shape, layout and precision of its activations `value`."""
         t = self.tiles[number]
-        inner = self._inner(value, tap, t)
+        inner = t.inside(value, tap)
         own = rows(inner)
         if tap == CONTENT_LAYER:
             _, mapped, scale = self._difference(value, number)
@@ -250,19 +206,19 @@ class Objective:
         else:
             # in the network's own precision: what it hands on to the convolutions has no more digits
             parts = []
-            for region, slope in zip(self.regions, slopes, strict=True):
+            for pooled, slope in zip(self.pooled, slopes, strict=True):
                 d, n = (2 * slope[tap]).to(own.dtype), own.shape[1]
                 part = own @ d[:n, :n]
                 if len(d) > n:  # the column of ones that a metric adds
                     part += d[n, :n]
-                weights = self._weights(region.mask, tap, t)
+                weights = self._weights(pooled[tap], tap, t)
                 parts.append(part if weights is None else part.mul_(weights[:, None]))
             pull = sum(parts[1:], parts[0])
         shaped = pull.view(1, *inner.shape[2:], -1).permute(0, 3, 1, 2)
         if t.outer == t.inner:
             return shaped
         whole = torch.zeros_like(value)
-        self._inner(whole, tap, t).copy_(shaped)
+        t.inside(whole, tap).copy_(shaped)
         return whole
 
     # -- terms of the image itself -------------------------------------------------------------------------------------
@@ -293,64 +249,19 @@ class Objective:
 
     # -- tiles ---------------------------------------------------------------------------------------------------------
 
-    def _indices(self, t: Tile, image: Tensor) -> tuple[Tensor, Tensor]:
-        top, bottom, left, right = t.outer
-        height, width = image.shape[2:]
-        return (
-            torch.arange(top, bottom, device=image.device) % height,
-            torch.arange(left, right, device=image.device) % width,
-        )
-
-    def _cut(self, image: Tensor, t: Tile) -> Tensor:
-        if len(self.tiles) == 1:
-            return image.to(self.network.device)
-        r, c = self._indices(t, image)
-        return image.index_select(2, r).index_select(3, c).to(self.network.device)
-
-    def _paste(self, gradient: Tensor, part: Tensor, t: Tile) -> None:
-        r, c = self._indices(t, gradient)
-        flat = (r[:, None] * gradient.shape[3] + c).flatten()  # positions; with wrapping a tile may meet itself
-        gradient[0].flatten(1).index_add_(1, flat, part[0].flatten(1).to(gradient.device))
-
     def _taps(self, image: Tensor, t: Tile, wanted: Sequence[str]) -> dict[str, Tensor]:
         """The taps of a tile and its margins."""
         self.alive()
         taps = {tap: TAPS[tap] for tap in wanted}
-        return self.network(self._cut(image, t), pool=self.pool, wrap=self.wrap, taps=taps)
+        return self.network(t.cut(image).to(self.network.device), pool=self.pool, wrap=self.wrap, taps=taps)
 
     def _trace(self, image: Tensor, t: Tile) -> Trace:
         """The same, of all taps that count now, ready to go back."""
         self.alive()
         taps = (*self.style_taps, CONTENT_LAYER)
-        return self.network.trace(self._cut(image, t), taps, pool=self.pool, wrap=self.wrap)
+        return self.network.trace(t.cut(image).to(self.network.device), taps, pool=self.pool, wrap=self.wrap)
 
-    def _inner(self, value: Tensor, tap: str, t: Tile) -> Tensor:
-        """A tile's activations without its margins: a view."""
-        if t.outer == t.inner:
-            return value
-        top, bottom, left, right = self._span(t, tap)
-        y, x = t.outer[0] // STRIDES[tap], t.outer[2] // STRIDES[tap]
-        return value[:, :, top - y : bottom - y, left - x : right - x]
-
-    @staticmethod
-    def _span(t: Tile, tap: str) -> tuple[int, int, int, int]:
-        top, bottom, left, right = (edge // STRIDES[tap] for edge in t.inner)
-        return top, bottom, left, right
-
-    def _weights(self, mask: Tensor | None, tap: str, t: Tile) -> Tensor | None:
-        """ω of a tile's inner positions, not normalised (h*w,)."""
-        if mask is None:
-            return None
-        height, width = mask.shape
-        size = (height // STRIDES[tap], width // STRIDES[tap])
-        weights = position_weights(mask, tap, size)
-        assert weights is not None
-        top, bottom, left, right = self._span(t, tap)
-        return weights.view(size)[top:bottom, left:right].flatten().to(self.network.device)
-
-    def _total(self, mask: Tensor | None, tap: str, size: tuple[int, int]) -> Tensor:
-        """Σω over the whole image."""
-        weights = position_weights(mask, tap, (size[0] // STRIDES[tap], size[1] // STRIDES[tap]))
-        if weights is None:
-            return torch.tensor(float(self.positions[tap]), device=self.network.device)
-        return weights.sum().clamp(min=1e-6).to(self.network.device)
+    def _weights(self, pooled: Tensor | None, tap: str, t: Tile) -> Tensor | None:
+        """ω of a tile's inner positions (m,), where the network is."""
+        weights = t.weights(pooled, tap)
+        return None if weights is None else weights.to(self.network.device)

@@ -5,8 +5,9 @@ L-BFGS (Liu & Nocedal 1989) in the compact representation of Byrd, Nocedal & Sch
     H g = γ g + [S  γY] [[R⁻ᵀ (D + γ YᵀY) R⁻¹, −R⁻ᵀ], [−R⁻¹, 0]] [Sᵀ g; γ Yᵀ g]
 
 needs the history only in two skinny products with the stacked (2m, n) matrix [S; Y]: one for all inner products with
-the newest s, y and g, one for the linear combination. The numbers are those of the two-loop recursion. No line
-search: none of the published systems gains by one; instead a step's mean absolute change is bounded.
+the newest s, y and g, one for the linear combination. Of the image's size it holds that matrix and the last gradient,
+nothing else. The numbers are those of the two-loop recursion. No line search: none of the published systems gains by
+one; instead a step's mean absolute change is bounded.
 """
 
 from __future__ import annotations
@@ -20,13 +21,20 @@ CURVATURE = (
     1e-10  # a pair counts if yᵀs exceeds this share of ‖y‖ ‖s‖: else it says nothing, or that the function is concave
 )
 TINY = 1e-30  # keeps a quotient finite where its divisor may vanish
+CHUNK = 2**20  # variables per inner product: the newest s, y and g side by side are a copy, so never of all at once
 
 
 class Optimiser(Protocol):
     """Something that moves a vector against a gradient."""
 
     def step(self, gradient: Tensor) -> Tensor:
-        """The change (n,) to add to the variables at which `gradient` (n,) was taken."""
+        """The change (n,) to add to the variables at which `gradient` (n,) was taken. Both are the optimiser's own from
+        now on, to be read only.
+        """
+        ...
+
+    def forget(self, first: float) -> None:
+        """Begin anew, with a first step of `first`: what was learnt of one loss is not true of another."""
         ...
 
 
@@ -45,36 +53,41 @@ class Lbfgs:
         longest: float,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.history, self.first, self.longest = history, first, longest
+        self.history, self.longest = history, longest
         self.stack = torch.zeros(2 * history, size, device=device, dtype=dtype)  # (2m, n): S above Y, ring buffers
-        self.newest = torch.zeros(3, size, device=device, dtype=dtype)  # the latest s, y and gradient
         # the small matrices are ill-conditioned by nature: doubles where the device has them
         self.small = torch.float32 if device.type == "mps" else torch.float64
         self.sy = torch.zeros(history, history, device=device, dtype=self.small)  # sy[i, j] = s_i · y_j
         self.yy = torch.zeros(history, history, device=device, dtype=self.small)
         self.ss = torch.zeros(history, device=device, dtype=self.small)
+        self.forget(first)
+
+    def forget(self, first: float) -> None:
+        """See `Optimiser`. The stack's memory is kept."""
+        self.first = first
+        self.last: Tensor | None = None  # the gradient of the step before
         self.steps = 0  # taken; the pair that step i made sits in the row i % m
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""
-        if self.steps:
-            torch.sub(gradient, self.newest[2], out=self.newest[1])
-            self.newest[2] = gradient
-            change = self._direction()
+        if self.last is None:
+            change = gradient * -(self.first / gradient.abs().mean().clamp(min=TINY))
+        else:
+            torch.sub(gradient, self.last, out=self.stack[self.history + (self.steps - 1) % self.history])
+            change = self._direction(gradient)
             # an absolute bound, and no lower one: the natural length of an L-BFGS step is 1
             change *= -(self.longest / change.abs().mean().clamp(min=TINY)).clamp(max=1.0)
-        else:
-            self.newest[2] = gradient
-            change = gradient * -(self.first / gradient.abs().mean().clamp(min=TINY))
-        self.newest[0] = change
+        self.last = gradient
+        self.stack[self.steps % self.history] = change
         self.steps += 1
         return change
 
-    def _direction(self) -> Tensor:
+    def _direction(self, gradient: Tensor) -> Tensor:
         """H g (n,), after taking in the newest pair."""
         m, row = self.history, (self.steps - 1) % self.history
-        self.stack[row], self.stack[m + row] = self.newest[0], self.newest[1]
-        dots = (self.stack @ self.newest.T).to(self.small)  # (2m, 3)
+        dots = torch.zeros(2 * m, 3, device=gradient.device, dtype=self.small)
+        for part, g in zip(torch.split(self.stack, CHUNK, 1), torch.split(gradient, CHUNK), strict=True):
+            dots += part @ torch.stack([part[row], part[m + row], g]).T
         self.ss[row] = dots[row, 0]
         self.sy[row, :] = dots[m:, 0]
         self.sy[:, row] = dots[:m, 1]
@@ -106,7 +119,7 @@ class Lbfgs:
         weights[[m + i for i in order]] = torch.where(good, for_y, 0.0)
         dtype = self.stack.dtype
         direction = self.stack.T @ weights.to(dtype)
-        return direction.addcmul_(self.newest[2], gamma.to(dtype))
+        return direction.addcmul_(gradient, gamma.to(dtype))
 
 
 class Adam:
@@ -115,9 +128,16 @@ class Adam:
     def __init__(
         self, size: int, device: torch.device, *, rate: float = 0.02, decay: tuple[float, float] = (0.9, 0.99)
     ) -> None:
-        self.rate, self.decay, self.steps = rate, decay, 0
+        self.rate, self.decay = rate, decay
         self.mean = torch.zeros(size, device=device)
         self.square = torch.zeros(size, device=device)
+        self.forget(rate)
+
+    def forget(self, first: float) -> None:  # noqa: ARG002 - a step's length is the rate's
+        """See `Optimiser`."""
+        self.steps = 0
+        self.mean.zero_()
+        self.square.zero_()
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""

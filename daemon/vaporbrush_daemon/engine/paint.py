@@ -24,13 +24,13 @@ from vaporbrush_protocol.limits import MIN_SIDE
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import STYLE_LAYERS, Recipe
 
-from . import compose
+from . import compose, heap
 from .features import Network, Weights, load_weights
 from .grams import Grams, style_statistics
 from .layers import Layers, Pictures, regions
 from .losses import Losses, Objective, Region, Weighting, tap_weights
 from .optimiser import Adam, Lbfgs, Optimiser
-from .plan import Plan, Scale, Speed, overhead, plan, read_speed, write_speed
+from .plan import GRID, Plan, Scale, Speed, overhead, plan, read_speed, write_speed
 from .scales import Pyramid, refine
 from .targets import Targets
 
@@ -101,6 +101,7 @@ class Painter:
     def __init__(
         self, device: str, weights: Mapping[str, Path], cache: Path, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        heap.keep()
         self.device, self.files, self.cache, self.clock = torch.device(device), dict(weights), cache, clock
         self.speeds: dict[str, Speed] = {}
         self._weights: dict[str, Weights] = {}
@@ -165,8 +166,11 @@ class Painter:
 
         Raises cancelled, diverged, too_small, out_of_memory.
         """
-        with _memory_errors():
-            return self._paint(recipe, pictures, control, plan_step, memory)
+        try:
+            with _memory_errors():
+                return self._paint(recipe, pictures, control, plan_step, memory)
+        finally:
+            heap.give_back()
 
     def _paint(
         self, recipe: Recipe, pictures: Pictures, control: Control, plan_step: int, memory: int | None
@@ -293,8 +297,9 @@ class Painter:
         if found is None:
             job.cached = False
             style, alpha = layers.style(number, size)
-            alpha = None if alpha is None else alpha.to(self.device)
-            found = style_statistics(network, style.to(self.device), alpha, pool=recipe.pool)
+            # a style may be larger than the painting: no more of it at once
+            tile = job.plan.tile or -(-max(scale.width, scale.height) // GRID) * GRID
+            found = style_statistics(network, style, alpha, pool=recipe.pool, tile=tile, alive=lambda: self._check(job))
             self._targets.put(key, found)
         return found
 
@@ -314,6 +319,7 @@ class Painter:
         approach = (APPROACH if finest else 1.0) * scale.steps
         deep = round(approach)  # the first step that sees relu5_1 too
         plain = round(approach * whitened(job.recipe.strength))  # and of the published loss
+        optimiser = self._optimiser(job, pyramid.variables, image.device)
         for number in range(scale.steps):
             wanted = job.control.wanted()
             if wanted == "cancel":
@@ -323,16 +329,13 @@ class Painter:
                 break
             if number in (0, plain, deep):
                 objective.aim(self._seen(job) if number < deep else STYLE_LAYERS, whitened=number < plain)
-            if number in (0, plain):  # another loss, so what the optimiser knows of its curvature is over
-                start, residual = image, torch.zeros(pyramid.variables, device=image.device)
-                optimiser = self._optimiser(
-                    job, pyramid.variables, SETTLING_MOVE if number else FIRST_MOVE, image.device
-                )
+            if number == plain > 0:
+                optimiser.forget(SETTLING_MOVE)
             losses, gradient = objective(image)
             variables = pyramid.pull(gradient)
             del gradient
-            residual += optimiser.step(variables)
-            image = start + pyramid.image(residual)
+            image = pyramid.image(optimiser.step(variables)).add_(image)  # as much as all steps' sum would give
+            del variables
             job.phase = replace(job.phase, phase="painting", step=job.phase.step + 1)
             job.done_cost += scale.megapixels
             now = self.clock()
@@ -354,10 +357,10 @@ class Painter:
         whole = job.phase.scale == 1 or job.recipe.layer_weights is not None
         return STYLE_LAYERS if whole else STYLE_LAYERS[:-1]
 
-    def _optimiser(self, job: _Job, size: int, first: float, device: torch.device) -> Optimiser:
+    def _optimiser(self, job: _Job, size: int, device: torch.device) -> Optimiser:
         if job.recipe.optimizer == "adam":
             return Adam(size, device)
-        return Lbfgs(size, job.plan.history, device, first=first, longest=LONGEST_MOVE)
+        return Lbfgs(size, job.plan.history, device, first=FIRST_MOVE, longest=LONGEST_MOVE)
 
     def _sound(self, job: _Job, history: list[tuple[int, float]]) -> None:
         """Stop a job whose loss says that it cannot become a painting."""

@@ -113,13 +113,15 @@ class Plan:
 WAYS: tuple[tuple[int | None, int, bool], ...] = (
     (None, 10, False),
     (1024, 10, False),
+    (1024, 5, False),
     (512, 5, False),
+    (512, 3, False),
     (256, 3, False),
     (1024, 5, True),
     (256, 3, True),
 )
-SECOND_TRY = 2  # the way at which a job starts that ran out of memory
-HALO = 2 * 80  # what a tile's side grows by, see losses.MARGIN
+SECOND_TRY = 3  # the way at which a job starts that ran out of memory
+HALO = 2 * 80  # what a tile's side grows by, see tiles.MARGIN
 BASE_BYTES = 920_000_000  # torch, both precisions of the weights, workspaces
 
 
@@ -241,12 +243,12 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
 def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
     """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 345 numbers for
     each pixel in the network at once; and for each pixel of the image the optimiser's pairs of 2·3·4 bytes, times 4/3
-    for the pyramid, some twenty images, and the content's relu4_2.
+    for the pyramid, some twelve images, and the content's relu4_2.
     """
     width = 2 if precision == "bf16" else 4
     pixels = scale.width * scale.height
     held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
-    always = 32 * history + 260 + 512 * width // 64
+    always = 32 * history + 150 + 512 * width // 64
     if host:
         always = 0
     return int(BASE_BYTES + held * 345 * width + pixels * always)

@@ -51,8 +51,7 @@ def refine(painted: Tensor, coarse: Tensor, fine: Tensor, *, wrap: bool = False)
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Variables of one scale: residuals of halving sizes, whose sum (each coarser one weaker) is added to a start
-    image.
+    """Variables of one scale: residuals of halving sizes, whose sum (each coarser one weaker) is added to the image.
 
     One step then moves broad areas and fine grain alike; over plain pixels this saves about a quarter of the steps.
     """
@@ -81,7 +80,7 @@ class Pyramid:
         total = levels[-1]
         for level in reversed(levels[:-1]):
             enlarged = functional.interpolate(total, level.shape[2:], mode="bilinear", align_corners=False)
-            total = torch.add(level, enlarged, alpha=LEVEL_GAIN)
+            total = enlarged.mul_(LEVEL_GAIN).add_(level)
         return total
 
     def pull(self, gradient: Tensor) -> Tensor:

@@ -204,6 +204,8 @@ class Painter:
             if job.stopped == "finish":
                 continue  # no more steps; but the picture grows to its size
             objective = self._objective(job, network, layers, scale, content, alpha)
+            if scale is chosen.scales[-1]:
+                content = coarse = None  # at this size they count, and no finer scale asks for them
             job.seconds["style"] = job.seconds.get("style", 0.0) + self.clock() - tick
             tick = self.clock()
             image, losses = self._optimise(job, objective, scale, image, layers)

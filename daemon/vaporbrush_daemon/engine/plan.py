@@ -243,12 +243,12 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
 def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
     """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 345 numbers for
     each pixel in the network at once; and for each pixel of the image the optimiser's pairs of 2·3·4 bytes, times 4/3
-    for the pyramid, some twelve images, and the content's relu4_2.
+    for the pyramid, some fourteen images, and the content's relu4_2.
     """
     width = 2 if precision == "bf16" else 4
     pixels = scale.width * scale.height
     held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
-    always = 32 * history + 150 + 512 * width // 64
+    always = 32 * history + 175 + 512 * width // 64
     if host:
         always = 0
     return int(BASE_BYTES + held * 345 * width + pixels * always)

@@ -101,7 +101,6 @@ class Painter:
     def __init__(
         self, device: str, weights: Mapping[str, Path], cache: Path, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        heap.keep()
         self.device, self.files, self.cache, self.clock = torch.device(device), dict(weights), cache, clock
         self.speeds: dict[str, Speed] = {}
         self._weights: dict[str, Weights] = {}
@@ -182,6 +181,8 @@ class Painter:
         frame = framed(pictures)
         start_side = None if pictures.start is None else max(pictures.start.shape[:2])
         chosen = plan(frame.width, frame.height, recipe, speed, memory, plan_step=plan_step, start_side=start_side)
+        if chosen.tile is None:
+            heap.keep()
         job = _Job(recipe, chosen, control, began, Progress("style", scales=len(chosen.scales), steps=chosen.steps))
         job.seconds["loading"] = loaded - began
         job.total_cost = sum(s.cost for s in chosen.scales) or 1.0

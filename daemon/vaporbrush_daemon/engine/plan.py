@@ -115,7 +115,6 @@ WAYS: tuple[tuple[int | None, int, bool], ...] = (
     (1024, 10, False),
     (1024, 5, False),
     (512, 5, False),
-    (512, 3, False),
     (256, 3, False),
     (1024, 5, True),
     (256, 3, True),

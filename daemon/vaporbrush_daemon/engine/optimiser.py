@@ -33,7 +33,7 @@ class Optimiser(Protocol):
         """
         ...
 
-    def forget(self, first: float) -> None:
+    def forget(self, first: float, /) -> None:
         """Begin anew, with a first step of `first`: what was learnt of one loss is not true of another."""
         ...
 
@@ -62,7 +62,7 @@ class Lbfgs:
         self.ss = torch.zeros(history, device=device, dtype=self.small)
         self.forget(first)
 
-    def forget(self, first: float) -> None:
+    def forget(self, first: float, /) -> None:
         """See `Optimiser`. The stack's memory is kept."""
         self.first = first
         self.last: Tensor | None = None  # the gradient of the step before
@@ -133,8 +133,8 @@ class Adam:
         self.square = torch.zeros(size, device=device)
         self.forget(rate)
 
-    def forget(self, first: float) -> None:  # noqa: ARG002 - a step's length is the rate's
-        """See `Optimiser`."""
+    def forget(self, _first: float, /) -> None:
+        """See `Optimiser`. A step's length is the rate's, the first one's too."""
         self.steps = 0
         self.mean.zero_()
         self.square.zero_()

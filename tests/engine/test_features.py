@@ -13,6 +13,7 @@ from torchvision.models import vgg19
 from support.networks import picture, random_weights, tiny
 from vaporbrush_daemon.engine.features import HELD_OUT, TAPS, Network, Weights, gauged, load_weights
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.recipe import Pool
 
 TORCHVISION_RELUS = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu4_2": 22, "relu5_1": 29}
 TORCHVISION_HELD_OUT = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_4": 26}
@@ -51,6 +52,22 @@ def test_bf16_taps_are_those_of_fp32_within_its_precision(vgg19_file: Path) -> N
     for name, expected in exact.items():
         error = (rounded[name].float() - expected).square().mean().sqrt() / expected.square().mean().sqrt()
         assert error < 0.02, f"{name} is {error:.3f} off"
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("pool", ["max", "avg"])
+def test_fused_convolutions_go_forth_and_back_as_plain_ones_do(pool: Pool, *, wrap: bool) -> None:
+    weights, image = random_weights(), picture(48, 64)
+
+    def there_and_back(dtype: torch.dtype) -> list[torch.Tensor]:
+        network = Network(weights, torch.device("cpu"), dtype)
+        trace = network.trace(image.to(dtype), list(TAPS), pool=pool, wrap=wrap)
+        taps = [trace.taps[tap].clone() for tap in TAPS]
+        return [*taps, network.back(trace, lambda tap, value: value * (1 + len(tap)), (48, 64))]
+
+    # in double precision nothing is fused
+    for ours, plain in zip(there_and_back(torch.float32), there_and_back(torch.float64), strict=True):
+        torch.testing.assert_close(ours.double(), plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max()))
 
 
 def test_full_files_of_either_format_and_any_ending_layers_load_alike(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ GAUGE = {
     "relu4_2": 1276.09,
     "relu5_1": 194.27,
 }
+TYPICAL = 64  # pixels: side of the activations for which kernels are laid out
 SAME_GAUGE = 0.02  # relative: rounding to fp16 changes less, another training changes more
 
 
@@ -147,6 +148,31 @@ def _checked(name: str, stored: Mapping[str, Tensor]) -> Weights:
     return weights
 
 
+class Fused:
+    """oneDNN's convolutions that rectify or add in the same pass, by the operators that torch's own compiler emits. A
+    pass over memory for each ReLU is a tenth of a step where the processor has AMX.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        """Raises AttributeError where this build of torch lacks them, RuntimeError where the processor does."""
+        operators = torch.ops.mkldnn
+        self.reorder = operators._reorder_convolution_weight.default  # noqa: SLF001 - no public name leads to them
+        self.convolve = operators._convolution_pointwise.default  # noqa: SLF001
+        self.add = operators._convolution_pointwise_.binary
+        x, weight = torch.ones(1, 1, 3, 3, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype)
+        self.convolve(x, weight, None, [1, 1], [1, 1], [1, 1], 1, "relu", [], "")
+
+    @classmethod
+    def on(cls, device: torch.device, dtype: torch.dtype) -> Fused | None:
+        """Where they work, else None."""
+        if device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16):
+            return None
+        try:
+            return cls(dtype)
+        except (AttributeError, RuntimeError):
+            return None
+
+
 class Network:
     """The convolutions in one precision on one device, forth and back.
 
@@ -162,6 +188,7 @@ class Network:
         # (x - mean) / std in front of conv1_1 is one affine map of the image
         self.std = torch.tensor(IMAGENET_STD, device=device).view(1, 3, 1, 1)
         self.mean = torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)
+        self.fused = Fused.on(device, dtype)
         self.convs = {
             index: (self._kernel(weight), bias.to(device, dtype)) for index, (weight, bias) in weights.convs.items()
         }
@@ -171,7 +198,13 @@ class Network:
         }
 
     def _kernel(self, weight: Tensor) -> Tensor:
-        return weight.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
+        kernel = weight.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
+        if self.fused is None:
+            return kernel
+        # in the order in which oneDNN's convolutions of this width read it, which they would else establish every time
+        size = [1, kernel.shape[1], TYPICAL, TYPICAL]
+        packed: Tensor = self.fused.reorder(kernel, [1, 1], [1, 1], [1, 1], 1, size)
+        return packed
 
     def __call__(
         self, image: Tensor, *, pool: Pool = "max", wrap: bool = False, taps: Mapping[str, int] = TAPS
@@ -190,7 +223,7 @@ class Network:
         x = ((image - self.mean) / self.std).to(self.dtype).contiguous(memory_format=torch.channels_last)
         for block in BLOCKS:
             for index in block:
-                x = functional.relu_(self._convolve(x, *self.convs[index], wrap=trace.wrap))
+                x = self._convolve(x, *self.convs[index], wrap=trace.wrap, relu=True)
                 if index in names:
                     trace.taps[names[index]] = x
                 elif going_back and index != block[-1]:
@@ -214,20 +247,26 @@ class Network:
         """
         names = {TAPS[tap]: tap for tap in trace.taps}
         x: Tensor | None = None
+        above: int | None = None  # the convolution that x is still to go back through
         for number in reversed(range(len(BLOCKS))):
             for index in reversed([index for index in BLOCKS[number] if index <= max(names)]):
-                if index in names:
-                    tap = trace.taps.pop(names[index])
-                    pulled = pull(names[index], tap)
-                    x = gated(pulled if x is None else pulled.add_(x), tap)
-                    del tap, pulled
-                elif x is not None and index == BLOCKS[number][-1]:
-                    x = self._unpool(x, index, trace, (size[0] >> number, size[1] >> number))
-                elif x is not None:
-                    x = gated(x, trace.kept.pop(index))
+                tap = trace.taps.pop(names[index]) if index in names else None
+                pulled = None if tap is None else pull(names[index], tap)
+                if x is None or above is None:
+                    x = pulled
+                else:
+                    x = self._convolve(x, self.turned[above], None, wrap=trace.wrap, onto=pulled)
                 assert x is not None
-                x = self._convolve(x, self.turned[index], None, wrap=trace.wrap)
+                if tap is not None:
+                    x = gated(x, tap)
+                elif index == BLOCKS[number][-1]:
+                    x = self._unpool(x, index, trace, (size[0] >> number, size[1] >> number))
+                else:
+                    x = gated(x, trace.kept.pop(index))
+                above = index
+                del tap, pulled
         assert x is not None
+        x = self._convolve(x, self.turned[0], None, wrap=trace.wrap)
         gradient: Tensor = x.to(torch.promote_types(x.dtype, torch.float32)) / self.std
         return gradient
 
@@ -242,11 +281,31 @@ class Network:
         spread = torch.ops.aten.avg_pool2d_backward(x, kept, [2, 2], [2, 2], [0, 0], False, True, None)
         return gated(spread, kept)
 
-    @staticmethod
-    def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, wrap: bool) -> Tensor:
+    def _convolve(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        wrap: bool,
+        relu: bool = False,
+        onto: Tensor | None = None,
+    ) -> Tensor:
+        """A convolution, its rectified result, or `onto`, which is used up, plus its result."""
+        padding = [0, 0] if wrap else [1, 1]
         if wrap:
-            return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), weight, bias)
-        return functional.conv2d(x, weight, bias, padding=1)
+            x = functional.pad(x, (1, 1, 1, 1), mode="circular")
+        done: Tensor
+        if self.fused is None:
+            done = functional.conv2d(x, weight, bias, padding=padding)
+            done = done if onto is None else onto.add_(done)
+            return functional.relu_(done) if relu else done
+        geometry = (padding, [1, 1], [1, 1], 1)  # padding, stride, dilation, groups
+        if onto is None:
+            done = self.fused.convolve(x, weight, bias, *geometry, "relu" if relu else "none", [], "")
+        else:
+            done = self.fused.add(onto, x, weight, bias, *geometry, "add", 1.0, None, [], None)
+        return done
 
     def normaliser(self, tap: str) -> int:
         """N of the published formulas: the tap's channels in VGG19, also where a narrower network stands in for it."""
@@ -254,8 +313,8 @@ class Network:
 
 
 def gated(gradient: Tensor, activation: Tensor) -> Tensor:
-    """A gradient through a ReLU that gave `activation`."""
-    passed: Tensor = torch.ops.aten.threshold_backward(gradient, activation, 0)
+    """A gradient, which is used up, through a ReLU that gave `activation`."""
+    passed: Tensor = torch.ops.aten.threshold_backward.grad_input(gradient, activation, 0, grad_input=gradient)
     return passed
 
 

@@ -208,9 +208,8 @@ class Objective:
             parts = []
             for pooled, slope in zip(self.pooled, slopes, strict=True):
                 d, n = (2 * slope[tap]).to(own.dtype), own.shape[1]
-                part = own @ d[:n, :n]
-                if len(d) > n:  # the column of ones that a metric adds
-                    part += d[n, :n]
+                # a metric adds a column of ones
+                part = torch.addmm(d[n, :n], own, d[:n, :n]) if len(d) > n else own @ d
                 weights = self._weights(pooled[tap], tap, t)
                 parts.append(part if weights is None else part.mul_(weights[:, None]))
             pull = sum(parts[1:], parts[0])

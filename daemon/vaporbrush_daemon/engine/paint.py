@@ -44,6 +44,9 @@ LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once b
 # content. Coarser scales are only approaches themselves.
 APPROACH = 0.7
 WHITENED = (50.0, 200.0)  # strengths: up to the first nothing is whitened, from the second on all of the approach
+LEAD = (
+    28  # steps of the finest scale that the whitened loss may lead at most: after more, the settling only takes longer
+)
 SLOWER = 0.25  # the part of a slower measurement that is believed
 WINDOW = 10  # steps over which progress is judged
 FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
@@ -321,7 +324,8 @@ class Painter:
         finest = job.phase.scale == job.phase.scales
         approach = (APPROACH if finest else 1.0) * scale.steps
         deep = round(approach)  # the first step that sees relu5_1 too
-        plain = round(approach * whitened(job.recipe.strength))  # and of the published loss
+        led = min(approach, LEAD) if finest else approach
+        plain = round(led * whitened(job.recipe.strength))  # and of the published loss
         optimiser = self._optimiser(job, pyramid.variables, image.device)
         for number in range(scale.steps):
             wanted = job.control.wanted()

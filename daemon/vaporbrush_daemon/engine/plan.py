@@ -36,7 +36,7 @@ class Schedule:
 SCHEDULES: dict[str, Schedule] = {
     "draft": Schedule(20.0, (15, 30, 50, 60), 0.02),
     "standard": Schedule(120.0, (40, 60, 80, 80), 0.01),
-    "fine": Schedule(600.0, (120, 80, 80, 80), 0.003),
+    "fine": Schedule(600.0, (180, 40, 60, 80), 0.003),
 }
 COARSEST = 96  # pixels, longest side: below, the largest strokes of a style no longer fit
 SHORTEST = 32  # pixels, shorter side of every scale but the finest: two positions of relu5_1

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from support.networks import layer, random_weights
 from vaporbrush_daemon import resources
-from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures, whitened
+from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures
 from vaporbrush_daemon.pixels import Floats
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
@@ -221,12 +221,6 @@ def test_a_loss_that_stays_flat_is_told(tiny_file: Path, tmp_path: Path) -> None
     assert told.value.code == "diverged"
 
 
-def test_a_weak_strength_takes_the_way_of_the_published_loss_alone_and_none_jumps() -> None:
-    assert whitened(0.1) == whitened(50) == 0
-    assert whitened(100) == pytest.approx(0.5)
-    assert whitened(200) == whitened(100_000) == 1
-
-
 def test_a_weak_strength_keeps_the_content_and_a_strong_one_gives_it_up(tmp_path: Path) -> None:
     art, file = resources.art(), resources.models() / "vgg19-lite.safetensors"
     content, style = (
@@ -321,11 +315,12 @@ def test_other_styles_sizes_and_pools_have_other_targets(painter: Painter) -> No
 
 def test_going_on_continues_from_the_canvas(painter: Painter) -> None:
     content, style = layer(120, 100), layer(60, 60, 1)
-    first = paint(painter, content, style, steps=30)
-    control = Watching()
-    second = paint(painter, content, style, steps=30, start=first.canvas, control=control)
-    begun = next(p.loss for p in control.seen if p.loss is not None)
-    assert begun <= 1.1 * first.facts["losses"]["total"]
+    fresh, onwards = Watching(), Watching()
+    first = paint(painter, content, style, steps=30, control=fresh)
+    second = paint(painter, content, style, steps=30, start=first.canvas, control=onwards)
+    ended = first.facts["losses"]["total"]
+    at_first, begun = (next(p.loss for p in control.seen if p.loss is not None) for control in (fresh, onwards))
+    assert begun - ended < 0.05 * (at_first - ended)  # the canvas is clamped, so it does not go on at the very loss
     assert second.facts["losses"]["total"] < first.facts["losses"]["total"]
 
 

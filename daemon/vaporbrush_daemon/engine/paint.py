@@ -25,6 +25,7 @@ from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import STYLE_LAYERS, Recipe
 
 from . import compose, heap
+from .course import WINDOW, Course
 from .features import Network, Weights, load_weights
 from .grams import Grams, style_statistics
 from .layers import Layers, Pictures, regions
@@ -38,18 +39,7 @@ REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the dev
 FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the image's range
 SETTLING_MOVE = 0.001  # of the first step of the settling, which begins near the minimum
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
-# The share of the finest scale's steps that only approach the minimum: without relu5_1, a fifth of the arithmetic for a
-# hundredth of the loss, as the coarser scale has the large forms that it sees; and by the whitened loss, as far as the
-# strength is high, so that style is nearly all of the loss. At a low one the way by the whitened loss leads past the
-# content. Coarser scales are only approaches themselves.
-APPROACH = 0.7
-WHITENED = (50.0, 200.0)  # strengths: up to the first nothing is whitened, from the second on all of the approach
-LEAD = (
-    28  # steps of the finest scale that the whitened loss may lead at most: after more, the settling only takes longer
-)
 SLOWER = 0.25  # the part of a slower measurement that is believed
-WINDOW = 10  # steps over which progress is judged
-FLAT = 1e-5  # relative change of the loss over a scale's steps below which nothing has happened
 PROBE = 192  # pixels: side of the picture on which speed is measured
 
 Wanted = Literal["go", "cancel", "finish"]
@@ -319,13 +309,9 @@ class Painter:
         """Take the steps of one scale."""
         job.stopped = "steps"
         pyramid = Pyramid.of(scale.height, scale.width)
-        history: list[tuple[int, float]] = []  # steps and totals, as far as they were read
         losses: Losses | None = None
-        finest = job.phase.scale == job.phase.scales
-        approach = (APPROACH if finest else 1.0) * scale.steps
-        deep = round(approach)  # the first step that sees relu5_1 too
-        led = min(approach, LEAD) if finest else approach
-        plain = round(led * whitened(job.recipe.strength))  # and of the published loss
+        course = Course.of(scale.steps, job.recipe.strength, finest=job.phase.scale == job.phase.scales)
+        fresh = job.phase.scale == 1 and job.recipe.start_image is None
         optimiser = self._optimiser(job, pyramid.variables, image.device)
         for number in range(scale.steps):
             wanted = job.control.wanted()
@@ -334,9 +320,10 @@ class Painter:
             if wanted == "finish":
                 job.stopped = "finish"
                 break
-            if number in (0, plain, deep):
-                objective.aim(self._seen(job) if number < deep else STYLE_LAYERS, whitened=number < plain)
-            if number == plain > 0:
+            if number in (0, course.plain, course.deep):
+                taps = self._seen(job) if number < course.deep else STYLE_LAYERS
+                objective.aim(taps, whitened=number < course.plain)
+            if number == course.plain > 0:
                 optimiser.forget(SETTLING_MOVE)
             losses, gradient = objective(image)
             variables = pyramid.pull(gradient)
@@ -348,12 +335,9 @@ class Painter:
             now = self.clock()
             if now - job.reported >= REPORT_S or number in (0, scale.steps - 1):
                 job.reported = now
-                total = float(losses.total)
-                history.append((number, total))
-                self._sound(job, history)
+                course.note(number, float(losses.total), fresh=fresh)
                 self._report(job, losses, image, layers, now)
-                settled = [(step, total) for step, total in history if step >= deep]
-                done = job.plan.enough is not None and slow(settled, job.plan.enough)
+                done = job.plan.enough is not None and course.done(job.plan.enough)
                 if done and number < scale.steps - 1:
                     job.stopped = "converged"
                     break
@@ -368,23 +352,6 @@ class Painter:
         if job.recipe.optimizer == "adam":
             return Adam(size, device)
         return Lbfgs(size, job.plan.history, device, first=FIRST_MOVE, longest=LONGEST_MOVE)
-
-    def _sound(self, job: _Job, history: list[tuple[int, float]]) -> None:
-        """Stop a job whose loss says that it cannot become a painting."""
-        (began, first), (step, total) = history[0], history[-1]
-        if not math.isfinite(total):
-            raise VaporbrushError(
-                "diverged",
-                f"The loss became {total} in step {job.phase.step}: "
-                f"lower the strength (it is {job.recipe.strength:g}).",
-            )
-        fresh = job.phase.scale == 1 and job.recipe.start_image is None
-        if fresh and step - began >= WINDOW and first > 0 and abs(first - total) <= FLAT * first:
-            raise VaporbrushError(
-                "diverged",
-                f"The loss stayed at {total:.4g} over {step - began} steps, so nothing can be painted: "
-                "start from noise, or use another content or style.",
-            )
 
     def _report(self, job: _Job, losses: Losses, image: Tensor, layers: Layers, now: float) -> None:
         elapsed = now - job.began
@@ -417,21 +384,6 @@ def framed(pictures: Pictures) -> compose.Frame:
                 f"but each side needs at least {MIN_SIDE}.",
             )
     return frame
-
-
-def whitened(strength: float) -> float:
-    """The share of the approach that goes by the whitened loss, 0 to 1."""
-    low, high = WHITENED
-    return min(1.0, max(0.0, math.log(strength / low) / math.log(high / low)))
-
-
-def slow(history: list[tuple[int, float]], enough: float) -> bool:
-    """Whether the loss fell by less than the share `enough` over the last WINDOW steps."""
-    if not history:
-        return False
-    step, total = history[-1]
-    before = [loss for number, loss in history if number <= step - WINDOW]
-    return bool(before) and before[-1] - total < enough * total
 
 
 def _no_image(side: int) -> tuple[bytes, int, int]:  # noqa: ARG001 - there is no picture yet

@@ -1,6 +1,6 @@
 """Time to quality, against the references:
 
-    python -m tests.bench.quality [--full] [--shared FOLDER] [--strengths R,R] [--out build/bench]
+    python -m tests.bench.quality [--full] [--shared FOLDER] [--strengths R,R] [--kinds published] [--out build/bench]
 
 Quick: 2 pairs at 256 px, the pictures of 50 and 100 reference iterations as targets. `--full`: 9 pairs at 512 px, 50 to
 500 iterations, two strengths; hours on a CPU. Pictures and weights are in FOLDER (VAPORBRUSH_SHARED, else `../shared`).
@@ -44,6 +44,7 @@ from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, Image, Quality, Recipe,
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENTS, STYLES = ("tubingen", "golden_gate", "lion"), ("starry_night", "the_scream", "composition_vii")
+KINDS = ("published", "penalised")
 NEAR = 1.1  # of the target: from where on our pictures are judged
 LAPS = 5  # step times taken in turn
 
@@ -206,12 +207,12 @@ def compare(
         verdict = evaluate.evaluate_image(last, content, style, weights, strength=strength)
         print(f"  {quality} at its end, {seconds(points[-1]):.1f} s: {verdict.text}", flush=True)
     rows = []
-    for penalised in (False, True):
+    for kind in o.kinds:
+        penalised = kind == "penalised"
         found = reference.verdicts(*files, weights, o.size, o.iterations, o.out, strength, penalised=penalised)
         for n, verdict in found.items():
             hit = reached(verdict.total)
             spent = (None, None) if hit is None else (seconds(hit), hit.full)
-            kind = "penalised" if penalised else "published"
             rows.append(Row(pair, strength, kind, n, verdict.total, n * their_step, *spent))
             print(f"  {kind} {n:3}: {verdict.text}\n      {rows[-1].text}", flush=True)
     return rows
@@ -237,7 +238,7 @@ def plot(rows: Sequence[Row], file: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(8, 5))
     for pair in dict.fromkeys(row.pair for row in rows):
-        some = [r for r in rows if (r.pair, r.kind, r.strength) == (pair, "penalised", rows[0].strength)]
+        some = [r for r in rows if (r.pair, r.kind, r.strength) == (pair, rows[-1].kind, rows[0].strength)]
         hit = [r for r in some if r.ours_s is not None]
         (drawn,) = axes.plot([r.reference_s for r in some], [r.target for r in some], "o--", label=f"{pair}, reference")
         axes.plot(
@@ -257,11 +258,19 @@ def main() -> None:
     parser.add_argument(
         "--strengths", default="", help="comma-separated; the default one, and with --full ten times it"
     )
+    parser.add_argument(
+        "--kinds",
+        type=lambda text: text.split(","),
+        default=list(KINDS),
+        help=f"of references, out of {', '.join(KINDS)}",
+    )
     parser.add_argument("--pairs", type=int, default=0, help="only the first N pairs")
     parser.add_argument("--size", type=int, default=0)
     parser.add_argument("--iterations", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
     o = parser.parse_args()
+    if not set(o.kinds) <= set(KINDS):
+        parser.error(f"--kinds: {', '.join(o.kinds)} are not all out of {', '.join(KINDS)}")
     o.size, o.iterations = o.size or (512 if o.full else 256), o.iterations or (500 if o.full else 100)
     weights = (o.shared / "weights" / "vgg19_features.pth").resolve()
     if not weights.is_file():

@@ -37,7 +37,7 @@ GAUGE = {
     "relu4_2": 1276.09,
     "relu5_1": 194.27,
 }
-TYPICAL = 64  # pixels: side of the activations for which kernels are laid out
+GEOMETRY = ([1, 1], [1, 1], [1, 1], 1)  # padding, stride, dilation, groups of every convolution
 SAME_GAUGE = 0.02  # relative: rounding to fp16 changes less, another training changes more
 
 
@@ -156,11 +156,21 @@ class Fused:
     def __init__(self, dtype: torch.dtype) -> None:
         """Raises AttributeError where this build of torch lacks them, RuntimeError where the processor does."""
         operators = torch.ops.mkldnn
-        self.reorder = operators._reorder_convolution_weight.default  # noqa: SLF001 - no public name leads to them
-        self.convolve = operators._convolution_pointwise.default  # noqa: SLF001
+        self.convolve = operators._convolution_pointwise.default  # noqa: SLF001 - no public name leads to it
         self.add = operators._convolution_pointwise_.binary
+        # AMX reads every kernel in one order, so that they are laid out once, and not in every step: a third of a step
+        # at 64 px. Without it the order depends on the size, and a wrong one costs up to ten times the convolution.
+        amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+        self.reorder = operators._reorder_convolution_weight.default if amx and dtype is torch.bfloat16 else None  # noqa: SLF001
         x, weight = torch.ones(1, 1, 3, 3, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype)
-        self.convolve(x, weight, None, [1, 1], [1, 1], [1, 1], 1, "relu", [], "")
+        self.convolve(x, weight, None, *GEOMETRY, "relu", [], "")
+
+    def laid_out(self, kernel: Tensor) -> Tensor:
+        """A kernel (O, I, 3, 3) in the order in which its convolutions read it, where there is but one."""
+        if self.reorder is None:
+            return kernel
+        packed: Tensor = self.reorder(kernel, *GEOMETRY, [1, kernel.shape[1], 64, 64])
+        return packed
 
     @classmethod
     def on(cls, device: torch.device, dtype: torch.dtype) -> Fused | None:
@@ -199,12 +209,7 @@ class Network:
 
     def _kernel(self, weight: Tensor) -> Tensor:
         kernel = weight.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
-        if self.fused is None:
-            return kernel
-        # in the order in which oneDNN's convolutions of this width read it, which they would else establish every time
-        size = [1, kernel.shape[1], TYPICAL, TYPICAL]
-        packed: Tensor = self.fused.reorder(kernel, [1, 1], [1, 1], [1, 1], 1, size)
-        return packed
+        return kernel if self.fused is None else self.fused.laid_out(kernel)
 
     def __call__(
         self, image: Tensor, *, pool: Pool = "max", wrap: bool = False, taps: Mapping[str, int] = TAPS
@@ -300,7 +305,7 @@ class Network:
             done = functional.conv2d(x, weight, bias, padding=padding)
             done = done if onto is None else onto.add_(done)
             return functional.relu_(done) if relu else done
-        geometry = (padding, [1, 1], [1, 1], 1)  # padding, stride, dilation, groups
+        geometry = (padding, *GEOMETRY[1:])
         if onto is None:
             done = self.fused.convolve(x, weight, bias, *geometry, "relu" if relu else "none", [], "")
         else:

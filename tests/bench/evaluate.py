@@ -108,6 +108,40 @@ def wasserstein(a: Tensor, b: Tensor) -> float:
     return float((p - q).square().mean() / (q - q.mean(0)).square().mean())
 
 
+class Judge:
+    """Judges pictures of one size against one content and style, of any size."""
+
+    def __init__(
+        self, content: Tensor, style: Tensor, size: tuple[int, int], weights: Path, style_scale: float = 1.0
+    ) -> None:
+        """`size`: width and height of the pictures."""
+        factor = style_scale * max(size) / max(style.shape[2:])
+        of_style = round(style.shape[3] * factor), round(style.shape[2] * factor)
+        self.weights = weights
+        self.content = activations(fitted(content, *size), weights)[CONTENT_TAP]
+        self.style = activations(fitted(style, *of_style), weights)
+        self.grams = {tap: self._gram(self.style[index]) for tap, index in STYLE_TAPS.items()}
+
+    @staticmethod
+    def _gram(features: Tensor) -> Tensor:
+        return features.T @ features / len(features)
+
+    def __call__(self, image: Tensor, strength: float = DEFAULT_STRENGTH, *, held_out: bool = True) -> Verdict:
+        """The verdict on (1, 3, H, W) in [0, 1]; without the held-out taps it takes a third of the time."""
+        ours = activations(image, self.weights)
+        taps, loss = {}, 0.0
+        for tap, index in STYLE_TAPS.items():
+            target = self.grams[tap]
+            error = float((self._gram(ours[index]) - target).double().square().sum())
+            taps[tap] = error / float(target.double().square().sum())
+            n = len(target)
+            loss += error / n**2 / n**2
+        difference = float((ours[CONTENT_TAP] - self.content).double().square().mean())
+        rest = HELD_OUT if held_out else {}
+        swd = {tap: wasserstein(ours[index], self.style[index]) for tap, index in rest.items()}
+        return Verdict(difference, loss, strength, taps, swd)
+
+
 def evaluate_image(
     image: Tensor,
     content: Tensor,
@@ -118,22 +152,7 @@ def evaluate_image(
     style_scale: float = 1.0,
 ) -> Verdict:
     """Judge (1, 3, H, W) in [0, 1] against content and style of any size."""
-    height, width = image.shape[2:]
-    factor = style_scale * max(width, height) / max(style.shape[2:])
-    size = round(style.shape[3] * factor), round(style.shape[2] * factor)
-    ours = activations(image, weights)
-    content_taps = activations(fitted(content, width, height), weights)
-    style_taps = activations(fitted(style, *size), weights)
-    taps, loss = {}, 0.0
-    for tap, index in STYLE_TAPS.items():
-        gram, target = (f.T @ f / len(f) for f in (ours[index], style_taps[index]))
-        error = float((gram - target).double().square().sum())
-        taps[tap] = error / float(target.double().square().sum())
-        n = len(gram)
-        loss += error / n**2 / n**2
-    difference = float((ours[CONTENT_TAP] - content_taps[CONTENT_TAP]).double().square().mean())
-    swd = {tap: wasserstein(ours[index], style_taps[index]) for tap, index in HELD_OUT.items()}
-    return Verdict(difference, loss, strength, taps, swd)
+    return Judge(content, style, (image.shape[3], image.shape[2]), weights, style_scale)(image, strength)
 
 
 def evaluate(

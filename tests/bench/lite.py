@@ -150,7 +150,7 @@ def main() -> None:
         content, style = pixels(pair.content, options.size), pixels(pair.style, options.size)
         files = [folder / f"{pair.name}-{model}.png" for model in MODELS]
         for model, file in zip(MODELS, files, strict=True):
-            if file.stem not in costs and options.only in (None, model):
+            if not (file.stem in costs and file.exists()) and options.only in (None, model):
                 painter.load(model)
                 costs[file.stem] = paint(painter, model, content, style, options.quality, options.steps, file)
                 record.write_text(json.dumps({"costs": costs}))

@@ -181,6 +181,8 @@ def compare(
     def image_of(point: Point) -> torch.Tensor:
         return torch.from_numpy(point.picture.astype(np.float32) / 255).permute(2, 0, 1)[None]
 
+    height, width = courses[0][-1].picture.shape[:2]
+    judge = evaluate.Judge(content, style, (width, height), weights)
     known: dict[int, float] = {}
 
     def reached(target: float) -> Point | None:
@@ -189,9 +191,7 @@ def compare(
             if point.own > NEAR * target:
                 continue
             if id(point) not in known:
-                known[id(point)] = evaluate.evaluate_image(
-                    image_of(point), content, style, weights, strength=strength
-                ).total
+                known[id(point)] = judge(image_of(point), strength, held_out=False).total
             if known[id(point)] <= target:
                 return point
         return None
@@ -204,7 +204,7 @@ def compare(
     for quality, points in zip(qualities, courses, strict=True):
         last = image_of(points[-1])
         reference.save(last, o.out / f"{files[0].stem}-{files[1].stem}-{o.size}-{strength:g}-{quality}.png")
-        verdict = evaluate.evaluate_image(last, content, style, weights, strength=strength)
+        verdict = judge(last, strength)
         print(f"  {quality} at its end, {seconds(points[-1]):.1f} s: {verdict.text}", flush=True)
     rows = []
     for kind in o.kinds:

@@ -2,8 +2,8 @@
 
 A step's activations are freed and asked for again at the next step. glibc hands blocks of that size back to the system
 at once and gets fresh pages, each of which costs a fault and is cleared: a third of a step at 1024 px. So the heap
-keeps what is freed while a painting is under way, and gives it back at its end. Such a heap has gaps, up to half a
-gigabyte, so where memory is short, it is left as it was.
+keeps what is freed while a painting is under way, and gives it back at its end. Such a heap has gaps, up to half as
+much again, so where memory is not ample, it is left as it was.
 """
 
 from __future__ import annotations

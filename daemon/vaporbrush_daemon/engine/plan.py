@@ -240,7 +240,7 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
 
 
 def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
-    """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 345 numbers for
+    """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 400 numbers for
     each pixel in the network at once; and for each pixel of the image the optimiser's pairs of 2·3·4 bytes, times 4/3
     for the pyramid, some fourteen images, and the content's relu4_2.
     """
@@ -250,7 +250,7 @@ def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: 
     always = 32 * history + 175 + 512 * width // 64
     if host:
         always = 0
-    return int(BASE_BYTES + held * 345 * width + pixels * always)
+    return int(BASE_BYTES + held * 400 * width + pixels * always)
 
 
 def overhead(scale: Scale, tile: int | None) -> float:

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from support.networks import layer, random_weights
 from vaporbrush_daemon import resources
 from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures
+from vaporbrush_daemon.engine.plan import Speed
 from vaporbrush_daemon.pixels import Floats
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
@@ -315,12 +316,12 @@ def test_other_styles_sizes_and_pools_have_other_targets(painter: Painter) -> No
 
 def test_going_on_continues_from_the_canvas(painter: Painter) -> None:
     content, style = layer(120, 100), layer(60, 60, 1)
-    fresh, onwards = Watching(), Watching()
-    first = paint(painter, content, style, steps=30, control=fresh)
-    second = paint(painter, content, style, steps=30, start=first.canvas, control=onwards)
-    ended = first.facts["losses"]["total"]
-    at_first, begun = (next(p.loss for p in control.seen if p.loss is not None) for control in (fresh, onwards))
-    assert begun - ended < 0.05 * (at_first - ended)  # the canvas is clamped, so it does not go on at the very loss
+    painter.speeds["tiny"] = Speed("bf16", measured=True)  # else how busy the machine is decides on the precision
+    first = paint(painter, content, style, steps=30)
+    control = Watching()
+    second = paint(painter, content, style, steps=30, start=first.canvas, control=control)
+    begun = next(p.loss for p in control.seen if p.loss is not None)
+    assert begun <= 1.1 * first.facts["losses"]["total"]
     assert second.facts["losses"]["total"] < first.facts["losses"]["total"]
 
 

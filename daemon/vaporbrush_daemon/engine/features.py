@@ -161,7 +161,8 @@ class Fused:
         # AMX reads every kernel in one order, so that they are laid out once, and not in every step: a third of a step
         # at 64 px. Without it the order depends on the size, and a wrong one costs up to ten times the convolution.
         amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-        self.reorder = operators._reorder_convolution_weight.default if amx and dtype is torch.bfloat16 else None  # noqa: SLF001
+        reorder = operators._reorder_convolution_weight.default  # noqa: SLF001 - nor to this
+        self.reorder = reorder if amx and dtype is torch.bfloat16 else None
         x, weight = torch.ones(1, 1, 3, 3, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype)
         self.convolve(x, weight, None, *GEOMETRY, "relu", [], "")
 
@@ -179,7 +180,7 @@ class Fused:
             return None
         try:
             return cls(dtype)
-        except (AttributeError, RuntimeError):
+        except (AttributeError, RuntimeError):  # another torch, or a processor without bf16: plain convolutions do
             return None
 
 

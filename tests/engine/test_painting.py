@@ -154,7 +154,7 @@ def test_the_contents_colours_can_be_kept(painter: Painter, shared: Path, color:
     assert distance(kept) < 0.5 * distance(taken)
 
 
-TILED_NEEDS = 300_000_000  # bytes besides the pictures that 1600² in tiles cannot be painted without
+TILED_NEEDS = 300_000_000  # bytes besides the pictures that 1792² in tiles cannot be painted without
 PEAK = """
 import resource, sys
 sys.path[:0] = {path!r}
@@ -165,7 +165,7 @@ from vaporbrush_protocol.recipe import Image, Recipe, Style
 class Patient:
     def report(self, progress, image): pass
     def wanted(self): return "go"
-side = 1600
+side = 1792
 content = np.random.default_rng(0).random((side, side, 4), np.float32)
 style, start = content[:128, :128].copy(), content[..., :3].copy()
 recipe = Recipe(Image("", side, side), (Style(Image("", 128, 128)),), start_image=Image("", side, side, "RGB", "f32"),
@@ -178,15 +178,15 @@ print(result.facts["plan"], "|", resource.getrusage(resource.RUSAGE_SELF).ru_max
 
 
 def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Path, tmp_path: Path) -> None:
-    """1600² with half of what the untiled plan needs: the planner's figure must hold for the whole process. What a
+    """1792² with half of what the untiled plan needs: the planner's figure must hold for the whole process. What a
     painting needed besides its own pixels is given back at its end.
     """
     from vaporbrush_daemon.engine.plan import memory_of, plan
 
-    content = Image("", 1600, 1600)
+    content = Image("", 1792, 1792)
     recipe = Recipe(content, (Style(content),), size="full", steps=1, model="vgg19", start_image=content)
     speed = painter.load("vgg19")
-    whole = plan(1600, 1600, recipe, speed)
+    whole = plan(1792, 1792, recipe, speed)
     assert whole.tile is None
     half = memory_of(whole.scales[-1], speed.precision, None, history=whole.history) // 2
     code = PEAK.format(

@@ -15,7 +15,7 @@ from vaporbrush_protocol.recipe import STYLE_LAYERS, Pool
 from .features import STRIDES, Network
 from .tiles import position_weights, tiles
 
-CHUNK = 2**24  # numbers of a tap that are held in full precision at once, 64 MiB
+CHUNK = 2**22  # numbers of a tap that are held in full precision at once, 16 MiB
 # How much a whitened difference evens out the style's spectrum (1: entirely), and the share of the largest eigenvalue
 # below which it does not: what is smaller is noise to the eye and to the loss. Measured in tests/bench/NOTES.md.
 WHITENING = 0.7
@@ -36,16 +36,20 @@ def summable(features: Tensor) -> Tensor:
 
 def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
     """Fᵀ diag(ω) F with ω not normalised, fp32; `augmented` borders it as if F had a column of ones (for a metric)."""
-    gram = sums = count = torch.zeros((), device=features.device)
-    rows_at_once = max(1, CHUNK // features.shape[1])
+    channels = features.shape[1]
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    gram = torch.zeros(channels, channels, device=features.device, dtype=dtype)
+    sums = count = torch.zeros((), device=features.device)
+    rows_at_once = max(1, CHUNK // channels)
     for start in range(0, len(features), rows_at_once):
         f = summable(features[start : start + rows_at_once])
         w = None if weights is None else weights[start : start + rows_at_once]
         weighted = f if w is None else f * w[:, None]
-        gram = gram + f.T @ weighted  # (N, N)
+        gram.addmm_(f.T, weighted)
         if augmented:
             sums = sums + weighted.sum(0)  # (N,)
             count = count + (torch.full_like(f[0, 0], len(f)) if w is None else w.sum())
+        del f, weighted  # before the next ones are made
     if not augmented:
         return gram
     return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count[None]])[None]], 0)

@@ -41,7 +41,7 @@ FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the im
 SETTLING_MOVE = 0.001  # of the first step of the settling, which begins near the minimum
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
 SLOWER = 0.25  # the part of a slower measurement that is believed
-AMPLE = 1.6  # of the planned bytes: so much may be kept with its gaps (as measured, up to 1.45 at 1024 px)
+AMPLE = 2.0  # of the planned bytes: so much may be kept with its gaps (as measured, up to 1.6 at 1024 px)
 PROBE = 192  # pixels: side of the picture on which speed is measured
 LAPS = 5  # of the measurement, after one to warm up
 
@@ -182,6 +182,8 @@ class Painter:
         chosen = plan(frame.width, frame.height, recipe, speed, memory, plan_step=plan_step, start_side=start_side)
         if chosen.tile is None and (memory is None or memory > AMPLE * chosen.memory_bytes):
             heap.keep()
+        else:
+            heap.spare()
         job = _Job(recipe, chosen, control, began, Progress("style", scales=len(chosen.scales), steps=chosen.steps))
         job.seconds["loading"] = loaded - began
         job.total_cost = sum(s.cost for s in chosen.scales) or 1.0

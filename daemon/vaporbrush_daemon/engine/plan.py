@@ -119,9 +119,12 @@ WAYS: tuple[tuple[int | None, int, bool], ...] = (
     (1024, 5, True),
     (256, 3, True),
 )
-SECOND_TRY = 3  # the way at which a job starts that ran out of memory
+SECOND_TRY = 0.7  # of the bytes besides BASE_BYTES that a job ran out of memory with: so much may its second try need
 HALO = 2 * 80  # what a tile's side grows by, see tiles.MARGIN
 BASE_BYTES = 920_000_000  # torch, both precisions of the weights, workspaces
+# Numbers for each pixel in the network at once, as measured (tests/bench/NOTES.md): what a step keeps and hands on. In
+# tiles their inner parts are copies, and what one leaves free does not always fit the next.
+UNTILED_NUMBERS, TILE_NUMBERS = 320, 700
 
 
 def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:
@@ -216,41 +219,41 @@ def _scaled(width: int, height: int, side: int, recipe: Recipe) -> tuple[int, in
 
 def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | None, plan_step: int) -> Plan:
     """The fastest way that fits the memory."""
-    least = 0
-    for tile, history, host in WAYS[SECOND_TRY if plan_step else 0 :]:
-        if host and speed.device == "cpu":
-            continue
-        bytes_ = memory_of(scales[-1], speed.precision, tile, history=history, host=host)
-        least = bytes_
-        if memory is None or bytes_ <= memory:
-            factor = overhead(scales[-1], tile)
-            seconds = sum(
-                s.cost * speed.per_megapixel * (factor if s is scales[-1] else 1.0) + s.steps * speed.per_step
-                for s in scales
-            )
-            # a forward pass per style and one for the content are a third of a step each
-            seconds += sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
-            enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
-            return Plan(scales, speed.precision, history, tile, host, seconds, bytes_, enough)
-    raise VaporbrushError(
-        "out_of_memory",
-        f"Painting {scales[-1].width}×{scales[-1].height} pixels needs {least / 1e9:.1f} GB even in small tiles, but "
-        f"{(memory or 0) / 1e9:.1f} GB are free: choose a smaller size.",
+    ways = [way for way in WAYS if not (way[2] and speed.device == "cpu")]
+    needs = {way: memory_of(scales[-1], speed.precision, way[0], history=way[1], host=way[2]) for way in ways}
+    fitting = [way for way in ways if memory is None or needs[way] <= memory]
+    if not fitting:
+        least, free = min(needs.values()) / 1e9, (memory or 0) / 1e9
+        raise VaporbrushError(
+            "out_of_memory",
+            f"Painting {scales[-1].width}×{scales[-1].height} pixels needs {least:.1f} GB even in small tiles, but "
+            f"{free:.1f} GB are free: choose a smaller size.",
+        )
+    if plan_step:
+        bound = BASE_BYTES + SECOND_TRY * (needs[fitting[0]] - BASE_BYTES)
+        fitting = [way for way in fitting if needs[way] <= bound] or [min(fitting, key=needs.__getitem__)]
+    tile, history, host = fitting[0]
+    factor = overhead(scales[-1], tile)
+    seconds = sum(
+        s.cost * speed.per_megapixel * (factor if s is scales[-1] else 1.0) + s.steps * speed.per_step for s in scales
     )
+    # a forward pass per style and one for the content are a third of a step each
+    seconds += sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
+    enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
+    return Plan(scales, speed.precision, history, tile, host, seconds, needs[fitting[0]], enough)
 
 
 def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
-    """Bytes at the finest scale, as measured (tests/bench/NOTES.md): what a step keeps and hands on, 400 numbers for
-    each pixel in the network at once; and for each pixel of the image the optimiser's pairs of 2·3·4 bytes, times 4/3
-    for the pyramid, some fourteen images, and the content's relu4_2.
+    """Bytes at the finest scale: for each pixel in the network the numbers above; for each of the image the optimiser's
+    pairs of 2·3·4 bytes, times 4/3 for the pyramid, some thirteen images, and the content's relu4_2.
     """
     width = 2 if precision == "bf16" else 4
     pixels = scale.width * scale.height
-    held = pixels if tile is None else min(pixels, (tile + HALO) ** 2)
-    always = 32 * history + 175 + 512 * width // 64
+    held = pixels * UNTILED_NUMBERS if tile is None else min(pixels, (tile + HALO) ** 2) * TILE_NUMBERS
+    always = 32 * history + 160 + 512 * width // 64
     if host:
         always = 0
-    return int(BASE_BYTES + held * 400 * width + pixels * always)
+    return int(BASE_BYTES + held * width + pixels * always)
 
 
 def overhead(scale: Scale, tile: int | None) -> float:

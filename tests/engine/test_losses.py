@@ -9,7 +9,7 @@ from torch import Tensor
 
 from support.networks import picture, tiny, tiny_with_metric
 from vaporbrush_daemon.engine.features import TAPS, Network, load_weights
-from vaporbrush_daemon.engine.grams import Grams, style_statistics, whitener
+from vaporbrush_daemon.engine.grams import CHUNK, Grams, raw_gram, style_statistics, whitener
 from vaporbrush_daemon.engine.losses import RANGE, Objective, Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.tiles import tiles
 from vaporbrush_protocol.recipe import STYLE_LAYERS
@@ -203,6 +203,20 @@ def test_values_outside_the_range_are_pulled_back() -> None:
     assert float(gradient[0, 0, 3, 3]) == pytest.approx(RANGE * 2 * 0.5 / image.numel(), rel=1e-3)
     assert float(gradient[0, 1, 4, 4]) == pytest.approx(-RANGE * 2 * 0.25 / image.numel(), rel=1e-3)
     assert float(loss(content)[0].range) == 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_large_pictures_statistics_count_every_part(weighted: bool) -> None:
+    """They are summed in parts of CHUNK numbers; here three, of which the last is not whole."""
+    count = CHUNK // 64 * 2 + 1000
+    features = torch.linspace(0, 1, count)[:, None] * torch.linspace(1, 2, 64)  # (M, N), of rank one
+    weights = torch.linspace(1, 0, count) if weighted else None
+    squares = torch.linspace(0, 1, count, dtype=torch.float64).square()
+    mass = float((squares if weights is None else squares * weights.double()).sum())
+    channels = torch.linspace(1, 2, 64, dtype=torch.float64)
+    gram = raw_gram(features, weights, augmented=True)
+    torch.testing.assert_close(gram[:64, :64].double(), mass * channels[:, None] * channels, rtol=1e-4, atol=0)
+    torch.testing.assert_close(gram[64, 64], torch.tensor(count / (2 if weighted else 1)), rtol=1e-4, atol=0)
 
 
 def test_style_statistics_do_not_see_hidden_pixels() -> None:

@@ -6,10 +6,10 @@ Quick: 2 pairs at 256 px, the pictures of 50 and 100 reference iterations as tar
 500 iterations, two strengths; hours on a CPU. Pictures and weights are in FOLDER (VAPORBRUSH_SHARED, else `../shared`).
 
 "Reached": the weighted total of the picture as saved (8 bits) is no worse, judged by `evaluate` alone. Ours is judged
-at every step of its finest scale whose own loss is near the target, in each quality (the quick mode leaves out `fine`),
-and the cheapest counts; judging is not part of its time. Seconds are steps × the median time of a step (ours with and
-without relu5_1, which most steps leave out), and all step times are taken in turn, in one process: whatever else the
-machine does slows them alike, and the numbers of steps do not depend on the machine at all.
+at every step of its finest scale whose own loss is near the target, in each quality and in `fine` with LONG steps (the
+quick mode leaves out both), and the cheapest counts; judging is not part of its time. Seconds are steps × the median
+time of a step (ours with and without relu5_1, which most steps leave out), and all step times are taken in turn, in one
+process: whatever else the machine does slows them alike, and the numbers of steps do not depend on the machine at all.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, STYLE_LAYERS, Image, Qu
 ROOT = Path(__file__).resolve().parents[2]
 CONTENTS, STYLES = ("tubingen", "golden_gate", "lion"), ("starry_night", "the_scream", "composition_vii")
 KINDS = ("published", "penalised")
+LONG = 640  # steps over all scales of the longest way, `fine` with `--steps 640`
 NEAR = 1.1  # of the target: from where on our pictures are judged
 LAPS = 5  # step times taken in turn
 
@@ -126,7 +127,9 @@ def layer(file: Path) -> np.ndarray:
     return np.concatenate([rgb, np.ones_like(rgb[..., :1])], axis=2)
 
 
-def course(painter: Recording, files: tuple[Path, Path], size: int, strength: float, quality: Quality) -> list[Point]:
+def course(
+    painter: Recording, files: tuple[Path, Path], size: int, strength: float, quality: Quality, steps: int | None
+) -> list[Point]:
     """Our painting's course at the finest scale."""
     content, style = (layer(file) for file in files)
     recipe = Recipe(
@@ -136,6 +139,7 @@ def course(painter: Recording, files: tuple[Path, Path], size: int, strength: fl
         strength=strength,
         model="vgg19",
         quality=quality,
+        steps=steps,
     )
     return painter.course(recipe, Pictures(content, [style]), reference.scaled(evaluate.read(files[0]), size))
 
@@ -183,10 +187,10 @@ def compare(
 ) -> list[Row]:
     """All rows of one pair at one strength."""
     pair = f"{files[0].stem} × {files[1].stem}"
-    qualities: tuple[Quality, ...] = (
-        ("draft", "standard", "fine") if o.iterations > reference.KEPT[1] else ("draft", "standard")
-    )
-    courses = [course(painter, files, o.size, strength, quality) for quality in qualities]
+    ways: list[tuple[Quality, int | None]] = [("draft", None), ("standard", None)]
+    if o.iterations > reference.KEPT[1]:
+        ways += [("fine", None), ("fine", LONG)]
+    courses = [course(painter, files, o.size, strength, quality, steps) for quality, steps in ways]
     their_step, deep_step, shallow_step = step_times(painter, files, weights, o.size)
     content, style = (evaluate.read(file) for file in files)
 
@@ -213,11 +217,11 @@ def compare(
 
     print(f"{pair}, strength {strength:g}")
     print(f"  a step: {their_step:.3f} s; ours {deep_step:.3f} s, without relu5_1 {shallow_step:.3f} s")
-    for quality, points in zip(qualities, courses, strict=True):
-        last = image_of(points[-1])
-        reference.save(last, o.out / f"{files[0].stem}-{files[1].stem}-{o.size}-{strength:g}-{quality}.png")
+    for (quality, steps), points in zip(ways, courses, strict=True):
+        last, way = image_of(points[-1]), quality if steps is None else f"{quality}-{steps}"
+        reference.save(last, o.out / f"{files[0].stem}-{files[1].stem}-{o.size}-{strength:g}-{way}.png")
         verdict = judge(last, strength)
-        print(f"  {quality} at its end, {seconds(points[-1]):.1f} s: {verdict.text}", flush=True)
+        print(f"  {way} at its end, {seconds(points[-1]):.1f} s: {verdict.text}", flush=True)
     rows = []
     for kind in o.kinds:
         penalised = kind == "penalised"

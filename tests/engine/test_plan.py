@@ -119,6 +119,7 @@ def test_the_second_try_is_never_the_first_again(gigabytes: int) -> None:
 def test_huge_layers_fit_small_machines() -> None:
     card = replace(SPEED, device="cuda:0")
     assert predict(recipe(8192, 8192, size="full", quality="draft"), card, 8 * 10**9).memory_bytes < 8e9
+    assert predict(recipe(4096, 4096, size="full", quality="draft"), SPEED, 8 * 10**9).memory_bytes < 8e9
     processor = replace(SPEED, precision="bf16")
     assert predict(recipe(4096, 4096, size="full", quality="draft"), processor, 6 * 10**9).memory_bytes < 6e9
 

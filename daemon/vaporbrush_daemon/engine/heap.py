@@ -13,7 +13,9 @@ import platform
 
 # Parameters of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
-_LARGE = 8 << 20  # bytes: a block that is mapped on its own; half of it saves 4 %, twice as much costs 5 to 15 %
+_LARGE = (
+    8 << 20
+)  # bytes: a block that is mapped on its own; half of it saves 4 % of the peak, twice as much costs 5 to 15
 _SPARE = 256 << 20  # bytes at the heap's end that are not given back: what a tile frees there and asks for again
 _MAPS = 65536  # blocks that may be mapped: glibc's default
 _libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None  # other libraries decide for themselves

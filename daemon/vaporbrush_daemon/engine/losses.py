@@ -136,12 +136,10 @@ class Objective:
         gradient = torch.zeros_like(image)
         traces: Iterable[Trace] = (self._trace(image, t) for t in self.tiles)
         if len(self.tiles) == 1:  # one pass is enough: what the statistics are taken from goes back too
-            traces = [trace] = list(traces)
-            style, slopes = self._style(self._sums([lambda: trace.taps]))
+            traces = list(traces)
+            style, slopes = self._style(self._sums(trace.taps for trace in traces))
         else:
-            style, slopes = self._style(
-                self._sums([partial(self._taps, image, t, self.style_taps) for t in self.tiles])
-            )
+            style, slopes = self._style(self._sums(self._taps(image, t, self.style_taps) for t in self.tiles))
         content = torch.zeros((), device=self.network.device)
         for number, (t, trace) in enumerate(zip(self.tiles, traces, strict=True)):
             content = content + self._content(trace.taps[CONTENT_LAYER], number)
@@ -151,11 +149,10 @@ class Objective:
 
     # -- style ---------------------------------------------------------------------------------------------------------
 
-    def _sums(self, passes: Sequence[Callable[[], Mapping[str, Tensor]]]) -> list[Grams]:
-        """The Gram matrices of each region, summed over the tiles (ω not normalised); `passes` give each one's taps."""
+    def _sums(self, passes: Iterable[Mapping[str, Tensor]]) -> list[Grams]:
+        """The Gram matrices of each region, summed over the tiles (ω not normalised)."""
         sums: list[Grams] = [{} for _ in self.regions]
-        for t, forth in zip(self.tiles, passes, strict=True):
-            taps = forth()
+        for t, taps in zip(self.tiles, passes, strict=True):
             for pooled, grams in zip(self.pooled, sums, strict=True):
                 for tap in self.style_taps:
                     raw = raw_gram(
@@ -164,7 +161,6 @@ class Objective:
                         augmented=tap in self.network.metrics,
                     )
                     grams[tap] = grams[tap] + raw if tap in grams else raw
-            del taps  # before the next tile's are made
         return sums
 
     def _style(self, sums: list[Grams]) -> tuple[Tensor, list[Grams]]:

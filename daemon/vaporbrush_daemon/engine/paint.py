@@ -41,7 +41,7 @@ FIRST_MOVE = 0.005  # mean absolute change of the first step, in units of the im
 SETTLING_MOVE = 0.001  # of the first step of the settling, which begins near the minimum
 LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
 SLOWER = 0.25  # the part of a slower measurement that is believed
-AMPLE = 2.0  # of the planned bytes: so much may be kept with its gaps (as measured, up to 1.6 at 1024 px)
+AMPLE = 2.0  # of the planned bytes: so much may be kept with its gaps (as measured, up to 1.66, at 2048 px)
 PROBE = 192  # pixels: side of the picture on which speed is measured
 LAPS = 5  # of the measurement, after one to warm up
 

@@ -218,7 +218,9 @@ def _scaled(width: int, height: int, side: int, recipe: Recipe) -> tuple[int, in
 
 
 def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | None, plan_step: int) -> Plan:
-    """The fastest way that fits the memory."""
+    """The fastest way that fits the memory; for a second try, the fastest that needs clearly less than the first, else
+    the least (a small picture is no larger than a tile, so nothing needs less).
+    """
     ways = [way for way in WAYS if not (way[2] and speed.device == "cpu")]
     needs = {way: memory_of(scales[-1], speed.precision, way[0], history=way[1], host=way[2]) for way in ways}
     fitting = [way for way in ways if memory is None or needs[way] <= memory]

@@ -124,7 +124,7 @@ HALO = 2 * 80  # what a tile's side grows by, see tiles.MARGIN
 BASE_BYTES = 920_000_000  # torch, both precisions of the weights, workspaces
 # Numbers for each pixel in the network at once, as measured (tests/bench/NOTES.md): what a step keeps and hands on. In
 # tiles their inner parts are copies, and what one leaves free does not always fit the next.
-UNTILED_NUMBERS, TILE_NUMBERS = 320, 700
+UNTILED_NUMBERS, TILE_NUMBERS = 320, 720
 
 
 def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from vaporbrush_daemon import resources, stylize
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.cli import request as stylize
 
 ROOT = Path(__file__).resolve().parents[2]
 GAP, WHITE, INK = 8, (255, 255, 255), (20, 20, 20)
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--style-scale", type=float, help="instead of each style's own")
     parser.add_argument("--grid", type=Path, help="where the paintings of the demo's picture go, four a row")
     given = parser.parse_args()
-    contents = [next(resources.art().glob("demo/content.*")), *given.contents]
+    contents = [next(packaged.art().glob("demo/content.*")), *given.contents]
     styles = [style for style in stylize.shelf().files() if not given.only or style.name in given.only.split(",")]
     options = [f"--size={given.size}", f"--model={given.model}", f"--quality={given.quality}"]
     options += [f"--strength={given.strength}"] if given.strength else []

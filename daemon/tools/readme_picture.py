@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from vaporbrush_daemon import demo, resources
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.cli import demo
 
 GAP, WHITE = 12, (255, 255, 255)
 WIDTH = 1600  # pixels; twice what a page shows, for screens that are fine
@@ -20,7 +21,7 @@ def main() -> None:
     """Compose and write."""
     shown = Image.open(sys.argv[1]).convert("RGB")
     inputs = [
-        Image.open(next(resources.art().glob(pattern))) for pattern in ("demo/content.*", f"styles/{demo.STYLE}.*")
+        Image.open(next(packaged.art().glob(pattern))) for pattern in ("demo/content.*", f"styles/{demo.STYLE}.*")
     ]
     side = (shown.height - GAP) // 2
     column = min(round(one.width * side / one.height) for one in inputs)

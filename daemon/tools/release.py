@@ -16,7 +16,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from vaporbrush_daemon import hosts, install_gimp, install_krita, resources, vendor
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.install import gimp as install_gimp
+from vaporbrush_daemon.install import host_programs, vendor
+from vaporbrush_daemon.install import krita as install_krita
 from vaporbrush_protocol.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,8 +77,8 @@ def build(source: Path, target: Path, *what: str) -> None:
 
 def plugin_zips(dist: Path) -> tuple[Path, Path]:
     """One zip for each host program, complete with its libraries."""
-    krita = vendor.contents(resources.plugins() / "krita", install_krita.LIBRARIES)
-    gimp = vendor.contents(resources.plugins() / "gimp" / install_gimp.NAME, install_gimp.LIBRARIES)
+    krita = vendor.contents(packaged.plugins() / "krita", install_krita.LIBRARIES)
+    gimp = vendor.contents(packaged.plugins() / "gimp" / install_gimp.NAME, install_gimp.LIBRARIES)
     made = (
         write_zip(dist / f"vaporbrush-krita-{__version__}.zip", krita),
         write_zip(
@@ -90,7 +93,7 @@ def plugin_zips(dist: Path) -> tuple[Path, Path]:
         for wanted in ("vaporbrush_protocol/client.py", "_vendor/msgpack/fallback.py", "_vendor/msgpack/COPYING"):
             if not any(name.endswith(wanted) for name in found):
                 sys.exit(f"{path.name} lacks {wanted}")
-        if any(name.endswith(hosts.START_FILE) for name in found):
+        if any(name.endswith(host_programs.START_FILE) for name in found):
             sys.exit(f"{path.name} names an interpreter of this machine")
     return made
 

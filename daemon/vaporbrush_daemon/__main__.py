@@ -1,5 +1,5 @@
 """`python -m vaporbrush_daemon`: the command line."""
 
-from .cli import main
+from vaporbrush_daemon.cli.main import main
 
 main()

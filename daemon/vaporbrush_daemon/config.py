@@ -49,7 +49,7 @@ class Config:
     drain_s: float = _says("seconds that running jobs get to deliver what they have when the daemon ends", 15.0)
     log_level: str = _says("debug, info, warning or error", "info")
     worker_command: tuple[str, ...] = _says(
-        "the worker program", (sys.executable, "-P", "-m", "vaporbrush_daemon.worker")
+        "the worker program", (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.painter")
     )
     fetch_command: tuple[str, ...] = _says(
         "the program that downloads a model", (sys.executable, "-P", "-m", "vaporbrush_daemon.weights", "fetch")

@@ -51,7 +51,7 @@ class Decoded:
     height: int
 
 
-class Shelf:
+class StyleLibrary:
     """All style pictures. A user's picture hides a bundled one of the same name."""
 
     def __init__(self, bundled: Path, own: Path) -> None:

@@ -32,7 +32,7 @@ from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.version import __version__
 
-from . import config, resources
+from . import config, packaged
 
 VARIABLE = "VAPORBRUSH_WEIGHTS"  # names a file to use as `vgg19`
 BLOCK_BYTES = 256 * 1024
@@ -112,7 +112,7 @@ def known(environment: Mapping[str, str] | None = None) -> tuple[Weights, ...]:
         if named
         else Weights("vgg19", kept(), "fetched")
     )
-    return full, Weights("vgg19-lite", resources.models() / "vgg19-lite.safetensors", "bundled")
+    return full, Weights("vgg19-lite", packaged.models() / "vgg19-lite.safetensors", "bundled")
 
 
 def configured() -> tuple[Weights, ...]:

@@ -42,8 +42,8 @@ Outside = Literal["transparent", "content"]
 
 CHANNEL_COUNT: dict[str, int] = {"RGB": 3, "RGBA": 4, "BGRA": 4, "GRAY": 1, "GRAYA": 2}
 DEPTH_BYTES: dict[str, int] = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # the five style taps of Gatys et al. 2016
-CONTENT_LAYER = "relu4_2"
+STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # the five style taps of Gatys et al. 2016
+CONTENT_TAP = "relu4_2"
 
 # The style:content ratio in the unit of Gatys' notebook, where his own choice is 1000 and neural-style's default is 20.
 # Chosen by eye: at 10 every shape of the content is there, at 1000 few are; see tests/bench/NOTES.md.

@@ -20,7 +20,7 @@ Frames = list[Buffer]
 BUSY_RETRY_S = 0.1  # a client that has too much outstanding needs to read a reply, not to wait
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """A request that must get a reply under this id."""
 
     id: int
@@ -39,7 +39,7 @@ class Session:
         """The ids that wait for their reply, oldest first."""
         return tuple(self._waiting)
 
-    def receive(self, frames: Sequence[Buffer]) -> Asked | Frames:
+    def receive(self, frames: Sequence[Buffer]) -> ReceivedRequest | Frames:
         """One message (without the routing id): a request to answer, or the frames of its refusal, to be sent at once.
 
         `hello` is optional: until one comes, the peer is taken to speak this major version, as its first frame says.
@@ -53,7 +53,7 @@ class Session:
         except RequestError as error:
             return _framed(delimited, {"id": identity, "ok": False, "error": error.to_wire()})
         self._waiting[identity] = delimited
-        return Asked(identity, request)
+        return ReceivedRequest(identity, request)
 
     def reply(self, identity: int, fields: Mapping[str, Any], chunk: Buffer | None = None) -> Frames:
         """The frames of the reply to a request that waits.

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vaporbrush_daemon import resources, weights
-from vaporbrush_daemon.pool import resident_bytes
+from vaporbrush_daemon import packaged, weights
+from vaporbrush_daemon.workers.pool import resident_bytes
 
 PROGRAM = (sys.executable, "-m", "vaporbrush_daemon")
 IDLE_S = 3.0  # after which the front has nothing left to do
@@ -50,7 +50,7 @@ def main() -> None:
 
 def painting(folder: Path, size: int, model: str, device: str, temperature: str) -> str:
     """One painting in one line."""
-    content = next(resources.art().glob("demo/content.*"))
+    content = next(packaged.art().glob("demo/content.*"))
     began = time.perf_counter()
     told = json.loads(
         run(

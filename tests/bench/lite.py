@@ -26,7 +26,7 @@ import torch
 from PIL import Image as Picture
 from tests.bench.evaluate import evaluate
 
-from vaporbrush_daemon.engine.paint import Painter, Pictures
+from vaporbrush_daemon.engine.painter import Painter, Pictures
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 

@@ -25,8 +25,8 @@ import vaporbrush_daemon.engine  # noqa: F401 - first: it settles how torch's th
 import numpy as np  # isort: skip
 
 from vaporbrush_daemon import weights
-from vaporbrush_daemon.engine.paint import Painter, Pictures
-from vaporbrush_daemon.engine.plan import SCHEDULES
+from vaporbrush_daemon.engine.painter import Painter, Pictures
+from vaporbrush_daemon.plan import SCHEDULES
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 

@@ -33,16 +33,16 @@ import torch  # isort: skip
 
 from tests.bench import evaluate, reference
 
-from vaporbrush_daemon.engine import heap
-from vaporbrush_daemon.engine.course import Course
+from vaporbrush_daemon.engine import malloc
 from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.losses import Objective, Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.optimiser import Lbfgs
-from vaporbrush_daemon.engine.paint import FIRST_MOVE, LONGEST_MOVE, Painter, Pictures
-from vaporbrush_daemon.engine.plan import WAYS, predict
-from vaporbrush_daemon.engine.scales import Pyramid
+from vaporbrush_daemon.engine.painter import FIRST_MOVE, LONGEST_MOVE, Painter, Pictures
+from vaporbrush_daemon.engine.phases import Course
+from vaporbrush_daemon.engine.pyramid import Pyramid
+from vaporbrush_daemon.plan import WAYS, predict
 from vaporbrush_protocol.progress import Progress
-from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, STYLE_LAYERS, Image, Quality, Recipe, Style
+from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, STYLE_TAPS, Image, Quality, Recipe, Style
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENTS, STYLES = ("tubingen", "golden_gate", "lion"), ("starry_night", "the_scream", "composition_vii")
@@ -169,15 +169,15 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
         variables = pyramid.pull(objective(image)[1])
         image.add_(pyramid.image(optimiser.step(variables)))
 
-    heap.keep()  # as the painter does
-    works: list[Callable[[], object]] = [theirs, partial(ours, STYLE_LAYERS), partial(ours, STYLE_LAYERS[:-1])]
+    malloc.keep()  # as the painter does
+    works: list[Callable[[], object]] = [theirs, partial(ours, STYLE_TAPS), partial(ours, STYLE_TAPS[:-1])]
     laps: list[list[float]] = [[] for _ in works]
     for _ in range(LAPS + 1):
         for work, times in zip(works, laps, strict=True):
             began = time.perf_counter()
             work()
             times.append(time.perf_counter() - began)
-    heap.give_back()
+    malloc.give_back()
     theirs_s, deep_s, shallow_s = (statistics.median(times[1:]) for times in laps)
     return theirs_s, deep_s, shallow_s
 

@@ -19,7 +19,7 @@ import pytest
 
 from support import fake_worker
 from support.daemon import Daemon, until
-from vaporbrush_daemon import pictures
+from vaporbrush_daemon.images import files as pictures
 from vaporbrush_protocol import Connection, connect
 
 PROGRAM = (sys.executable, "-m", "vaporbrush_daemon")
@@ -330,7 +330,7 @@ def test_a_running_daemon_with_other_weights_is_told(fake: Path, content: Path, 
 def test_a_daemon_from_before_an_update_is_told(home: Path, content: Path, style: Path, tmp_path: Path) -> None:
     program = (
         "from vaporbrush_protocol import version; version.__version__ = '0.0.9';"
-        "from vaporbrush_daemon import front; front.main()"
+        "from vaporbrush_daemon.front import serve; serve.main()"
     )
     with Daemon(home).launch(sys.executable, "-c", program) as process:
         process.stderr.readline()

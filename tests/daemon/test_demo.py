@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from support.daemon import until
-from vaporbrush_daemon import pictures, resources
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.images import files as pictures
 
 WAIT_S = 280
 
@@ -49,7 +50,7 @@ def test_the_demo_paints_the_bundled_pair_and_leaves_nothing_but_the_picture(
     found = pictures.read(picture)
     assert max(found.width, found.height) == 64
     assert found.recipe["model"] == "vgg19-lite"
-    content = pictures.reduced(pictures.read(next(resources.art().glob("demo/content.*"))), 64)
+    content = pictures.reduced(pictures.read(next(packaged.art().glob("demo/content.*"))), 64)
     assert np.abs(found.pixels.astype(int) - content.pixels).mean() > 5  # it was painted
     assert list(tmp_path.iterdir()) == [picture]
     assert not home.exists()

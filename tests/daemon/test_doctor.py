@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Daemon
-from vaporbrush_daemon import doctor, vendor
+from vaporbrush_daemon.cli import doctor
+from vaporbrush_daemon.install import vendor
 from vaporbrush_protocol import Connection
 
 
@@ -83,7 +84,7 @@ def test_a_connection_file_that_others_can_read_is_found(home: Path) -> None:
 def test_a_daemon_of_another_version_is_found(home: Path) -> None:
     program = (
         "from vaporbrush_protocol import version; version.__version__ = '0.0.9';"
-        "from vaporbrush_daemon import front; front.main()"
+        "from vaporbrush_daemon.front import serve; serve.main()"
     )
     daemon = Daemon(home)
     daemon.process = daemon.launch(sys.executable, "-c", program)

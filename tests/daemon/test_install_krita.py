@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.daemon import environment
-from vaporbrush_daemon import install_krita
-from vaporbrush_daemon.install_krita import with_key, without_key
+from vaporbrush_daemon.install import krita as install_krita
+from vaporbrush_daemon.install.krita import with_key, without_key
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaporbrush_daemon import pictures
+from vaporbrush_daemon.images import files as pictures
 
 WAIT_S = 280
 

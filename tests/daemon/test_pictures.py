@@ -14,8 +14,9 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms
 
-from vaporbrush_daemon import pictures, pngchunks
-from vaporbrush_daemon.colours import SRGB, same_space, scaled, transform, unit
+from vaporbrush_daemon.images import files as pictures
+from vaporbrush_daemon.images import png_chunks
+from vaporbrush_daemon.images.profiles import SRGB, same_space, scaled, transform, unit
 from vaporbrush_protocol.errors import RequestError
 
 
@@ -260,7 +261,7 @@ def test_the_recipe_in_a_png_is_read_back_at_both_depths(tmp_path: Path) -> None
             seen.load()
             assert "Größe ×2" in seen.text["vaporbrush"]
     compressed = b"vaporbrush\0\1\0\0\0" + zlib.compress(b'{"recipe": {"seed": 7}}')
-    (tmp_path / "z.png").write_bytes(pngchunks.insert((tmp_path / "uint8.png").read_bytes(), [(b"iTXt", compressed)]))
+    (tmp_path / "z.png").write_bytes(png_chunks.insert((tmp_path / "uint8.png").read_bytes(), [(b"iTXt", compressed)]))
     assert pictures.read_recipe(tmp_path / "z.png") == {"seed": 7}
 
 
@@ -322,7 +323,7 @@ def test_damaged_bytes_give_a_picture_or_one_sentence(tmp_path: Path, suffix: st
 def test_a_header_that_claims_more_than_fits_is_refused_before_anything_is_allocated(tmp_path: Path) -> None:
     def header(width: int, height: int) -> bytes:
         body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-        return pngchunks.SIGNATURE + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+        return png_chunks.SIGNATURE + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
 
     (tmp_path / "a.png").write_bytes(header(2**31 - 1, 2**31 - 1))
     assert "at most 16384" in refused(tmp_path / "a.png")
@@ -341,7 +342,7 @@ def test_a_header_that_claims_more_than_fits_is_refused_before_anything_is_alloc
 
 def test_a_profile_that_inflates_without_end_is_dropped() -> None:
     bomb = b"ICC profile\0\0" + zlib.compress(bytes(64 * 1024 * 1024))
-    assert pngchunks.profile_of(bomb) is None
+    assert png_chunks.profile_of(bomb) is None
 
 
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from support.daemon import Daemon
-from vaporbrush_daemon import pictures
+from vaporbrush_daemon.images import files as pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_PICTURE_BYTES = 400_000

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image as Pillow
 
 from support.daemon import Daemon, ended, running, until
-from vaporbrush_daemon.engine.plan import Speed, write_speed
+from vaporbrush_daemon.plan import Speed, write_speed
 from vaporbrush_protocol import Client, Image, Job, Recipe, RemoteError, Style
 
-REAL_WORKER = (sys.executable, "-P", "-m", "vaporbrush_daemon.worker")
+REAL_WORKER = (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.painter")
 SIDE = 64
 DEADLINE_S = 240.0  # torch alone takes a minute to import where the disk and both cores are busy
 

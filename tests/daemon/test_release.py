@@ -11,10 +11,12 @@ import venv
 from pathlib import Path
 
 import pytest
+from host_programs.root import find_root
 
 from conftest import skip
-from hosts.root import find_root
-from vaporbrush_daemon import hosts, install_krita, resources, vendor
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.install import host_programs, vendor
+from vaporbrush_daemon.install import krita as install_krita
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 280
@@ -58,11 +60,11 @@ def test_kritas_own_importer_takes_the_plug_ins_zip(dist: Path, tmp_path: Path) 
         skip("There is no Krita here: run `make hosts`.")
     importer = found.path / "usr" / "share" / "krita" / "pykrita" / "plugin_importer" / "plugin_importer.py"
     assert "Imported plugin: Vaporbrush" in run(sys.executable, importer, next(dist.glob("*krita*.zip")), tmp_path)
-    wanted = set(vendor.contents(resources.plugins() / "krita", install_krita.LIBRARIES)) - {install_krita.ACTION}
+    wanted = set(vendor.contents(packaged.plugins() / "krita", install_krita.LIBRARIES)) - {install_krita.ACTION}
     pykrita = tmp_path / "pykrita"
     assert {str(path.relative_to(pykrita)) for path in pykrita.rglob("*") if path.is_file()} == wanted
     assert (tmp_path / "actions" / install_krita.ACTION).is_file()
-    hosts.check(pykrita / install_krita.LIBRARIES)
+    host_programs.check(pykrita / install_krita.LIBRARIES)
 
 
 def test_everything_works_from_the_wheel(
@@ -92,5 +94,7 @@ def test_everything_works_from_the_wheel(
     assert not list((own / ".local/share/krita").rglob("*.py"))
     assert not list((own / ".config/GIMP").rglob("*.py"))
 
-    unit = run(python, "-c", "from vaporbrush_daemon import service as s; print(s.unit(s.SERVE, {}, on_demand=False))")
+    unit = run(
+        python, "-c", "from vaporbrush_daemon.install import service as s; print(s.unit(s.SERVE, {}, on_demand=False))"
+    )
     assert f'ExecStart="{python}" "-P" "-m" "vaporbrush_daemon" "serve" "--foreground"' in unit

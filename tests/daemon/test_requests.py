@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from support import fake_worker as fake
 from support.daemon import Daemon, ended, picture, recipe, running, serving
-from vaporbrush_daemon.engine import plan
+from vaporbrush_daemon import plan
 from vaporbrush_protocol import Client, Image, Recipe, RemoteError, Style
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 

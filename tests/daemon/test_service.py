@@ -19,7 +19,7 @@ import pytest
 from conftest import skip
 from support import fake_worker
 from support.daemon import Daemon, recipe, running, until
-from vaporbrush_daemon import service
+from vaporbrush_daemon.install import service
 from vaporbrush_protocol import Connection, LinkError, connect
 
 MANAGER = Path("/lib/systemd/systemd")

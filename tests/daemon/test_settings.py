@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vaporbrush_daemon import config, instance, logs, notify
-from vaporbrush_daemon.clock import AwakeClock
+from vaporbrush_daemon import config, instance, logs
+from vaporbrush_daemon.front import systemd as notify
+from vaporbrush_daemon.front.clock import AwakeClock
 
 
 def test_flags_win_over_the_environment_which_wins_over_the_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.clock import Clock
-from vaporbrush_daemon.spool import MAX_PARTS, PART_TTL_S, Spool
+from vaporbrush_daemon.front.spool import MAX_PARTS, PART_TTL_S, Spool
 from vaporbrush_protocol.errors import RequestError
 
 

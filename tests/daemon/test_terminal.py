@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from vaporbrush_daemon import terminal
+from vaporbrush_daemon.cli import terminal
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.progress import Progress
 

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from vaporbrush_daemon import resources, vendor
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.install import vendor
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.version import __version__
 
@@ -136,7 +137,7 @@ def test_a_manifest_cannot_reach_outside_of_its_folder(plugin: Path, target: Pat
 
 def test_the_real_plug_ins_are_complete() -> None:
     for host in ("krita", "gimp"):
-        folder = resources.plugins() / host
+        folder = packaged.plugins() / host
         if any(folder.glob("**/*.py")):
             files = vendor.contents(folder, PurePosixPath("vaporbrush"))
             assert f"vaporbrush/{'__init__' if host == 'krita' else 'vaporbrush'}.py" in files

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from support.networks import layer, picture
-from vaporbrush_daemon.engine import colour
+from vaporbrush_daemon.engine import color_transfer
 from vaporbrush_daemon.engine.compose import CONTEXT, Frame, deliver, fill, frame_of, shrink, tensor
-from vaporbrush_daemon.engine.scales import Pyramid, refine, resize
+from vaporbrush_daemon.engine.pyramid import Pyramid, refine, resize
 
 CPU = torch.device("cpu")
 
@@ -111,20 +111,20 @@ def test_blend_goes_from_the_content_to_the_painting() -> None:
 
 def test_keeping_colours_keeps_the_chroma_and_takes_the_luma() -> None:
     content, painted = picture(32, 32, 1) * 0.4 + 0.3, picture(32, 32, 2) * 0.2 + 0.4
-    result = colour.with_luma(content, painted)
-    torch.testing.assert_close(colour.luma(result), colour.luma(painted))
-    torch.testing.assert_close(result - colour.luma(result), content - colour.luma(content))
+    result = color_transfer.with_luma(content, painted)
+    torch.testing.assert_close(color_transfer.luma(result), color_transfer.luma(painted))
+    torch.testing.assert_close(result - color_transfer.luma(result), content - color_transfer.luma(content))
 
 
 def test_matched_colours_have_the_contents_mean_and_covariance() -> None:
     style, content = picture(40, 40, 1) * 0.3 + 0.35, picture(50, 30, 2) * 0.3 + 0.3
-    matched = colour.match(style, None, content, None)
-    for got, wanted in zip(colour.moments(matched, None), colour.moments(content, None), strict=True):
+    matched = color_transfer.match(style, None, content, None)
+    for got, wanted in zip(color_transfer.moments(matched, None), color_transfer.moments(content, None), strict=True):
         torch.testing.assert_close(got, wanted, rtol=0.02, atol=2e-4)
 
 
 def test_a_flat_style_can_be_matched_too() -> None:
-    matched = colour.match(torch.full((1, 3, 20, 20), 0.5), None, picture(20, 20).float(), None)
+    matched = color_transfer.match(torch.full((1, 3, 20, 20), 0.5), None, picture(20, 20).float(), None)
     assert matched.isfinite().all()
 
 

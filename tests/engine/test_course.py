@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vaporbrush_daemon.engine.course import LEAD, WINDOW, Course, whitened
+from vaporbrush_daemon.engine.phases import LEAD, WINDOW, Course, whitened
 from vaporbrush_protocol.errors import VaporbrushError
 
 

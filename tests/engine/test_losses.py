@@ -12,7 +12,7 @@ from vaporbrush_daemon.engine.features import TAPS, Network, load_weights
 from vaporbrush_daemon.engine.grams import CHUNK, Grams, raw_gram, style_statistics, whitener
 from vaporbrush_daemon.engine.losses import RANGE, Objective, Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.tiles import tiles
-from vaporbrush_protocol.recipe import STYLE_LAYERS
+from vaporbrush_protocol.recipe import STYLE_TAPS
 
 STRENGTH = 30.0
 W = (0.5, 0.25, 0.125, 0.0625, 1.0)
@@ -47,7 +47,7 @@ def test_the_losses_are_the_published_ones_times_the_stated_constants(
     losses, _ = objective(network, content, style)(image)
     f, p, s = ({tap: flat(x) for tap, x in network(picture_).items()} for picture_ in (image, content, style))
     style_loss = 0.0
-    for tap, w in zip(STYLE_LAYERS, W, strict=True):
+    for tap, w in zip(STYLE_TAPS, W, strict=True):
         n, m = f[tap].shape
         area = s[tap].shape[1]
         gram, target = f[tap] @ f[tap].T, s[tap] @ s[tap].T * (m / area)  # the style's sum brought to the image's area
@@ -118,7 +118,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     network, image, style = make(), inside(64, 48), picture(48, 64, 3)
     loss = objective(network, picture(64, 48, 2), style)
     _, published = loss(image)
-    loss.aim(STYLE_LAYERS[:-1], whitened=True)
+    loss.aim(STYLE_TAPS[:-1], whitened=True)
     told, gradient = loss(image)
     target = style_statistics(network, style, None)
 
@@ -127,7 +127,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
         total = loss(image)[0]
         value = float(total.total - total.style)
         grams = style_statistics(network, image, None)
-        for tap, w in zip(STYLE_LAYERS[:-1], W, strict=False):
+        for tap, w in zip(STYLE_TAPS[:-1], W, strict=False):
             v, error = whitener(target[tap]), grams[tap] - target[tap]
             value += STRENGTH * w / network.normaliser(tap) ** 2 * float((v @ error @ v * error).sum())
         return value
@@ -136,7 +136,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     h = 1e-6
     expected = (whitened(image + h * direction) - whitened(image - h * direction)) / (2 * h)
     assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-5)
-    loss.aim(STYLE_LAYERS, whitened=False)
+    loss.aim(STYLE_TAPS, whitened=False)
     settled, again = loss(image)
     assert torch.equal(again, published)
     assert 0 < float(told.style) < float(settled.style)  # told is the published loss, of four taps of five
@@ -179,7 +179,7 @@ def test_a_style_in_tiles_has_the_statistics_of_the_whole() -> None:
     network, style = tiny(), picture(209, 263, 2)
     for mask in (None, torch.linspace(0, 1, 263, dtype=torch.float64).expand(209, 263)):
         whole, cut = (style_statistics(network, style, mask, tile=side) for side in (None, 64))
-        for tap in STYLE_LAYERS:
+        for tap in STYLE_TAPS:
             torch.testing.assert_close(cut[tap], whole[tap], rtol=1e-10, atol=1e-12)
 
 
@@ -244,7 +244,7 @@ def test_a_metric_gives_the_loss_of_the_mapped_activations() -> None:
     image, style = picture(32, 48, 1), picture(40, 40, 2)
     loss = Objective(network, image, [Region(style_statistics(network, style, None))], Weighting(1.0, W))
     expected = 0.0
-    for tap, w, n in zip(STYLE_LAYERS, W, (64, 128, 256, 512, 512), strict=True):
+    for tap, w, n in zip(STYLE_TAPS, W, (64, 128, 256, 512, 512), strict=True):
         grams = []
         for x in (image, style):
             f = flat(network(x)[tap])

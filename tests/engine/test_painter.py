@@ -14,10 +14,10 @@ from PIL import Image as Picture
 from safetensors.torch import save_file
 
 from support.networks import layer, random_weights
-from vaporbrush_daemon import resources
-from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures
-from vaporbrush_daemon.engine.plan import Speed
-from vaporbrush_daemon.pixels import Floats
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.engine.painter import Painter, Painting, Pictures
+from vaporbrush_daemon.images.pixels import Floats
+from vaporbrush_daemon.plan import Speed
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
@@ -223,7 +223,7 @@ def test_a_loss_that_stays_flat_is_told(tiny_file: Path, tmp_path: Path) -> None
 
 
 def test_a_weak_strength_keeps_the_content_and_a_strong_one_gives_it_up(tmp_path: Path) -> None:
-    art, file = resources.art(), resources.models() / "vgg19-lite.safetensors"
+    art, file = packaged.art(), packaged.models() / "vgg19-lite.safetensors"
     content, style = (
         np.asarray(Picture.open(path).convert("RGBA").resize((128, 96)), np.float32) / 255
         for path in (art / "demo" / "content.jpg", art / "styles" / "impasto.jpg")

@@ -13,8 +13,8 @@ from PIL import Image as PillowImage
 from tests.bench import evaluate
 
 from vaporbrush_daemon.engine.grams import style_statistics
-from vaporbrush_daemon.engine.paint import Painter, Painting, Pictures
-from vaporbrush_daemon.pixels import Floats
+from vaporbrush_daemon.engine.painter import Painter, Painting, Pictures
+from vaporbrush_daemon.images.pixels import Floats
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,7 +160,7 @@ import resource, sys
 sys.path[:0] = {path!r}
 import numpy as np
 from pathlib import Path
-from vaporbrush_daemon.engine.paint import Painter, Pictures
+from vaporbrush_daemon.engine.painter import Painter, Pictures
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 class Patient:
     def report(self, progress, image): pass
@@ -181,7 +181,7 @@ def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Pat
     """1792² with half of what the untiled plan needs: the planner's figure must hold for the whole process. What a
     painting needed besides its own pixels is given back at its end.
     """
-    from vaporbrush_daemon.engine.plan import memory_of, plan
+    from vaporbrush_daemon.plan import memory_of, plan
 
     content = Image("", 1792, 1792)
     recipe = Recipe(content, (Style(content),), size="full", steps=1, model="vgg19", start_image=content)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaporbrush_daemon.pixels import decode, decode_mask, encode
+from vaporbrush_daemon.images.pixels import decode, decode_mask, encode
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.recipe import Image
 

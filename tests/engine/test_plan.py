@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vaporbrush_daemon.engine.plan import SCHEDULES, Speed, predict, read_speed, write_speed
+from vaporbrush_daemon.plan import SCHEDULES, Speed, predict, read_speed, write_speed
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 
@@ -21,7 +21,7 @@ def recipe(width: int = 4096, height: int = 3072, **fields: object) -> Recipe:
 
 
 def test_planning_needs_no_torch() -> None:
-    code = "import sys, vaporbrush_daemon.engine.plan; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, vaporbrush_daemon.plan; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

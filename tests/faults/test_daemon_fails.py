@@ -241,7 +241,7 @@ def test_results_and_uploads_that_nobody_used_for_long_go(home: Path) -> None:
 
 def test_the_front_stays_small_and_never_loads_torch_or_numpy(home: Path) -> None:
     script = (
-        "import sys; from vaporbrush_daemon import config, front; front.serve(config.load());"
+        "import sys; from vaporbrush_daemon import config; from vaporbrush_daemon.front.serve import serve; serve(config.load());"
         "sys.exit(', '.join(sorted({'torch', 'torchvision', 'numpy'} & set(sys.modules))) or 0)"
     )
     daemon = Daemon(home)
@@ -287,7 +287,7 @@ def test_a_client_may_connect_before_the_socket_starts_the_daemon(home: Path) ->
         waiting = Client(Connection.read(home), 20.0)
         fd = listening.fileno()
         script = f"import os, sys; os.dup2({fd}, 3, inheritable=True); os.environ['LISTEN_PID'] = str(os.getpid()); "
-        script += "os.execv(sys.executable, [sys.executable, '-m', 'vaporbrush_daemon.front'])"
+        script += "os.execv(sys.executable, [sys.executable, '-m', 'vaporbrush_daemon.front.serve'])"
         process = daemon.launch(os.sys.executable, "-c", script, env={"LISTEN_FDS": "1"}, pass_fds=(fd,))
         try:
             with waiting:

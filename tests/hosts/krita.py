@@ -20,7 +20,7 @@ from support.daemon import environment
 
 DRIVER = Path(__file__).parent / "krita_driver"
 SCRIPTS = Path(__file__).parent / "krita_scripts"
-REAL_WORKER = [sys.executable, "-P", "-m", "vaporbrush_daemon.worker"]
+REAL_WORKER = [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.painter"]
 LOOKS = Path(__file__).parents[2] / "build" / "looks"
 
 KRITARC = """[General]

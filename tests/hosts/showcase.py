@@ -18,7 +18,7 @@ from hosts.host import Desktop
 from hosts.krita import LOOKS, REAL_WORKER, Krita, Told, cli, picture, script
 from hosts.root import Root, find_root
 from support.daemon import ROOT, Daemon
-from vaporbrush_daemon import resources
+from vaporbrush_daemon import packaged
 
 SCREEN = "1440x960x24"  # the docker fits without scrolling, and its words can be read at the width of a page
 KRITA_S = 900
@@ -27,7 +27,7 @@ MAX_BYTES = 400_000  # of the picture: everybody who clones the repository gets 
 
 def show(root: Root, folder: Path, *, size: int, style: str = "impasto", weights: str = "") -> Told:
     """Paint in Krita, and write `krita-showcase.png` and `krita-showcase-running.png` among the looks."""
-    picture(folder, "content", next(resources.art().glob("demo/content.*")), (1024, 768))
+    picture(folder, "content", next(packaged.art().glob("demo/content.*")), (1024, 768))
     wish = {"style": style, "values": {"size": size, "quality": "standard", "model": "auto"}}
     (folder / "showcase.json").write_text(json.dumps(wish))
     daemon = Daemon(folder / "vh", worker_command=REAL_WORKER, weights=weights).start()

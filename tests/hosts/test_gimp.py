@@ -25,9 +25,9 @@ from hosts.host import Desktop
 from hosts.root import Root
 from support.daemon import Daemon, environment, until
 from support.router import Router
-from vaporbrush_daemon import resources
-from vaporbrush_daemon.pixels import decode_srgb
-from vaporbrush_daemon.styles import Shelf
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.images.pixels import decode_srgb
+from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_protocol import RemoteError
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
@@ -48,12 +48,12 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def pictures(folder: Path) -> Path:
     """Small real pictures: a piece of the demo scene, one with a soft edge, and a bundled style."""
-    scene = Image.open(next((resources.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
+    scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
     scene.save(folder / "content.png")
     faded = np.dstack([np.asarray(scene), np.tile(np.linspace(0, 255, WIDTH).astype("u1"), (HEIGHT, 1))])
     Image.fromarray(faded, "RGBA").save(folder / "alpha.png")
     for name, style in (("style", "watercolour"), ("other", "woodcut")):
-        Image.open(resources.art() / "styles" / f"{style}.jpg").convert("RGB").resize((80, 60)).save(
+        Image.open(packaged.art() / "styles" / f"{style}.jpg").convert("RGB").resize((80, 60)).save(
             folder / f"{name}.png"
         )
     (folder / "notes.txt").write_text("This is no picture.\n")
@@ -383,7 +383,7 @@ def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> No
 def test_a_bundled_style_paints_with_the_strength_that_suits_it(session: Session) -> None:
     found = session["bundled_style"]
     assert found["record"] == [{"kind": "bundled", "name": "mosaic", "layer": "", "document": "", "weight": 1.0}]
-    own = Shelf(resources.art() / "styles", Path("nowhere")).file("mosaic")
+    own = StyleLibrary(packaged.art() / "styles", Path("nowhere")).file("mosaic")
     assert found["strengths"] == [own.strength, 3000]  # its own; the caller's
     assert own.strength != DEFAULT_STRENGTH, "the default: choose another style for this test"
     assert close(session.pixels("bundled_style"), session.by_cli("content.png", "@mosaic")) <= 1

@@ -21,8 +21,8 @@ from hosts.host import Desktop
 from hosts.root import Root
 from support.daemon import Daemon, until
 from support.router import Router
-from vaporbrush_daemon import resources
-from vaporbrush_daemon.styles import Shelf
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_protocol import RemoteError
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
@@ -38,9 +38,9 @@ SMALL_SCREEN = "1280x800x24"
 def gimp_on_screen(root: Root, looks: Path, prefix: str = "gimp", **more: Any) -> Iterator[Screen]:
     """A daemon, a desktop and GIMP with two pictures; everything is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="vp-gimp-"))  # short, because a unix socket lies in it
-    scene = Image.open(next((resources.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
+    scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
     scene.save(folder / "scene.png")
-    style = Image.open(resources.art() / "styles" / "watercolour.jpg").convert("RGB")
+    style = Image.open(packaged.art() / "styles" / "watercolour.jpg").convert("RGB")
     style.resize((160, 120)).save(folder / "style.png")
     daemon = Daemon(folder / "home")
     (folder / "home" / "config.toml").write_text('devices = ["cpu"]\n')
@@ -151,7 +151,7 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
 
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
-    own = {style.title: style.strength for style in Shelf(resources.art() / "styles", Path("nowhere")).files()}
+    own = {style.title: style.strength for style in StyleLibrary(packaged.art() / "styles", Path("nowhere")).files()}
     assert len({own["Mosaic"], own["Woodcut"], DEFAULT_STRENGTH, 55}) == 4
     screen.forget_values(*QUICK)
     screen.open()

@@ -22,8 +22,8 @@ from hosts.host import Desktop
 from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, script
 from hosts.root import Root
 from support.daemon import Daemon, until
-from vaporbrush_daemon import resources
-from vaporbrush_daemon.pixels import encode_srgb
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.images.pixels import encode_srgb
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1500)]
@@ -42,7 +42,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def run(root: Root, folder: Path, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in, installed by `vaporbrush install krita`, has painted all that `painting.py` asks for."""
-    art = resources.art()
+    art = packaged.art()
     picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
     picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
     (folder / "style ü.png").write_bytes((folder / "style.png").read_bytes())

@@ -19,7 +19,7 @@ from hosts.host import Desktop
 from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, script
 from hosts.root import Root
 from support.daemon import Daemon, until
-from vaporbrush_daemon import resources
+from vaporbrush_daemon import packaged
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 
@@ -32,7 +32,7 @@ def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita has done all that `animation.py` asks for; the command line has painted two of the frames."""
     with tempfile.TemporaryDirectory(prefix="vp-") as name:
         folder = Path(name)
-        art = resources.art()
+        art = packaged.art()
         picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
         picture(folder, "second", art / "styles" / "mosaic.jpg", (96, 72))
         picture(folder, "style", art / "styles" / "impasto.jpg", (96, 72))

@@ -16,7 +16,7 @@ from hosts.host import Desktop
 from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, script
 from hosts.root import Root
 from support.daemon import Daemon
-from vaporbrush_daemon import resources
+from vaporbrush_daemon import packaged
 from vaporbrush_protocol.endpoint import Connection
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
@@ -31,7 +31,7 @@ def run(root: Root, looks: Path) -> Iterator[Run]:
         pytest.skip("a file cannot be put into the system's own root; `make hosts` as root builds another")
     with tempfile.TemporaryDirectory(prefix="vp-") as name:
         folder = Path(name)
-        art = resources.art()
+        art = packaged.art()
         picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
         picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
         own = folder / "home"

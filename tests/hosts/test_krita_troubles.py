@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from host_programs.host import Desktop
+from host_programs.krita import Krita, Run, cli, picture, script
+from host_programs.root import Root
 
-from hosts.host import Desktop
-from hosts.krita import Krita, Run, cli, picture, script
-from hosts.root import Root
 from support.daemon import Daemon
 from support.router import Router
-from vaporbrush_daemon import hosts, resources
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.install import host_programs
 from vaporbrush_protocol.errors import VaporbrushError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
@@ -100,7 +101,7 @@ def troubles(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has met everything that can be wrong with the daemon."""
     with tempfile.TemporaryDirectory(prefix="vp-") as name:
         folder = Path(name)
-        art = resources.art()
+        art = packaged.art()
         picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
         picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
         keepers = Keepers(folder)
@@ -115,7 +116,7 @@ def troubles(root: Root, looks: Path) -> Iterator[Run]:
                 krita = Krita(desktop)
                 cli(keepers.home, "install", "krita", own=desktop.home)
                 start = {"start": keepers.command, "version": "0"}
-                (krita.pykrita / "vaporbrush" / hosts.START_FILE).write_text(json.dumps(start))
+                (krita.pykrita / "vaporbrush" / host_programs.START_FILE).write_text(json.dumps(start))
                 krita.start(script(folder, "troubles"), env={"VAPORBRUSH_HOME": str(keepers.home)})
                 told = krita.wait(KRITA_S, answers)
                 (looks / "krita-troubles.jsonl").write_bytes(krita.report.read_bytes())

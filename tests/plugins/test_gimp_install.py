@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from vaporbrush_daemon import config, hosts, install_gimp, resources
-from vaporbrush_daemon.install_gimp import Profile, profiles
+from vaporbrush_daemon import config, packaged
+from vaporbrush_daemon.install import gimp as install_gimp
+from vaporbrush_daemon.install import host_programs
+from vaporbrush_daemon.install.gimp import Profile, profiles
 from vaporbrush_protocol import RequestError
 
 OLDEST = (3, 10)  # GIMP's macOS bundle
@@ -136,13 +138,13 @@ def test_the_other_systems_profiles_are_known(tmp_path: Path) -> None:
 def test_the_plug_in_knows_how_to_start_the_daemon(user: Path) -> None:
     folder = profile(user, ".config", "GIMP", "3.0")
     install_gimp.install()
-    start = json.loads((folder / "plug-ins" / "vaporbrush" / hosts.START_FILE).read_text())["start"]
+    start = json.loads((folder / "plug-ins" / "vaporbrush" / host_programs.START_FILE).read_text())["start"]
     assert Path(start[0]).is_file()
     assert "vaporbrush_daemon" in start
 
 
 def test_the_sources_are_python_of_the_oldest_gimp() -> None:
-    sources = list((resources.plugins() / "gimp").rglob("*.py"))
+    sources = list((packaged.plugins() / "gimp").rglob("*.py"))
     assert len(sources) > 5
     for source in sources:
         ast.parse(source.read_text(encoding="utf-8"), str(source), feature_version=OLDEST)

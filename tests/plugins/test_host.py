@@ -406,7 +406,7 @@ def test_the_keeper_notices_a_dead_daemon_and_a_new_one(daemon: Daemon) -> None:
 
 def test_the_start_button_starts_a_real_daemon(daemon: Daemon) -> None:
     daemon.stop()
-    command = (sys.executable, "-m", "vaporbrush_daemon.front")
+    command = (sys.executable, "-m", "vaporbrush_daemon.front.serve")
     with Kept(daemon.home, start_command=command) as kept:
         kept.first(Condition, lambda one: one.kind == "stopped")
         paths = os.pathsep.join(str(ROOT / name) for name in ("protocol", "daemon"))

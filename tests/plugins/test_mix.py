@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.daemon import Daemon, picture, serving
-from vaporbrush_daemon import resources
-from vaporbrush_daemon.styles import Shelf
+from vaporbrush_daemon import packaged
+from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_host import controls
 from vaporbrush_host.mix import Mix
 from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
@@ -98,7 +98,7 @@ def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
         return {name: recipe[name] for name in controls.SUITED}
 
     mosaic, ink = StyleInput(name="mosaic"), StyleInput(name="ink")
-    own = Shelf(resources.art() / "styles", Path("nowhere")).file("mosaic")
+    own = StyleLibrary(packaged.art() / "styles", Path("nowhere")).file("mosaic")
     assert own.strength != DEFAULT_STRENGTH, "the default: choose another style for this test"
     assert painted(mosaic) == {"strength": own.strength, "style_scale": own.style_scale}
     assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": own.style_scale}

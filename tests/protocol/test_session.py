@@ -14,7 +14,7 @@ from vaporbrush_protocol.codec import decode, encode
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.limits import ANNOUNCED, MAX_OUTSTANDING
 from vaporbrush_protocol.messages import Hello, Ping, Put
-from vaporbrush_protocol.session import Asked, Session, greeting
+from vaporbrush_protocol.session import ReceivedRequest, Session, greeting
 
 BAD = [vector for vector in load("bad.json") if sum(map(len, vector["frames"])) < 5000]
 
@@ -34,7 +34,7 @@ def refused(answer: object) -> tuple[object, str]:
 
 def test_a_request_waits_until_it_is_answered() -> None:
     session = Session()
-    assert session.receive(message(7)) == Asked(7, Ping())
+    assert session.receive(message(7)) == ReceivedRequest(7, Ping())
     assert session.outstanding == (7,)
     header, chunk = decode(session.reply(7, {"fine": True}, b"pixels"))
     assert (header, chunk) == ({"id": 7, "ok": True, "fine": True}, b"pixels")
@@ -56,10 +56,10 @@ def test_a_req_socket_gets_its_delimiter_back_in_every_reply() -> None:
 
 def test_hello_is_optional_and_names_the_client() -> None:
     session = Session()
-    assert isinstance(session.receive(message(1)), Asked)
+    assert isinstance(session.receive(message(1)), ReceivedRequest)
     assert session.client == ""
     asked = session.receive(message(2, "hello", client="gimp", versions=[1, 2]))
-    assert asked == Asked(2, Hello("gimp", (1, 2)))
+    assert asked == ReceivedRequest(2, Hello("gimp", (1, 2)))
     assert session.client == "gimp"
 
 
@@ -75,7 +75,7 @@ def test_an_id_that_waits_already_is_refused_without_naming_it() -> None:
     assert refused(session.receive(message(5))) == (None, "bad_field")
     assert session.outstanding == (5,)
     session.reply(5, {})
-    assert isinstance(session.receive(message(5)), Asked)  # free again
+    assert isinstance(session.receive(message(5)), ReceivedRequest)  # free again
 
 
 @pytest.mark.parametrize("identity", [None, -1, 1.0, True, "1", 2**53, [1]])
@@ -86,15 +86,15 @@ def test_an_id_that_is_no_whole_number_is_refused(identity: object) -> None:
 def test_one_request_too_many_is_told_to_wait() -> None:
     session = Session()
     for identity in range(MAX_OUTSTANDING):
-        assert isinstance(session.receive(message(identity)), Asked)
+        assert isinstance(session.receive(message(identity)), ReceivedRequest)
     assert refused(session.receive(message(99))) == (99, "busy")
     session.reply(3, {})
-    assert isinstance(session.receive(message(99)), Asked)
+    assert isinstance(session.receive(message(99)), ReceivedRequest)
 
 
 def test_a_chunk_arrives_with_its_put() -> None:
     asked = Session().receive(message(1, "put", b"test", blob="0" * 64, size=8, offset=4))
-    assert asked == Asked(1, Put("0" * 64, 8, 4, b"test"))
+    assert asked == ReceivedRequest(1, Put("0" * 64, 8, 4, b"test"))
 
 
 def test_a_reply_that_breaks_the_limits_becomes_an_error_for_its_client_only() -> None:
@@ -139,7 +139,7 @@ class AnyPeer(RuleBasedStateMachine):
         elif len(self.waiting) == MAX_OUTSTANDING:
             assert refused(answer) == (identity, "busy")
         else:
-            assert isinstance(answer, Asked)
+            assert isinstance(answer, ReceivedRequest)
             assert answer.id == identity
             self.waiting[identity] = delimited
 

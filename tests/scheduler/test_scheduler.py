@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from support.clock import Clock
-from vaporbrush_daemon.crew import CANCEL_GRACE_S, END_GRACE_S, MAX_FAILED_STARTS, Slot
-from vaporbrush_daemon.effects import (
+from vaporbrush_daemon.scheduling.effects import (
     Answer,
     Discard,
     Effect,
@@ -22,8 +21,9 @@ from vaporbrush_daemon.effects import (
     Start,
     Watch,
 )
-from vaporbrush_daemon.jobs import Job, digest
-from vaporbrush_daemon.scheduler import MAX_RECORDS, PREVIEW_LINGER_S, Scheduler
+from vaporbrush_daemon.scheduling.job import Job, digest
+from vaporbrush_daemon.scheduling.scheduler import MAX_RECORDS, PREVIEW_LINGER_S, Scheduler
+from vaporbrush_daemon.scheduling.worker_slots import CANCEL_GRACE_S, END_GRACE_S, MAX_FAILED_STARTS, Slot
 from vaporbrush_protocol.errors import RemoteError, RequestError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style

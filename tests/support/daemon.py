@@ -59,7 +59,7 @@ class Daemon:
     def launch(self, *command: str, **options: Any) -> subprocess.Popen[str]:
         """Start a process without waiting for it."""
         return subprocess.Popen(
-            [*(command or (sys.executable, "-m", "vaporbrush_daemon.front"))],
+            [*(command or (sys.executable, "-m", "vaporbrush_daemon.front.serve"))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

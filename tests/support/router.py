@@ -16,7 +16,7 @@ from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.messages import NAMES, Get, Put, Request
-from vaporbrush_protocol.session import Asked, Session, greeting
+from vaporbrush_protocol.session import ReceivedRequest, Session, greeting
 
 TOKEN = "sesame"
 NEVER = object()  # an answer: none
@@ -92,7 +92,7 @@ class Router:
                 routing_id, *frames = self._socket.recv_multipart()
                 session = self._sessions.setdefault(routing_id, Session())
                 asked = session.receive(frames)
-                if isinstance(asked, Asked):
+                if isinstance(asked, ReceivedRequest):
                     self.seen.append(asked.request)
                     self._answer(routing_id, session, asked)
                 else:
@@ -105,7 +105,7 @@ class Router:
                 self._held.clear()
         self._socket.close()
 
-    def _answer(self, routing_id: bytes, session: Session, asked: Asked) -> None:
+    def _answer(self, routing_id: bytes, session: Session, asked: ReceivedRequest) -> None:
         answer = self.answers.get(NAMES[type(asked.request)], self._ready_answer)
         if callable(answer):
             try:

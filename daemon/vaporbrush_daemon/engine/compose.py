@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vaporbrush_daemon.pixels import Floats
+from vaporbrush_daemon.images.pixels import Floats
 from vaporbrush_protocol.recipe import Outside
 
-from .scales import resize
+from .pyramid import resize
 
 CONTEXT = 64  # pixels painted around a selection's bounding box: the network looks further than its edge
 _BAND = 1024  # rows composed at a time, so that a large layer is not held several times over
@@ -112,7 +112,7 @@ def deliver(
     `painted` (1, 3, h, w) is enlarged to the frame's size. With `keep_colours` the content's chroma comes back at full
     resolution. `blend` mixes painting and content. Outside of `mask` the layer is transparent or the content.
     """
-    from .colour import with_luma
+    from .color_transfer import with_luma
 
     full = content.copy()
     rows, columns = frame.slices

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaporbrush_protocol.errors import VaporbrushError
-from vaporbrush_protocol.recipe import CONTENT_LAYER, STYLE_LAYERS, Pool
+from vaporbrush_protocol.recipe import CONTENT_TAP, STYLE_TAPS, Pool
 
 # torchvision's indices of the convolutions in `vgg19().features`, block by block; between blocks there is a 2×2 pooling
 BLOCKS: tuple[tuple[int, ...], ...] = ((0, 2), (5, 7), (10, 12, 14, 16), (19, 21, 23, 25), (28,))
@@ -331,11 +331,11 @@ def tap_size(tap: str, width: int, height: int) -> tuple[int, int]:
 
 
 __all__ = [
-    "CONTENT_LAYER",
+    "CONTENT_TAP",
     "HELD_OUT",
     "PUBLISHED_WIDTHS",
     "STRIDES",
-    "STYLE_LAYERS",
+    "STYLE_TAPS",
     "TAPS",
     "Network",
     "Weights",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vaporbrush_protocol.recipe import STYLE_LAYERS, Pool
+from vaporbrush_protocol.recipe import STYLE_TAPS, Pool
 
 from .features import STRIDES, Network
 from .tiles import position_weights, tiles
@@ -76,12 +76,12 @@ def style_statistics(
     """
     sums: Grams = {}
     device, (height, width) = network.device, image.shape[2:]
-    pooled = {tap: position_weights(mask, tap) for tap in STYLE_LAYERS}
+    pooled = {tap: position_weights(mask, tap) for tap in STYLE_TAPS}
     for t in tiles(width, height, tile):
         alive()
         with torch.no_grad():
             taps = network(t.cut(image).to(device), pool=pool)
-        for tap in STYLE_LAYERS:
+        for tap in STYLE_TAPS:
             weights = t.weights(pooled[tap], tap)
             raw = raw_gram(
                 rows(t.inside(taps.pop(tap), tap)),

@@ -29,7 +29,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaporbrush_protocol.recipe import CONTENT_LAYER, STYLE_LAYERS, Pool
+from vaporbrush_protocol.recipe import CONTENT_TAP, STYLE_TAPS, Pool
 
 from .features import PUBLISHED_WIDTHS, TAPS, Network, Trace
 from .grams import Grams, positions, raw_gram, rows, summable, through, whitener
@@ -42,7 +42,7 @@ RANGE = 1e8
 
 @dataclass(frozen=True)
 class Weighting:
-    """How much each term counts. `taps` are the five w, in the order of STYLE_LAYERS."""
+    """How much each term counts. `taps` are the five w, in the order of STYLE_TAPS."""
 
     strength: float
     taps: tuple[float, ...]
@@ -75,7 +75,7 @@ class Losses:
 
 def tap_weights(relative: Sequence[float] | None) -> tuple[float, ...]:
     """The five w. Relative weights are scaled to the default ones' sum, so that the strength keeps its meaning."""
-    default = tuple(1.0 / PUBLISHED_WIDTHS[tap] ** 2 for tap in STYLE_LAYERS)
+    default = tuple(1.0 / PUBLISHED_WIDTHS[tap] ** 2 for tap in STYLE_TAPS)
     if relative is None:
         return default
     scale = sum(default) / sum(relative)
@@ -106,19 +106,19 @@ class Objective:
         self.pool, self.wrap, self.alive = pool, wrap, alive
         self.style_taps: tuple[str, ...]
         self.whiteners: list[Grams]  # of each region
-        self.aim(STYLE_LAYERS, whitened=False)
+        self.aim(STYLE_TAPS, whitened=False)
         height, width = content.shape[2:]
         self.tiles = tiles(width, height, tile, wrap=wrap)
         self.pooled = [  # ω of each region and tap
-            {tap: position_weights(region.mask, tap) for tap in STYLE_LAYERS} for region in self.regions
+            {tap: position_weights(region.mask, tap) for tap in STYLE_TAPS} for region in self.regions
         ]
         self.totals = [  # Σω
-            {tap: positions(pooled[tap], tap, width, height) for tap in STYLE_LAYERS} for pooled in self.pooled
+            {tap: positions(pooled[tap], tap, width, height) for tap in STYLE_TAPS} for pooled in self.pooled
         ]
-        self.content_positions = positions(None, CONTENT_LAYER, width, height)
+        self.content_positions = positions(None, CONTENT_TAP, width, height)
         with torch.no_grad():
             self.content = [  # wherever the image lives
-                t.inside(self._taps(content, t, (CONTENT_LAYER,))[CONTENT_LAYER], CONTENT_LAYER).to(content.device)
+                t.inside(self._taps(content, t, (CONTENT_TAP,))[CONTENT_TAP], CONTENT_TAP).to(content.device)
                 for t in self.tiles
             ]
 
@@ -142,7 +142,7 @@ class Objective:
             style, slopes = self._style(self._sums(self._taps(image, t, self.style_taps) for t in self.tiles))
         content = torch.zeros((), device=self.network.device)
         for number, (t, trace) in enumerate(zip(self.tiles, traces, strict=True)):
-            content = content + self._content(trace.taps[CONTENT_LAYER], number)
+            content = content + self._content(trace.taps[CONTENT_TAP], number)
             t.paste(gradient, self.network.back(trace, partial(self._pull, number, slopes), t.size))
         variation, range_ = self._smoothness(image, gradient), self._excess(image, gradient)
         return Losses(content, style, variation.to(content.device), range_.to(content.device)), gradient
@@ -189,18 +189,18 @@ class Objective:
 
     def _difference(self, value: Tensor, number: int) -> tuple[Tensor, Tensor, float]:
         """F − P of one tile's inner part (M, N), the same through the metric, and 1 / (N M) of the whole image."""
-        features = summable(rows(self.tiles[number].inside(value, CONTENT_LAYER)))
+        features = summable(rows(self.tiles[number].inside(value, CONTENT_TAP)))
         difference = features - rows(self.content[number]).to(features.device)
-        metric = self.network.metrics.get(CONTENT_LAYER)
+        metric = self.network.metrics.get(CONTENT_TAP)
         mapped = difference if metric is None else difference @ (metric[:, :-1].T @ metric[:, :-1])
-        return difference, mapped, 1.0 / (self.network.normaliser(CONTENT_LAYER) * self.content_positions)
+        return difference, mapped, 1.0 / (self.network.normaliser(CONTENT_TAP) * self.content_positions)
 
     def _pull(self, number: int, slopes: list[Grams], tap: str, value: Tensor) -> Tensor:
         """dL/d(tap) of one tile, in the shape, layout and precision of its activations `value`."""
         t = self.tiles[number]
         inner = t.inside(value, tap)
         own = rows(inner)
-        if tap == CONTENT_LAYER:
+        if tap == CONTENT_TAP:
             _, mapped, scale = self._difference(value, number)
             pull = (2 * scale * mapped).to(value.dtype)
         else:
@@ -257,7 +257,7 @@ class Objective:
     def _trace(self, image: Tensor, t: Tile) -> Trace:
         """The same, of all taps that count now, ready to go back."""
         self.alive()
-        taps = (*self.style_taps, CONTENT_LAYER)
+        taps = (*self.style_taps, CONTENT_TAP)
         return self.network.trace(t.cut(image).to(self.network.device), taps, pool=self.pool, wrap=self.wrap)
 
     def _weights(self, pooled: Tensor | None, tap: str, t: Tile) -> Tensor | None:

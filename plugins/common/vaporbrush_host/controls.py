@@ -14,7 +14,7 @@ from vaporbrush_protocol.recipe import (
     MAX_STYLE_SCALE,
     MIN_STRENGTH,
     MIN_STYLE_SCALE,
-    STYLE_LAYERS,
+    STYLE_TAPS,
 )
 
 from .words import _
@@ -62,7 +62,7 @@ class Control:
         if self.kind == "weights":
             return value is None or (
                 isinstance(value, (tuple, list))
-                and len(value) == len(STYLE_LAYERS)
+                and len(value) == len(STYLE_TAPS)
                 and all(_real(v) and 0 <= v <= 1e9 for v in value)
                 and any(value)
             )

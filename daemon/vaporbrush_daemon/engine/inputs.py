@@ -1,0 +1,202 @@
+"""The recipe's pictures at every scale, as the losses want them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaporbrush_daemon.images.pixels import Floats
+from vaporbrush_daemon.plan import Scale
+from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.limits import MIN_SIDE
+from vaporbrush_protocol.recipe import STYLE_TAPS, Recipe, Style
+
+from . import color_transfer, compose
+from .grams import Grams
+from .losses import Region
+from .pyramid import resize
+
+SKETCH = 256  # pixels: the size at which colours are measured
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The recipe's pictures, decoded: float32, straight RGBA, sRGB-encoded, nominally in [0, 1]."""
+
+    content: Floats  # (H, W, 4)
+    styles: Sequence[Floats]  # (h, w, 4) each
+    mask: Floats | None = None  # (H, W)
+    style_masks: Sequence[Floats | None] = ()  # (H, W) each, one per style
+    start: Floats | None = None  # (h, w, 3): a canvas to go on from
+
+
+class Layers:
+    """The recipe's pictures at every scale."""
+
+    def __init__(self, recipe: Recipe, pictures: Pictures, frame: compose.Frame, device: torch.device) -> None:
+        self.recipe, self.pictures, self.frame, self.device = recipe, pictures, frame, device
+        self.source = compose.tensor(np.ascontiguousarray(pictures.content[frame.slices]), device)
+        if not bool((self.source[:, 3] > 0).any()):
+            raise VaporbrushError("bad_field", "The content is wholly transparent: there is nothing to paint.")
+        self.digests: dict[int, str] = {}
+        self.sketch: tuple[Tensor, Tensor | None] | None = None  # the content, small: for colours and previews
+
+    def content(self, scale: Scale) -> tuple[Tensor, Tensor | None]:
+        """RGB (1, 3, h, w) without holes, and alpha (h, w), None if opaque."""
+        rgb, alpha = compose.shrink(self.source, scale.width, scale.height, wrap=self.recipe.tileable)
+        return (color_transfer.grey(rgb) if self.recipe.color == "luma" else rgb), alpha
+
+    def start(self, scale: Scale, content: Tensor) -> Tensor:
+        """What the first scale starts from."""
+        if self.pictures.start is not None:
+            return resize(
+                compose.tensor(self.pictures.start, self.device), scale.width, scale.height, wrap=self.recipe.tileable
+            )
+        if self.recipe.start == "content":
+            return content
+        generator = torch.Generator().manual_seed(
+            self.recipe.seed % 2**63
+        )  # on the CPU: the same numbers on every device
+        noise = torch.randn(content.shape, generator=generator).to(self.device)
+        return (0.5 + 0.15 * noise).clamp(0, 1)
+
+    def mask(self, scale: Scale) -> Tensor | None:
+        """The selection (h, w)."""
+        return None if self.pictures.mask is None else self._mask(self.pictures.mask, scale)
+
+    def style_masks(self, scale: Scale) -> list[Tensor | None]:
+        """Each style's mask (h, w)."""
+        masks = self.pictures.style_masks or [None] * len(self.pictures.styles)
+        return [None if mask is None else self._mask(mask, scale) for mask in masks]
+
+    def _mask(self, mask: Floats, scale: Scale) -> Tensor:
+        part = compose.tensor(np.ascontiguousarray(mask[self.frame.slices])[..., None], self.device)
+        return resize(part, scale.width, scale.height)[0, 0].clamp(0, 1)
+
+    def style_size(self, number: int, scale: Scale) -> tuple[int, int]:
+        """Width and height: its longest side is `style_scale` times the painted one, its shorter one at least
+        MIN_SIDE.
+        """
+        height, width = self.pictures.styles[number].shape[:2]
+        factor = self.recipe.style_scale * max(scale.width, scale.height) / max(width, height)
+        factor = max(factor, MIN_SIDE / min(width, height))
+        return max(MIN_SIDE, round(width * factor)), max(MIN_SIDE, round(height * factor))
+
+    def style(self, number: int, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """RGB (1, 3, h, w) in the colours that the recipe wants, and alpha."""
+        source = compose.tensor(self.pictures.styles[number], self.device)
+        if not bool((source[:, 3] > 0).any()):
+            raise VaporbrushError("bad_field", f"Style {number + 1} is wholly transparent: there is nothing to learn.")
+        rgb, alpha = compose.shrink(source, *size)
+        if self.recipe.color == "style":
+            return rgb, alpha
+        content, content_alpha = self._sketched()
+        change = color_transfer.match if self.recipe.color == "match" else color_transfer.match_luma
+        return change(rgb, alpha, content, content_alpha), alpha
+
+    def _sketched(self) -> tuple[Tensor, Tensor | None]:
+        """The framed content at no more than SKETCH pixels, in its own colours."""
+        if self.sketch is None:
+            factor = min(1.0, SKETCH / max(self.frame.width, self.frame.height))
+            size = max(1, round(self.frame.width * factor)), max(1, round(self.frame.height * factor))
+            self.sketch = compose.shrink(self.source, *size)
+        return self.sketch
+
+    def style_digest(self, number: int) -> str:
+        """Names a style's pixels and what is done to their colours."""
+        if number not in self.digests:
+            digest = hashlib.sha256(self.recipe.color.encode())
+            digest.update(np.ascontiguousarray(self.pictures.styles[number]).data)
+            digest.update(repr(self.pictures.styles[number].shape).encode())
+            if self.recipe.color != "style":
+                for part in self._sketched():
+                    digest.update(b"opaque" if part is None else part.cpu().contiguous().numpy().data)
+            self.digests[number] = digest.hexdigest()
+        return self.digests[number]
+
+    def preview(self, image: Tensor, side: int) -> tuple[bytes, int, int]:
+        """The layer as it would be delivered now: RGB8 rows, width, height."""
+        height, width = self.pictures.content.shape[:2]
+        factor = min(1.0, side / max(width, height), max(image.shape[2:]) / max(self.frame.width, self.frame.height))
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        whole = self.frame.width == width and self.frame.height == height
+        painted = image.detach().clamp(0, 1)
+        if whole and self.recipe.color != "luma" and self.recipe.blend >= 1 and self.pictures.mask is None:
+            shown = resize(painted, *size).clamp(0, 1)
+        else:
+            base, _ = compose.shrink(compose.tensor(self.pictures.content, self.device), *size)
+            left, top = round(self.frame.left * factor), round(self.frame.top * factor)
+            w = max(1, min(size[0] - left, round(self.frame.width * factor)))
+            h = max(1, min(size[1] - top, round(self.frame.height * factor)))
+            under = base[:, :, top : top + h, left : left + w]
+            part = resize(painted, w, h)
+            if self.recipe.color == "luma":
+                part = color_transfer.with_luma(under, part)
+            cover: Tensor | float = self.recipe.blend
+            if self.pictures.mask is not None:
+                mask = compose.tensor(
+                    np.ascontiguousarray(self.pictures.mask[self.frame.slices])[..., None], self.device
+                )
+                cover = self.recipe.blend * resize(mask, w, h).clamp(0, 1)
+            shown = base.clone()
+            shown[:, :, top : top + h, left : left + w] = under + cover * (part - under)
+        data = (shown[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+        return data.tobytes(), size[0], size[1]
+
+
+def regions(
+    styles: Sequence[Style],
+    targets: Sequence[Grams],
+    masks: Sequence[Tensor | None],
+    alpha: Tensor | None,
+    selection: Tensor | None,
+) -> list[Region]:
+    """Which Gram matrices are wanted where.
+
+    Styles without a mask of their own share what the masked ones leave; their Gram matrices are averaged by weight. A
+    region's share of the loss is its share of the painted area, so that a pixel is painted as strongly in a small
+    region as in a large one, times its styles' weight relative to the other regions'. Transparent and unselected
+    pixels belong to no region.
+    """
+    cover = None
+    for part in (alpha, selection):
+        if part is not None:
+            cover = part if cover is None else cover * part
+    groups: list[tuple[Tensor | None, list[int]]] = []
+    free = [i for i, mask in enumerate(masks) if mask is None and styles[i].weight > 0]
+    taken = [i for i, mask in enumerate(masks) if mask is not None and styles[i].weight > 0]
+    if free:
+        rest = cover
+        if taken:
+            left = (1 - torch.stack([m for m in masks if m is not None]).sum(0)).clamp(0, 1)
+            rest = left if cover is None else left * cover
+        groups.append((rest, free))
+    for i in taken:
+        mask = masks[i]
+        assert mask is not None
+        groups.append((mask if cover is None else mask * cover, [i]))
+    if len(groups) == 1 and not taken:
+        return [Region(_average(styles, targets, free), 1.0, cover)]
+    area = 1.0 if cover is None else max(1e-9, float(cover.mean()))
+    typical = sum(styles[i].weight for i in [*free, *taken]) / len(groups)
+    found = []
+    for mask, members in groups:
+        assert mask is not None
+        share = float(mask.mean()) / area * sum(styles[i].weight for i in members) / typical
+        if share > 0:
+            found.append(Region(_average(styles, targets, members), share, mask))
+    if not found:
+        raise VaporbrushError("bad_field", "The styles' masks select nothing within what is to be painted.")
+    return found
+
+
+def _average(styles: Sequence[Style], targets: Sequence[Grams], members: Sequence[int]) -> Grams:
+    total = sum(styles[i].weight for i in members)
+    return {
+        tap: sum((targets[i][tap] * (styles[i].weight / total) for i in members), torch.zeros(())) for tap in STYLE_TAPS
+    }

@@ -1,0 +1,67 @@
+"""Style targets seen before: in memory, and on disk across the lives of a worker."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from vaporbrush_protocol.recipe import STYLE_TAPS
+
+from .grams import Grams
+
+IN_MEMORY = 32  # targets; 2.5 MB each
+ON_DISK = 256  # targets; the ones not used for longest go
+VERSION = 1  # of how targets are computed: a change here forgets all old ones
+
+
+class Targets:
+    """Gram matrices by a key that names everything that they depend on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.recent: OrderedDict[str, Grams] = OrderedDict()
+
+    @staticmethod
+    def key(*about: object) -> str:
+        """Names what the targets were computed from."""
+        return hashlib.sha256(repr((VERSION, *about)).encode()).hexdigest()
+
+    def get(self, key: str, device: torch.device) -> Grams | None:
+        """The targets, or None if they are not known (or their file is damaged: they are then computed again)."""
+        found = self.recent.get(key)
+        if found is None:
+            try:
+                file = self.folder / f"{key}.safetensors"
+                found = load_file(file, device=str(device))
+                file.touch()
+            except (OSError, SafetensorError):
+                return None
+            if set(found) != set(STYLE_TAPS):
+                return None
+        self._remember(key, found)
+        return found
+
+    def put(self, key: str, grams: Grams) -> None:
+        """Keep targets. A disk that is full costs the next job a second, not this one its result."""
+        self._remember(key, grams)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = self.folder / f"{key}.part"
+            save_file({tap: gram.cpu().contiguous() for tap, gram in grams.items()}, partial)
+            partial.replace(self.folder / f"{key}.safetensors")
+            files = sorted(self.folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime)
+            for old in files[:-ON_DISK]:
+                old.unlink(missing_ok=True)
+        except (OSError, SafetensorError):
+            self.folder.joinpath(f"{key}.part").unlink(missing_ok=True)
+
+    def _remember(self, key: str, grams: Grams) -> None:
+        self.recent[key] = grams
+        self.recent.move_to_end(key)
+        while len(self.recent) > IN_MEMORY:
+            self.recent.popitem(last=False)

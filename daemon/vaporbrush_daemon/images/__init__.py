@@ -1,0 +1,1 @@
+"""Picture files and layers' pixels: formats, depths, profiles. numpy, never torch."""

@@ -1,0 +1,407 @@
+"""Picture files in and out of the command line: PNG, JPEG, TIFF and WebP with depth, alpha, EXIF and colour profile.
+
+Pillow reads 16-bit RGB silently as 8 bits, so PNG goes through imagecodecs and TIFF through tifffile.
+
+A picture is painted in the content's own RGB space: its numbers are never converted, so that nothing is lost or shifted
+where the painting leaves it alone, and its profile goes with the output; the styles are converted into that space
+(`adapted`). A profile with a linear response becomes the wire's `linear` transfer; without a profile, sRGB is assumed.
+Grey becomes RGB (a grey photograph is to take on the style's colours); CMYK and grey profiles become sRGB.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import struct
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
+from vaporbrush_protocol.recipe import Channels, Depth, Transfer
+from vaporbrush_protocol.recipe import Image as WireImage
+
+from . import png_chunks
+from .profiles import SRGB, Model, Pixels, is_linear, resized, same_space, scaled, straight, transform, unit
+
+KEYWORD = "vaporbrush"  # of the PNG text that holds the recipe
+MAX_FILE_BYTES = MAX_BLOB_BYTES  # no picture that fits a blob has a larger file
+DEFLATE_LIMIT = 1032  # deflate cannot shrink more than this; a header that claims more lies or the file is cut
+JPEG_QUALITY = 95  # brush texture is high-frequency: below this, blocks show
+WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP"}
+DEPTHS: dict[str, Depth] = {"uint8": "u8", "uint16": "u16", "float16": "f16", "float32": "f32"}
+DTYPES = {depth: np.dtype(name).newbyteorder("<") for name, depth in DEPTHS.items()}
+
+Image.MAX_IMAGE_PIXELS = None  # `_bounded` checks sizes, against the limits of the wire
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say about odd tags would land in the terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture, upright. `pixels` is (H, W, 3 or 4) RGB or straight RGBA in u8, u16, f16 or f32 (0 to 1).
+
+    `profile` is the ICC profile of exactly these numbers (None: sRGB). `recipe` is what Vaporbrush left in a PNG.
+    """
+
+    pixels: Pixels
+    profile: bytes | None = None
+    exif: bytes | None = None
+    recipe: Mapping[str, Any] | None = None
+    transfer: Transfer = "srgb"
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    def wire(self, blob: str = "") -> WireImage:
+        """The descriptor of `data()`."""
+        channels: Channels = "RGBA" if self.pixels.shape[2] == 4 else "RGB"
+        return WireImage(blob, self.width, self.height, channels, DEPTHS[self.pixels.dtype.name], self.transfer)
+
+    def data(self) -> memoryview:
+        """The pixels as they go over the wire: packed rows, little-endian."""
+        return np.ascontiguousarray(self.pixels, self.pixels.dtype.newbyteorder("<")).data.cast("B")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What a decoder found: (H, W, C) in the file's own colour model, alpha last, not yet upright."""
+
+    pixels: Pixels
+    model: Model
+    profile: bytes | None = None
+    exif: bytes | None = None
+    orientation: int = 1
+    recipe: Mapping[str, Any] | None = None
+
+
+def read(path: Path) -> Picture:
+    """Decode a picture file. Raises `RequestError` with one sentence about whatever is wrong with it."""
+    data = _file_bytes(path)
+    if data.startswith(png_chunks.SIGNATURE):
+        decode = _decode_png
+    elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        decode = _decode_tiff
+    elif data.startswith(b"\xff\xd8\xff") or (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
+        decode = _decode_with_pillow
+    else:
+        raise RequestError("bad_field", f"{path} is not a PNG, JPEG, TIFF or WebP picture.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged tag that does not matter is nothing to tell
+            return _settled(decode(path, data))
+    except RequestError:
+        raise
+    except MemoryError:
+        raise RequestError("too_large", f"{path} needs more memory than this machine has.") from None
+    except Exception as error:  # noqa: BLE001 - decoders raise anything at all on damaged files
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise RequestError("bad_field", f"{path} is damaged and cannot be read ({reason}).") from None
+
+
+def read_mask(path: Path, width: int, height: int, size: tuple[int, int] | None = None) -> Pixels:
+    """A mask, (H, W) u8: white paints, black and transparent keep. It must be as large as the content.
+
+    `size` (width, height) is what it is then reduced to.
+    """
+    picture = read(path)
+    if (picture.width, picture.height) != (width, height):
+        raise RequestError(
+            "bad_field",
+            f"The mask {path} is {picture.width}×{picture.height} pixels, but must be as large as the content,"
+            f" {width}×{height}.",
+        )
+    pixels = unit(picture.pixels)
+    gray = pixels[..., :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709 luma
+    if pixels.shape[2] == 4:
+        gray = gray * pixels[..., 3]
+    return scaled(resized(gray[..., None], *(size or (width, height)))[..., 0], np.dtype(np.uint8))
+
+
+def read_recipe(path: Path) -> Mapping[str, Any]:
+    """The recipe in a PNG that Vaporbrush painted, in a JSON file, or in what `stylize --json` printed."""
+    data = _file_bytes(path)
+    if data.startswith(png_chunks.SIGNATURE):
+        found = _recipe_in(data)
+        if found is None:
+            raise RequestError("bad_field", f"{path} holds no recipe: it is not a PNG that Vaporbrush painted.")
+    else:
+        try:
+            found = json.loads(data)
+        except ValueError:
+            raise RequestError("bad_field", f"{path} is neither a PNG with a recipe nor JSON.") from None
+    if isinstance(found, dict) and isinstance(found.get("recipe"), dict):
+        found = found["recipe"]
+    if not isinstance(found, dict):
+        raise RequestError("bad_field", f"{path} holds no recipe.")
+    return found
+
+
+def received(data: bytes, image: WireImage, like: Picture) -> Picture:
+    """A painting as it came over the wire, with the profile and the EXIF of the content it was painted from."""
+    pixels = np.frombuffer(data, DTYPES[image.depth]).reshape(image.height, image.width, -1)
+    return Picture(pixels, like.profile, like.exif, transfer=image.transfer)
+
+
+def write(path: Path, picture: Picture, record: Mapping[str, Any] | None = None) -> None:
+    """Write the picture in the format that the suffix names, all or nothing; `record` goes into a PNG as text.
+
+    Depth is kept where the format can hold it: PNG has 8 and 16 bits, JPEG and WebP have 8, TIFF has all.
+    JPEG has no transparency: there the picture is put on white.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(_encode(path.suffix.lower(), picture, record))
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RequestError("bad_field", f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def reduced(picture: Picture, side: int) -> Picture:
+    """The picture with its longest side `side` pixels long, antialiased; transparent pixels do not bleed."""
+    factor = side / max(picture.width, picture.height)
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    values = unit(picture.pixels)
+    if values.shape[2] == 3:
+        return replace(picture, pixels=scaled(resized(values, *size), picture.pixels.dtype))
+    colour, alpha = values[..., :3], values[..., 3:]
+    small = resized(np.concatenate([colour * alpha, alpha], axis=2), *size)
+    return replace(picture, pixels=scaled(straight(small), picture.pixels.dtype))
+
+
+def adapted(style: Picture, content: Picture) -> Picture:
+    """The style with its colours expressed in the content's space, so that they come out right under its profile."""
+    if style.profile == content.profile:
+        return style
+    source, target = style.profile or SRGB, content.profile or SRGB
+    if same_space(source, target):
+        return replace(style, profile=content.profile, transfer=content.transfer)
+    depth = style.pixels.dtype
+    if content.transfer == "linear" and depth == np.uint8:
+        depth = np.dtype(np.uint16)  # eight linear bits would band the shadows
+    pixels = scaled(style.pixels, depth)
+    colour = transform(pixels[..., :3], source, target)
+    return Picture(np.concatenate([colour, pixels[..., 3:]], axis=2), content.profile, transfer=content.transfer)
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise RequestError("bad_field", f"{path} is a folder, not a picture.")
+        if not path.is_file():  # a pipe would block, a device would not end
+            raise RequestError("bad_field", f"{path} does not exist or is not an ordinary file.")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise RequestError("too_large", f"{path} is larger than {MAX_FILE_BYTES // 2**30} GiB.")
+        return path.read_bytes()
+    except OSError as error:
+        raise RequestError("bad_field", f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _bounded(path: Path, width: int, height: int, pixel_bytes: int) -> None:
+    """Refuse before a decoder allocates."""
+    if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE:
+        raise RequestError("too_large", f"{path} is {width}×{height} pixels; each side may have at most {MAX_SIDE}.")
+    if width * height * pixel_bytes > MAX_BLOB_BYTES:
+        raise RequestError("too_large", f"{path} is {width}×{height} pixels, more than {MAX_BLOB_BYTES // 2**30} GiB.")
+
+
+def _decode_png(path: Path, data: bytes) -> _Decoded:
+    if len(data) < 33:
+        raise RequestError("bad_field", f"{path} is damaged and cannot be read (it ends after {len(data)} bytes).")
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    _bounded(path, width, height, 4 * (2 if bits == 16 else 1))
+    if width * height * bits // 8 > DEFLATE_LIMIT * len(data):
+        raise RequestError("bad_field", f"{path} is damaged: {len(data)} bytes cannot hold {width}×{height} pixels.")
+    profile = exif = None
+    for kind, payload in png_chunks.read(data):
+        if kind == b"iCCP":
+            profile = png_chunks.profile_of(payload)
+        elif kind == b"eXIf":
+            exif = payload
+    pixels = imagecodecs.png_decode(data)
+    pixels = pixels.reshape(height, width, -1)
+    model: Model = "gray" if pixels.shape[2] < 3 else "rgb"
+    if colour == 3 and profile and profile[16:20] != b"RGB ":
+        profile = None
+    tags, orientation = _exif(exif)
+    return _Decoded(pixels, model, profile, tags, orientation, _recipe_in(data))
+
+
+def _recipe_in(data: bytes) -> Mapping[str, Any] | None:
+    for kind, payload in png_chunks.read(data):
+        text = png_chunks.text_of(payload, KEYWORD) if kind == b"iTXt" else None
+        if text is not None:
+            try:
+                found = json.loads(text)
+            except ValueError:
+                return None
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def _decode_tiff(path: Path, data: bytes) -> _Decoded:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        tags = {tag.code: tag.value for tag in page.tags}
+        samples, bits = int(page.samplesperpixel), int(page.bitspersample)
+        _bounded(path, page.imagewidth, page.imagelength, samples * max(1, bits // 8))
+        if any(at + size > len(data) for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)):
+            raise RequestError("bad_field", f"{path} is damaged: it ends before its pixels do.")
+        pixels = page.asarray()
+    if page.imagedepth != 1:
+        raise RequestError("bad_field", f"{path} is a volume of {page.imagedepth} slices, not a picture.")
+    photometric = tifffile.PHOTOMETRIC(page.photometric)
+    planar = samples > 1 and int(page.planarconfig) == 2
+    pixels = np.moveaxis(pixels, 0, -1) if planar else pixels.reshape(page.imagelength, page.imagewidth, -1)
+    if photometric.name == "PALETTE":
+        palette = np.asarray(page.colormap)  # (3, 2**bits), 16 bits each
+        pixels, bits = np.moveaxis(palette, 0, -1)[pixels[..., 0]], 16
+        photometric = tifffile.PHOTOMETRIC.RGB
+    pixels = _whole_depth(path, pixels, bits)
+    models: dict[str, tuple[Model, int]] = {
+        "MINISWHITE": ("gray", 1), "MINISBLACK": ("gray", 1), "RGB": ("rgb", 3), "YCBCR": ("rgb", 3),
+        "SEPARATED": ("cmyk", 4),
+    }  # fmt: skip
+    if photometric.name not in models or pixels.shape[2] < models[photometric.name][1]:
+        raise RequestError("bad_field", f"{path} is a TIFF in {photometric.name} colours; save it as RGB.")
+    model, colours = models[photometric.name]
+    extra = tuple(int(sample) for sample in page.extrasamples)
+    has_alpha = pixels.shape[2] > colours and extra[:1] in ((0,), (1,), (2,))
+    pixels = pixels[..., : colours + has_alpha]
+    if photometric.name == "MINISWHITE":
+        pixels = pixels.copy()
+        pixels[..., 0] = (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max) - pixels[..., 0]
+    if has_alpha and extra[0] == 1:
+        pixels = straight(pixels)
+    profile = tags.get(34675)
+    return _Decoded(
+        pixels, model, bytes(profile) if isinstance(profile, (bytes, bytearray)) else None, None, int(tags.get(274, 1))
+    )
+
+
+def _whole_depth(path: Path, pixels: Pixels, bits: int) -> Pixels:
+    """One of the four depths of the wire."""
+    if pixels.dtype.kind == "f":
+        return pixels if pixels.dtype == np.float16 else pixels.astype(np.float32)
+    if pixels.dtype.kind == "b":
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if pixels.dtype.kind != "u":
+        raise RequestError(
+            "bad_field", f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits or float."
+        )
+    if bits in (8, 16):
+        return pixels
+    values = pixels.astype(np.float64) / (2**bits - 1)
+    return scaled(values.astype(np.float32), np.dtype(np.uint8 if bits < 8 else np.uint16 if bits < 16 else np.float32))
+
+
+def _decode_with_pillow(path: Path, data: bytes) -> _Decoded:
+    try:
+        image = Image.open(io.BytesIO(data), formats=("JPEG", "WEBP"))
+    except UnidentifiedImageError:
+        raise RequestError("bad_field", f"{path} is damaged and cannot be read (its header makes no sense).") from None
+    with image:
+        _bounded(path, *image.size, 4)
+        profile, exif = image.info.get("icc_profile"), image.info.get("exif")
+        image.load()
+        model: Model = "gray" if image.mode in ("L", "LA") else "cmyk" if image.mode == "CMYK" else "rgb"
+        known = image.mode in ("L", "LA", "RGB", "RGBA", "CMYK")
+        pixels = np.asarray(image if known else image.convert("RGB"))
+    tags, orientation = _exif(exif)
+    return _Decoded(pixels.reshape(*pixels.shape[:2], -1), model, profile, tags, orientation)
+
+
+def _exif(raw: bytes | None) -> tuple[bytes | None, int]:
+    """EXIF without orientation and thumbnail (the pixels will be upright, the thumbnail would show the unpainted
+    picture), and the orientation. Damaged EXIF is dropped: it does not keep anyone from painting.
+    """
+    if not raw:
+        return None, 1
+    exif = Image.Exif()
+    try:
+        exif.load(raw)
+        orientation = int(exif.pop(ExifTags.Base.Orientation, 1))
+        return exif.tobytes() if len(exif) else None, orientation
+    except (ValueError, TypeError, KeyError, SyntaxError, OSError, struct.error, ZeroDivisionError):
+        return None, 1
+
+
+def _settled(found: _Decoded) -> Picture:
+    """From the file's colour model and orientation to an upright RGB or RGBA picture."""
+    pixels, profile = found.pixels, found.profile
+    colours = {"gray": 1, "rgb": 3, "cmyk": 4}[found.model]
+    colour, alpha = pixels[..., :colours], pixels[..., colours : colours + 1]
+    if profile and profile[16:20] != {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}[found.model]:
+        profile = None  # a profile for another kind of picture says nothing about these numbers
+    if found.model != "rgb":
+        if profile:
+            colour = transform(colour, profile, SRGB, found.model)
+        elif found.model == "gray":
+            colour = np.repeat(colour, 3, axis=2)
+        else:
+            ink = unit(colour)
+            colour = scaled((1 - ink[..., :3]) * (1 - ink[..., 3:]), colour.dtype)
+        profile = None
+    transfer: Transfer = "linear" if profile and is_linear(profile) else "srgb"
+    pixels = _upright(np.concatenate([colour, alpha], axis=2), found.orientation)
+    return Picture(np.ascontiguousarray(pixels), profile, found.exif, found.recipe, transfer)
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo EXIF orientation 1 to 8 (TIFF 6.0, tag 274): where row 0 and column 0 of the file are seen."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _encode(suffix: str, picture: Picture, record: Mapping[str, Any] | None) -> bytes:
+    pixels, out = picture.pixels, io.BytesIO()
+    if suffix not in WRITABLE:
+        raise RequestError("bad_field", f"{suffix or 'No suffix'} is not a format to write; use {', '.join(WRITABLE)}.")
+    if WRITABLE[suffix] == "PNG":
+        chunks = []
+        if picture.profile:
+            chunks.append(png_chunks.profile_chunk(picture.profile))
+        if picture.exif:
+            chunks.append((b"eXIf", picture.exif.removeprefix(b"Exif\0\0")))
+        if record is not None:
+            chunks.append(png_chunks.text_chunk(KEYWORD, json.dumps(record, ensure_ascii=False, sort_keys=True)))
+        wide = pixels if pixels.dtype.kind == "u" else scaled(pixels, np.dtype(np.uint16))
+        return png_chunks.insert(bytes(imagecodecs.png_encode(np.ascontiguousarray(wide), level=6)), chunks)
+    if WRITABLE[suffix] == "TIFF":
+        tifffile.imwrite(
+            out, pixels, photometric="rgb", compression="adobe_deflate", predictor=True, metadata=None,
+            extrasamples=["unassalpha"] if pixels.shape[2] == 4 else None, iccprofile=picture.profile, software=KEYWORD,
+        )  # fmt: skip
+        return out.getvalue()
+    narrow = scaled(pixels, np.dtype(np.uint8))
+    extras = {name: value for name, value in (("icc_profile", picture.profile), ("exif", picture.exif)) if value}
+    if WRITABLE[suffix] == "WebP":
+        Image.fromarray(narrow).save(out, "WEBP", lossless=True, exact=True, quality=70, method=4, **extras)
+        return out.getvalue()
+    if narrow.shape[2] == 4:
+        alpha = unit(narrow)[..., 3:]
+        narrow = scaled(unit(narrow)[..., :3] * alpha + (1 - alpha), np.dtype(np.uint8))
+    Image.fromarray(narrow).save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True, **extras)
+    return out.getvalue()

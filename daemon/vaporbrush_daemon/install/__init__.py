@@ -1,0 +1,1 @@
+"""Puts plug-ins into Krita and GIMP, and the daemon under a service manager."""

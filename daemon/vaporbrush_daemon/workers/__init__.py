@@ -1,0 +1,1 @@
+"""The processes that own a device or a download, and the pipe between them and the front."""

@@ -1,0 +1,252 @@
+"""The worker processes: started, spoken to, listened to, ended. Everything they say arrives on one inproc socket.
+
+Each worker has three pipes: commands on its stdin (whose end of file is its death pipe), events on its stdout, both as
+4 bytes of length and a msgpack map; its stderr goes line by line into the log.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import msgpack
+import zmq
+
+from vaporbrush_daemon import logs
+from vaporbrush_daemon.config import Config
+
+ADDRESS = "inproc://workers"
+MAX_EVENT_BYTES = 4 * 1024**2  # a preview of 512² is 768 KiB
+LENGTH = struct.Struct(">I")
+JOIN_S = 5.0  # after its process has died, a reader thread has nothing left to wait for
+EXIT = b"exit"
+EVENT = b"event"
+
+
+@dataclass(slots=True)
+class Process:
+    """One running worker program."""
+
+    popen: subprocess.Popen[bytes] | None = None  # None: it could not be started
+    listener: threading.Thread | None = None
+    last_line: str = ""
+
+
+class Pool:
+    """All worker processes, by the scheduler's slot."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], config: Config) -> None:
+        self._context, self._config = context, config
+        self._processes: dict[int, Process] = {}
+        self.socket = context.socket(zmq.PULL)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.bind(ADDRESS)
+
+    def start(self, slot: int, device: str) -> None:
+        """Start a worker for a device; `ready` or an exit follows."""
+        self._spawn(slot, [*self._config.worker_command, "--device", device], device)
+
+    def fetch(self, slot: int, job: str, model: str) -> None:
+        """Start the download of a model."""
+        self._spawn(slot, [*self._config.fetch_command, job, model], f"fetch {model}")
+
+    def send(self, slot: int, command: dict[str, Any]) -> None:
+        """Tell a worker something. One that does not read its pipe is ended: it must not hold the loop up."""
+        process = self._processes.get(slot)
+        if process is None or process.popen is None or process.popen.stdin is None:
+            return
+        frame = _frame(command)
+        try:
+            complete = os.write(process.popen.stdin.fileno(), frame) == len(frame)
+        except BlockingIOError:
+            complete = False
+        except (BrokenPipeError, ValueError):
+            return  # it is dead or told to end; its exit is on the way
+        if not complete:
+            self.kill(slot)
+
+    def end(self, slot: int) -> None:
+        """Close a worker's stdin, upon which it ends at once."""
+        process = self._processes.get(slot)
+        if process is not None and process.popen is not None and process.popen.stdin is not None:
+            process.popen.stdin.close()
+
+    def kill(self, slot: int) -> None:
+        """End a worker that does not listen."""
+        process = self._processes.get(slot)
+        if process is not None and process.popen is not None:
+            process.popen.kill()
+
+    def receive(self) -> Iterator[tuple[int, dict[str, Any] | str]]:
+        """Everything that has arrived: (slot, event), or (slot, reason) once when its process is gone."""
+        while self.socket.poll(0):
+            head, kind, body = self.socket.recv_multipart()
+            slot = int.from_bytes(head, "big")
+            if kind == EXIT:
+                listener = self._processes.pop(slot).listener
+                if listener is not None:
+                    listener.join(JOIN_S)  # it has said its last word, and only closes its socket
+                yield slot, body.decode()
+                continue
+            try:
+                event = msgpack.unpackb(body)
+            except ValueError:
+                event = None
+            if isinstance(event, dict) and isinstance(event.get("event"), str):
+                yield slot, event
+            else:
+                logs.event("worker_talks_nonsense", slot=slot, bytes=len(body))
+                self.kill(slot)
+
+    def facts(self, slot: int) -> tuple[int, int]:
+        """A worker's process id and resident bytes; zeros if there is none."""
+        process = self._processes.get(slot)
+        popen = process.popen if process else None
+        return (popen.pid, resident_bytes(popen.pid)) if popen else (0, 0)
+
+    def close(self) -> bool:
+        """End all workers and forget them. Returns whether all have ended."""
+        for slot in self._processes:
+            self.kill(slot)
+        while self._processes:
+            for _ in self.receive():
+                pass
+            if self._processes and not self.socket.poll(int(JOIN_S * 1000)):
+                logs.event("workers_left", slots=sorted(self._processes))
+                break
+        self.socket.close()
+        return not self._processes
+
+    def _spawn(self, slot: int, command: list[str], name: str) -> None:
+        environment = {**os.environ, "VAPORBRUSH_HOME": str(self._config.home), "PYTHONUNBUFFERED": "1"}
+        if self._config.weights:
+            environment["VAPORBRUSH_WEIGHTS"] = self._config.weights
+        # Painted sizes differ from scale to scale; torch's growing segments keep that from fragmenting the memory.
+        environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+        # OpenMP's threads spin while they wait for each other. Beside a busy canvas that burns the very core they wait
+        # for: a step then takes up to twice as long as with threads that sleep.
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        try:
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd=self._config.home,
+                env=environment,
+                start_new_session=True,  # Ctrl-C in a terminal is for the daemon, which then ends its workers
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            self._report(slot, f"{command[0]} cannot be run: {error.strerror or error}")
+            return
+        assert popen.stdin is not None
+        assert popen.stderr is not None
+        if sys.platform != "win32":
+            os.set_blocking(popen.stdin.fileno(), False)
+        process = self._processes[slot] = Process(popen)
+        logs.event("worker_started", slot=slot, name=name, pid=popen.pid)
+        stderr = threading.Thread(target=_log_lines, args=(popen.stderr, process, name), daemon=True)
+        stdout = threading.Thread(target=self._listen, args=(slot, process, stderr), daemon=True)
+        process.listener = stdout
+        stderr.start()
+        stdout.start()
+
+    def _report(self, slot: int, reason: str) -> None:
+        """Tell the loop that there is no process, by the way on which it learns of every end."""
+        self._processes[slot] = Process()
+        with self._context.socket(zmq.PUSH) as push:
+            push.connect(ADDRESS)
+            push.send_multipart([slot.to_bytes(8, "big"), EXIT, reason.encode()])
+
+    def _listen(self, slot: int, process: Process, stderr: threading.Thread) -> None:
+        """Thread: pass on what the worker says, and in the end that it is gone."""
+        popen = process.popen
+        assert popen is not None
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        head = slot.to_bytes(8, "big")
+        with self._context.socket(zmq.PUSH) as push:
+            push.setsockopt(zmq.LINGER, 1000)
+            push.connect(ADDRESS)
+            for body in frames(popen.stdout):
+                push.send_multipart([head, EVENT, body])
+            # Its stdout is closed: it has died, or has lost its mind.
+            if popen.poll() is None:
+                try:
+                    popen.wait(1.0)
+                except subprocess.TimeoutExpired:
+                    popen.kill()
+            reason = _reason(popen.wait())
+            stderr.join(JOIN_S)  # no longer: a program that the worker started may hold it open
+            last = f": {process.last_line[:300]}" if process.last_line and popen.returncode > 0 else ""
+            logs.event("worker_gone", slot=slot, pid=popen.pid, reason=reason)
+            popen.stdin.close()
+            popen.stdout.close()
+            push.send_multipart([head, EXIT, (reason + last).encode()])
+
+
+def frames(stream: IO[bytes]) -> Iterator[bytes]:
+    """Length-prefixed frames until the stream ends, or claims more than any event has."""
+    while True:
+        head = _exactly(stream, LENGTH.size)
+        if head is None:
+            return
+        (size,) = LENGTH.unpack(head)
+        body = _exactly(stream, size) if size <= MAX_EVENT_BYTES else None
+        if body is None:
+            return
+        yield body
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes | None:
+    parts: list[bytes] = []
+    while size:
+        part = stream.read(size)
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    body: bytes = msgpack.packb(message)
+    return LENGTH.pack(len(body)) + body
+
+
+def _log_lines(stream: IO[bytes], process: Process, name: str) -> None:
+    """Thread: what the worker writes to stderr belongs into the log."""
+    with stream:
+        for raw in stream:
+            line = raw.decode("utf-8", "replace").rstrip()
+            if line:
+                process.last_line = line
+                logs.event("worker_says", worker=name, text=line)
+
+
+def _reason(code: int) -> str:
+    if code >= 0:
+        return f"it ended with status {code}"
+    try:
+        return f"it was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"it was ended by signal {-code}"
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 where the system does not tell without help."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -206,7 +206,10 @@ def test_the_token_stays_until_it_is_replaced(home: Path) -> None:
         first = token()
     with serving(home):
         assert token() == first
-    script = "from vaporbrush_daemon import config; from vaporbrush_daemon.front.serve import serve; serve(config.load(), new_token=True)"
+    script = (
+        "from vaporbrush_daemon import config; from vaporbrush_daemon.front.serve import serve;"
+        "serve(config.load(), new_token=True)"
+    )
     daemon = Daemon(home)
     process = daemon.launch(sys.executable, "-c", script)
     until(lambda: token() != first, "it is replaced")

@@ -241,7 +241,8 @@ def test_results_and_uploads_that_nobody_used_for_long_go(home: Path) -> None:
 
 def test_the_front_stays_small_and_never_loads_torch_or_numpy(home: Path) -> None:
     script = (
-        "import sys; from vaporbrush_daemon import config; from vaporbrush_daemon.front.serve import serve; serve(config.load());"
+        "import sys; from vaporbrush_daemon import config; from vaporbrush_daemon.front.serve import serve;"
+        "serve(config.load());"
         "sys.exit(', '.join(sorted({'torch', 'torchvision', 'numpy'} & set(sys.modules))) or 0)"
     )
     daemon = Daemon(home)

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from host_programs.host import Desktop
-from host_programs.krita import Krita, Run, cli, picture, script
-from host_programs.root import Root
 
+from hosts.host import Desktop
+from hosts.krita import Krita, Run, cli, picture, script
+from hosts.root import Root
 from support.daemon import Daemon
 from support.router import Router
 from vaporbrush_daemon import packaged

@@ -11,9 +11,9 @@ import venv
 from pathlib import Path
 
 import pytest
-from host_programs.root import find_root
 
 from conftest import skip
+from hosts.root import find_root
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.install import host_programs, vendor
 from vaporbrush_daemon.install import krita as install_krita

@@ -28,7 +28,7 @@ EPOCH = (2026, 1, 1, 0, 0, 0)  # the same files make the same zip
 PACKAGE = "vaporbrush_daemon"
 
 IN_THE_WHEEL = (
-    f"{PACKAGE}/cli.py",
+    f"{PACKAGE}/cli/main.py",
     f"{PACKAGE}/models/vgg19-lite.safetensors",
     f"{PACKAGE}/art/styles/styles.toml",
     f"{PACKAGE}/art/styles/vaporwave.jpg",

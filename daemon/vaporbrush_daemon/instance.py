@@ -10,8 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from .config import ConfigError
 
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 MAX_SOCKET_PATH = 103  # bytes: macOS' sun_path holds 104 with the final zero, Linux' 108
 FILES_WANTED = 65_536  # libzmq aborts the process when it runs out of descriptors; two dozen clients never need this
 
@@ -47,40 +50,20 @@ class Lock:
     """Held for the life of the daemon; the operating system drops it with the process, however that ends."""
 
     def __init__(self, home: Path) -> None:
-        """Take the lock. Raises `AlreadyRunning`."""
-        path = home / "run" / "lock"
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(self._descriptor)
-        except OSError:
-            written = os.read(self._descriptor, 32)
+        """Take the lock, and write this process's id into its file. Raises `AlreadyRunning`."""
+        self._descriptor = os.open(home / "run" / "lock", os.O_RDWR | os.O_CREAT | NO_LINKS, 0o600)
+        if not lock_descriptor(self._descriptor, blocking=False):
+            # Not the first byte: Windows lets nobody else read what is locked.
+            os.lseek(self._descriptor, 1 if sys.platform == "win32" else 0, os.SEEK_SET)
+            written = os.read(self._descriptor, 32).strip()
             os.close(self._descriptor)
-            raise AlreadyRunning(home, int(written) if written.strip().isdigit() else 0) from None
+            raise AlreadyRunning(home, int(written) if written.isdigit() else 0)
         os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, str(os.getpid()).encode())
+        os.write(self._descriptor, f" {os.getpid()}".encode())
 
     def release(self) -> None:
         """Give the lock back."""
         os.close(self._descriptor)
-
-
-if sys.platform == "win32":
-
-    def _lock(descriptor: int) -> None:
-        import msvcrt
-
-        os.lseek(descriptor, 1024, os.SEEK_SET)  # past the pid: Windows forbids others to read a locked byte
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-
-else:
-
-    def _lock(descriptor: int) -> None:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def socket_path(home: Path) -> Path:

@@ -8,15 +8,6 @@ _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent.parent
 
 
-def free_memory() -> int | None:
-    """Bytes of main memory that a process may take without anything being swapped; None where the system hides it."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, ValueError, StopIteration):
-        return None
-
-
 def art() -> Path:
     """Bundled styles and the demo pair."""
     return _PACKAGE / "art"

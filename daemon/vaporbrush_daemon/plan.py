@@ -7,7 +7,6 @@ here is remembered per device and model in `speed.json`.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.limits import MIN_SIDE
 from vaporbrush_protocol.recipe import Recipe
@@ -296,9 +296,7 @@ def write_speed(cache: Path, device: str, model: str, speed: Speed) -> None:
     except (OSError, ValueError):
         stored = {}
     stored[_key(device, model)] = {k: v for k, v in asdict(speed).items() if k not in ("measured", "device")}
-    partial = file.with_name(f"speed.{os.getpid()}.part")
-    partial.write_text(json.dumps(stored, indent=1))
-    partial.replace(file)
+    atomic.write(file, json.dumps(stored, indent=1).encode())
 
 
 def _key(device: str, model: str) -> str:

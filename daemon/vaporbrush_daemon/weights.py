@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO
 
 import msgpack
+from filelock import lock_descriptor
 
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
@@ -266,17 +267,8 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _sole(file: IO[bytes], part: Path) -> Iterator[None]:
     """Two processes that append to one file would spoil it: the second is told."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise VaporbrushError("busy", f"Another process is downloading to {part}; wait for it.") from None
+    if not lock_descriptor(file.fileno(), blocking=False):
+        raise VaporbrushError("busy", f"Another process is downloading to {part}; wait for it.")
     yield
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from . import atomic
 from .errors import LinkError
 
 FILE = "connection.json"
@@ -112,16 +113,8 @@ class Connection:
         del wire["path"]
         wire["endpoints"], wire["start"] = [*map(portable, self.endpoints)], [*map(portable, self.start)]
         wire["log"] = portable(self.log)
-        path, partial = folder / FILE, folder / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(wire, file, indent=1)
-                file.write("\n")
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        path = folder / FILE
+        atomic.write(path, (json.dumps(wire, indent=1) + "\n").encode(), mode=0o600, durable=True)
         return path
 
     def __repr__(self) -> str:

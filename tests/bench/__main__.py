@@ -17,8 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vaporbrush_daemon import packaged, weights
-from vaporbrush_daemon.workers.pool import resident_bytes
+from vaporbrush_daemon import machine, packaged, weights
 
 PROGRAM = (sys.executable, "-m", "vaporbrush_daemon")
 IDLE_S = 3.0  # after which the front has nothing left to do
@@ -71,7 +70,7 @@ def front_bytes() -> int:
     run("serve")
     state: dict[str, Any] = json.loads(run("status", "--json"))
     time.sleep(IDLE_S)
-    return resident_bytes(int(state["pid"]))
+    return machine.resident_bytes(int(state["pid"]))
 
 
 def run(*arguments: str) -> str:

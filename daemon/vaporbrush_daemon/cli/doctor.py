@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vaporbrush_daemon import config, weights
+from vaporbrush_daemon import config, machine, weights
 from vaporbrush_daemon.install import gimp as install_gimp
 from vaporbrush_daemon.install import krita as install_krita
 from vaporbrush_daemon.install import service, vendor
@@ -111,24 +111,14 @@ def _room() -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     low = free < DISK_BYTES
     yield Finding("Disk", "failed" if low else "fine", f"{terminal.amount(free)} free", _cure_disk() if low else "")
-    memory = _free_memory()
-    if memory:
-        low = memory < MEMORY_BYTES
-        cure = "Close other programs, or paint with `--model vgg19-lite`." if low else ""
-        yield Finding("Memory", "failed" if low else "fine", f"{terminal.amount(memory)} free", cure)
+    memory = machine.free_memory()
+    low = memory < MEMORY_BYTES
+    cure = "Close other programs, or paint with `--model vgg19-lite`." if low else ""
+    yield Finding("Memory", "failed" if low else "fine", f"{terminal.amount(memory)} free", cure)
 
 
 def _cure_disk() -> str:
     return f"Free some space, or let VAPORBRUSH_HOME name a folder elsewhere ({_discreet(str(home()))})."
-
-
-def _free_memory() -> int:
-    """Bytes that programs could still have; 0 where the system does not tell without help."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
 
 
 def _settings() -> Iterator[Finding]:

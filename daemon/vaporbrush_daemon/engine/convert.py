@@ -7,7 +7,6 @@ Nothing in the source is executed: PyTorch files are read with `weights_only`, w
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import sys
 import zipfile
@@ -17,8 +16,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import VaporbrushError
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # VGG19 to conv5_1; 0 is a pooling
@@ -51,12 +51,8 @@ def convert(source: Path, target: Path) -> None:
         # a tensor of a full file is a view into one large storage; fp16 stays fp16
         chosen[name] = tensor.to(torch.float32 if tensor.dtype == torch.float64 else tensor.dtype).clone().contiguous()
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        save_file(chosen, partial, metadata={"model": "vgg19", "source": source.name.removesuffix(".part")})
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    data = save(chosen, metadata={"model": "vgg19", "source": source.name.removesuffix(".part")})
+    atomic.write(target, data, durable=True)  # the download that it came from is deleted next
 
 
 def _load(source: Path) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import OrderedDict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.recipe import STYLE_TAPS
 
 from .grams import Grams
@@ -51,14 +53,13 @@ class Targets:
         self._remember(key, grams)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = self.folder / f"{key}.part"
-            save_file({tap: gram.cpu().contiguous() for tap, gram in grams.items()}, partial)
-            partial.replace(self.folder / f"{key}.safetensors")
+            data = save({tap: gram.cpu().contiguous() for tap, gram in grams.items()})
+            atomic.write(self.folder / f"{key}.safetensors", data)
             files = sorted(self.folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime)
             for old in files[:-ON_DISK]:
                 old.unlink(missing_ok=True)
-        except (OSError, SafetensorError):
-            self.folder.joinpath(f"{key}.part").unlink(missing_ok=True)
+        except (OSError, SafetensorError) as error:
+            sys.stderr.write(f"style targets not kept: {error}\n")
 
     def _remember(self, key: str, grams: Grams) -> None:
         self.recent[key] = grams

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vaporbrush_daemon import logs, packaged, weights
+from vaporbrush_daemon import logs, machine, packaged, weights
 from vaporbrush_daemon.config import Config
 from vaporbrush_daemon.plan import predict, read_speed
 from vaporbrush_daemon.scheduling.effects import Effect, Watch
@@ -19,6 +19,7 @@ from vaporbrush_daemon.scheduling.scheduler import Scheduler
 from vaporbrush_daemon.scheduling.worker_slots import DOWNLOADS
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_daemon.workers.pool import Pool
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol import messages as m
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError
@@ -236,7 +237,7 @@ class Handlers:
         usual, its_memory = self._usual_device()
         device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device or usual
         speed = read_speed(self._config.home / "cache", device, model)
-        memory = packaged.free_memory() if device == "cpu" else (its_memory or None) if device == usual else None
+        memory = machine.free_memory() if device == "cpu" else (its_memory or None) if device == usual else None
         plan = predict(recipe, speed, memory)
         return {
             "painted_width": plan.width,
@@ -254,10 +255,8 @@ class Handlers:
     def remember_device(self, device: str, memory: int) -> None:
         """A worker has told its device: `estimate` shall know it before the first worker of the next daemon runs."""
         if self._usual_device() != (device, memory):
-            partial = self._device_file.with_suffix(".part")
             with contextlib.suppress(OSError):  # only a better guess is lost
-                partial.write_text(json.dumps([device, memory]), encoding="ascii")
-                partial.replace(self._device_file)
+                atomic.write(self._device_file, json.dumps([device, memory]).encode())
 
     def _usual_device(self) -> tuple[str, int]:
         """The device that was painted on last, and its memory in bytes."""

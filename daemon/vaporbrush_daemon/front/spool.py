@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from vaporbrush_daemon import logs
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
@@ -274,13 +275,9 @@ class Spool:
 
     def save(self, job: str, record: dict[str, Any]) -> None:
         """Write a job's record. A full disk costs the record, not the job."""
-        path = self.folder / "jobs" / f"{job}.json"
-        partial = path.with_suffix(".part")
         try:
-            partial.write_text(json.dumps(record), encoding="utf-8")
-            partial.replace(path)
+            atomic.write(self.folder / "jobs" / f"{job}.json", json.dumps(record).encode(), mode=0o600)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             logs.event("record_not_saved", job=job, reason=error.strerror or str(error))
 
     def records(self, now: float) -> Iterator[tuple[dict[str, Any], float]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import struct
 import warnings
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
 from vaporbrush_protocol.recipe import Channels, Depth, Transfer
@@ -165,12 +165,10 @@ def write(path: Path, picture: Picture, record: Mapping[str, Any] | None = None)
     Depth is kept where the format can hold it: PNG has 8 and 16 bits, JPEG and WebP have 8, TIFF has all.
     JPEG has no transparency: there the picture is put on white.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    data = _encode(path.suffix.lower(), picture, record)
     try:
-        partial.write_bytes(_encode(path.suffix.lower(), picture, record))
-        partial.replace(path)
+        atomic.write(path, data, durable=True)  # somebody may have waited hours for it
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RequestError("bad_field", f"{path} cannot be written: {error.strerror or error}.") from None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vaporbrush_daemon import packaged
+from vaporbrush_daemon import machine, packaged
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 from . import host_programs, vendor
@@ -118,7 +118,7 @@ def _install(profile: Profile) -> list[str]:
 
 def _runs() -> bool:
     names = ("gimp", "gimp-3", *(f"gimp-3.{minor}" for minor in range(0, 10, 2)))
-    return any(host_programs.running(name) for name in names)
+    return any(machine.runs(name) for name in names)
 
 
 def _uninstall(profile: Profile) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vaporbrush_daemon import packaged
+from vaporbrush_daemon import machine, packaged
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 from . import host_programs, vendor
@@ -80,7 +81,7 @@ def uninstall() -> list[str]:
 
 
 def _ready(purpose: str) -> list[Profile]:
-    if host_programs.running("krita"):
+    if machine.runs("krita"):
         raise VaporbrushError(
             "busy",
             f"Krita is running, and would overwrite its settings when it ends. Close Krita to {purpose} it.",
@@ -167,12 +168,8 @@ def _section(text: str, section: str) -> tuple[int | None, int]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        atomic.write(path, data)
     except OSError as error:
         raise VaporbrushError("disk_full", f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)

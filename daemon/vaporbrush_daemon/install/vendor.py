@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from typing import Any
 import msgpack
 
 from vaporbrush_daemon import packaged
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.version import __version__
 
@@ -136,12 +136,7 @@ def _msgpack() -> Iterator[tuple[str, bytes]]:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    atomic.write(path, data)
 
 
 def _write_manifest(target: Path, installed: Installed) -> None:

@@ -26,7 +26,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import msgpack
 
-from vaporbrush_daemon import packaged, weights
+from vaporbrush_daemon import machine, weights
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.limits import PREVIEW_SIDE
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from vaporbrush_daemon.engine.inputs import Pictures
     from vaporbrush_daemon.engine.painter import Painter, Painting
 
-NICENESS = 10  # a canvas must stay fluent while the CPU paints
 ALIVE_S = 1.0  # a sign of life at least so often, as long as the step loop turns
 PREVIEW_S = 0.25  # previews cost a copy from the device; four a second look alive
 MEMORY_SHARE = 0.9  # of a device's free memory: the host program draws its canvas there too
@@ -242,9 +242,7 @@ class _mapped:  # noqa: N801 -- reads as a function
 def _write(folder: Path, data: bytes, form: Image) -> Image:
     """Keep bytes under their hash, whole or not at all."""
     blob = hashlib.sha256(data).hexdigest()
-    partial = folder / "part"
-    partial.write_bytes(data)
-    partial.replace(folder / blob)
+    atomic.write(folder / blob, data, mode=0o600)
     return Image(blob, form.width, form.height, form.channels, form.depth, form.transfer)
 
 
@@ -270,7 +268,7 @@ def _free_memory(device: str) -> int | None:
     import torch
 
     if not device.startswith("cuda"):
-        return packaged.free_memory()
+        return machine.free_memory()
     free, _ = torch.cuda.mem_get_info(device)
     return int(MEMORY_SHARE * (free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)))
 
@@ -287,18 +285,6 @@ def _torch_version() -> str:
     import torch
 
     return str(torch.__version__)
-
-
-def _lower_priority() -> None:
-    if sys.platform == "win32":
-        below_normal = 0x4000
-        ctypes.windll.kernel32.SetPriorityClass(ctypes.windll.kernel32.GetCurrentProcess(), below_normal)
-        return
-    # Linux keeps a priority for each thread, and numpy and torch started some of theirs when they were imported.
-    tasks = Path("/proc/self/task")
-    for thread in [int(task.name) for task in tasks.iterdir()] if tasks.is_dir() else [0]:
-        with suppress(ProcessLookupError):  # it has ended meanwhile
-            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _die_with_the_front() -> None:
@@ -320,12 +306,12 @@ def main() -> int:
     line = WorkerPipe(os.fdopen(os.dup(0), "rb", buffering=0), events)
     threading.Thread(target=line.listen, name="front", daemon=True).start()
     if device == "cpu":
-        _lower_priority()
+        machine.lower_priority()
     found = devices()
     if device == "auto":
         device = found[0]
         if device == "cpu":
-            _lower_priority()
+            machine.lower_priority()
     if device not in found:
         sys.stderr.write(f"The device {device} does not exist here; there is {', '.join(found)}.\n")
         return 1

@@ -14,13 +14,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import msgpack
 import zmq
 
-from vaporbrush_daemon import logs
+from vaporbrush_daemon import logs, machine
 from vaporbrush_daemon.config import Config
 
 ADDRESS = "inproc://workers"
@@ -110,7 +109,7 @@ class Pool:
         """A worker's process id and resident bytes; zeros if there is none."""
         process = self._processes.get(slot)
         popen = process.popen if process else None
-        return (popen.pid, resident_bytes(popen.pid)) if popen else (0, 0)
+        return (popen.pid, machine.resident_bytes(popen.pid)) if popen else (0, 0)
 
     def close(self) -> bool:
         """End all workers and forget them. Returns whether all have ended."""
@@ -241,12 +240,3 @@ def _reason(code: int) -> str:
         return f"it was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"it was ended by signal {-code}"
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 where the system does not tell without help."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from vaporbrush_protocol import atomic
 from vaporbrush_protocol.endpoint import home
 
 FILE = "hosts.json"
@@ -29,11 +29,10 @@ class Settings:
         everything = self._read()
         section = everything.get(host)
         everything[host] = {**(section if isinstance(section, dict) else {}), name: value}
-        partial = self.path.with_name(f".{FILE}.{os.getpid()}")
+        text = json.dumps(everything, indent=1, sort_keys=True) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            partial.replace(self.path)
+            atomic.write(self.path, text.encode(), mode=0o600)
         except OSError:
             return False
         return True

@@ -1,0 +1,52 @@
+"""What the operating system knows about this machine's memory and processes, the same on every system (psutil)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+import psutil
+
+PLATFORM: str = sys.platform
+NICENESS = 10  # a canvas must stay fluent while the CPU paints
+
+
+def free_memory() -> int:
+    """Bytes of main memory that a process may take without anything being swapped."""
+    return int(psutil.virtual_memory().available)
+
+
+def resident_bytes(pid: int) -> int:
+    """Main memory that a process holds; 0 where there is none of this id, or it is somebody else's."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def runs(program: str) -> bool:
+    """Whether a program of this name runs for this user; on Linux in this HOME (another HOME has other settings)."""
+    wanted = f"{program}.exe" if sys.platform == "win32" else program
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended meanwhile, or belongs to somebody else
+            if process.name() == wanted and _is_ours(process):
+                return True
+    return False
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    if PLATFORM == "linux":
+        return process.environ().get("HOME") == os.environ.get("HOME")
+    return bool(process.username() == psutil.Process().username())
+
+
+def lower_priority() -> None:
+    """Let every other program go first."""
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        return
+    # Linux keeps a priority for each thread, and numpy and torch started some of theirs when they were imported.
+    for thread in [one.id for one in psutil.Process().threads()] if sys.platform == "linux" else [0]:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.daemon import Daemon
 from vaporbrush_daemon.cli import doctor
-from vaporbrush_daemon.install import vendor
+from vaporbrush_daemon.install import torch_builds, vendor
 from vaporbrush_protocol import Connection
 
 
@@ -152,3 +153,13 @@ def test_a_plug_in_in_a_flatpak_that_cannot_reach_the_daemon_is_found(home: Path
     home.mkdir()
     (home / "config.toml").write_text("listen_tcp = true")
     assert found("Flatpak").state == "fine"
+
+
+def test_a_gpu_that_this_torch_cannot_use_comes_with_the_command_that_gets_the_right_build() -> None:
+    old = torch_builds.Gpu("NVIDIA", "NVIDIA GeForce GTX 1080", (6, 1), 580)
+    finding = doctor.gpu_finding(torch_builds.Machine("Linux", (3, 12), (old,)))
+    assert (finding.state, finding.text) == ("failed", "NVIDIA GeForce GTX 1080: this torch cannot use it")
+    assert "/whl/cu126" in finding.cure
+    assert doctor.gpu_finding(torch_builds.Machine("Linux", (3, 12))).state == "note"
+    stale = replace(old, driver=470)
+    assert "update the driver" in doctor.gpu_finding(torch_builds.Machine("Linux", (3, 12), (stale,))).text

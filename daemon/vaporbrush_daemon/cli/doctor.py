@@ -17,7 +17,7 @@ from typing import Literal
 from vaporbrush_daemon import config, machine, weights
 from vaporbrush_daemon.install import gimp as install_gimp
 from vaporbrush_daemon.install import krita as install_krita
-from vaporbrush_daemon.install import service, vendor
+from vaporbrush_daemon.install import service, torch_builds, vendor
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import FILE, home
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
@@ -91,19 +91,29 @@ def _torch() -> Iterator[Finding]:
         cure = f"Install it again: {Path(sys.executable).name} -m pip install --force-reinstall torch torchvision"
         yield Finding("PyTorch", "failed", _discreet(last), cure)
         return
-    cuda = f"CUDA {found['cuda']}" if found["cuda"] else "without CUDA"
-    yield Finding("PyTorch", "fine", f"{found['torch']}, {cuda}")
+    kinds = [f"{name} {found[key]}" for name, key in (("CUDA", "cuda"), ("ROCm", "hip")) if found[key]]
+    yield Finding("PyTorch", "fine", ", ".join([found["torch"], *kinds]))
+    usable = [device for device in found["devices"] if not device["error"]]
     for device in found["devices"]:
+        if device["error"]:
+            yield Finding(f"Device {device['device']}", "failed", f"{device['title']}: {_discreet(device['error'])}")
+            continue
         facts = [device["title"], f"{device['gflops']:.0f} GFLOP/s"]
         facts += [f"{terminal.amount(device['free_bytes'])} free"] if device["free_bytes"] else []
         yield Finding(f"Device {device['device']}", "fine", ", ".join(fact for fact in facts if fact))
-    if len(found["devices"]) == 1 and shutil.which("nvidia-smi"):
-        yield Finding(
-            "GPU", "failed", "there is an NVIDIA driver, but torch cannot use it",
-            "See https://pytorch.org/get-started/locally for the build that fits the driver.",
-        )  # fmt: skip
-    elif len(found["devices"]) == 1:
-        yield Finding("GPU", "note", "none that torch can use: the processor paints, which takes minutes")
+    if len(usable) <= 1:
+        yield gpu_finding(torch_builds.look())
+
+
+def gpu_finding(machine: torch_builds.Machine) -> Finding:
+    """What to do where torch uses no GPU: the build that fits, or what stands in the way."""
+    build = torch_builds.fitting(machine)
+    if build is None:
+        return Finding("GPU", "note", "none that torch can use: the processor paints, which takes minutes")
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in machine.gpus))
+    if build.obstacle:
+        return Finding("GPU", "failed", f"{names}: {build.obstacle}")
+    return Finding("GPU", "failed", f"{names}: this torch cannot use it", build.cure(Path(sys.executable).name))
 
 
 def _room() -> Iterator[Finding]:

@@ -17,6 +17,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .device import small_dtype
+
 CURVATURE = (
     1e-10  # a pair counts if yᵀs exceeds this share of ‖y‖ ‖s‖: else it says nothing, or that the function is concave
 )
@@ -56,7 +58,7 @@ class Lbfgs:
         self.history, self.longest = history, longest
         self.stack = torch.zeros(2 * history, size, device=device, dtype=dtype)  # (2m, n): S above Y, ring buffers
         # the small matrices are ill-conditioned by nature: doubles where the device has them
-        self.small = torch.float32 if device.type == "mps" else torch.float64
+        self.small = small_dtype(str(device))
         self.sy = torch.zeros(history, history, device=device, dtype=self.small)  # sy[i, j] = s_i · y_j
         self.yy = torch.zeros(history, history, device=device, dtype=self.small)
         self.ss = torch.zeros(history, device=device, dtype=self.small)

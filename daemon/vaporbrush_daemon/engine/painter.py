@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import STYLE_TAPS, Recipe
 
 from . import compose, malloc
+from .device import memory_errors
 from .features import Network, Weights, load_weights
 from .grams import Grams, style_statistics
 from .inputs import Layers, Pictures, regions
@@ -57,7 +57,7 @@ class Control(Protocol):
         ...
 
     def wanted(self) -> Wanted:
-        """ReceivedRequest before every step and every tile: a heartbeat too."""
+        """Asked before every step and every tile: a heartbeat too."""
         ...
 
 
@@ -165,7 +165,7 @@ class Painter:
         Raises cancelled, diverged, too_small, out_of_memory.
         """
         try:
-            with _memory_errors():
+            with memory_errors():
                 return self._paint(recipe, pictures, control, plan_step, memory)
         finally:
             malloc.give_back()
@@ -401,23 +401,6 @@ def framed(pictures: Pictures) -> compose.Frame:
 
 def _no_image(side: int) -> tuple[bytes, int, int]:  # noqa: ARG001 - there is no picture yet
     return b"", 0, 0
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Whatever way memory runs out, it is told as one error."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        text = str(error)
-        if (
-            isinstance(error, RuntimeError)
-            and not isinstance(error, torch.OutOfMemoryError)
-            and "can't allocate memory" not in text
-            and "out of memory" not in text.lower()
-        ):
-            raise
-        raise VaporbrushError("out_of_memory", "The device's memory does not suffice for this plan.") from error
 
 
 __all__ = ["Control", "Painter", "Painting", "Pictures"]

@@ -9,27 +9,31 @@ from typing import Any
 
 import torch
 
+from . import device
+
 SPAN_S = 1.0  # of the speed test, per device; enough for the clocks of a GPU to rise
 CHANNELS, SIDE = 128, 128  # one of VGG19's middle convolutions
 
 
 def probe() -> dict[str, Any]:
-    """Version, and for each device its name, free memory in bytes (0: unknown) and speed in GFLOP/s."""
-    names = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    names += ["mps"] if torch.backends.mps.is_available() else []
+    """Version, and for each device its name, memory in bytes (0: none of its own) and speed in GFLOP/s."""
     return {
         "torch": str(torch.__version__),
         "cuda": torch.version.cuda,
-        "devices": [_device(n) for n in [*names, "cpu"]],
+        "hip": torch.version.hip,
+        "devices": [_tried(one) for one in device.found()],
     }
 
 
-def _device(name: str) -> dict[str, Any]:
-    title, free = "", 0
-    if name.startswith("cuda"):
-        title = torch.cuda.get_device_name(name)
-        free = int(torch.cuda.mem_get_info(name)[0])
-    return {"device": name, "title": title, "free_bytes": free, "gflops": round(_gflops(name), 1)}
+def _tried(one: device.Device) -> dict[str, Any]:
+    """A device's facts, or the error it gives: a build of torch may lack the kernels for a GPU that it finds."""
+    facts: dict[str, Any] = {"device": one.name, "title": one.title, "free_bytes": 0, "gflops": 0.0, "error": ""}
+    try:
+        facts["gflops"] = round(_gflops(one.name), 1)
+        facts["free_bytes"] = (device.free_bytes(one.name) or 0) if one.total_bytes else 0
+    except RuntimeError as error:
+        facts["error"] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return facts
 
 
 def _gflops(name: str) -> float:

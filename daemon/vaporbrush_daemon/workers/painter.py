@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 
 ALIVE_S = 1.0  # a sign of life at least so often, as long as the step loop turns
 PREVIEW_S = 0.25  # previews cost a copy from the device; four a second look alive
-MEMORY_SHARE = 0.9  # of a device's free memory: the host program draws its canvas there too
-EXIT_POISONED = 70  # EX_SOFTWARE: after a CUDA error only a new process helps
+EXIT_POISONED = 70  # EX_SOFTWARE: after some errors of a device only a new process helps
 
 
 class WorkerPipe:
@@ -133,6 +132,8 @@ class Worker:
 
     def do(self, task: Mapping[str, Any]) -> None:
         """One command. Whatever goes wrong with a job is told; only what poisons the process ends it."""
+        from vaporbrush_daemon.engine import device
+
         if task["do"] != "paint":
             return
         job = task["job"]
@@ -146,21 +147,21 @@ class Worker:
             self._fail(job, RemoteError("out_of_memory", "The machine's memory does not suffice for this painting."))
         except Exception as error:  # noqa: BLE001 -- told to the client, and to the log with its traceback
             traceback.print_exc()
-            if "CUDA error" in str(error):
-                # Sticky: every later call on the device fails too. The front starts another process.
-                os._exit(EXIT_POISONED)
+            if device.is_sticky(error):
+                os._exit(EXIT_POISONED)  # the front starts another process
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 self._fail(job, RemoteError("disk_full", f"The painting could not be saved: {error.strerror}."))
             else:
                 self._fail(job, RemoteError("internal", f"The painter failed: {type(error).__name__}: {error}"[:500]))
         else:
             self._line.tell("done", job=job, result=result)
-        _give_back(self._device)  # here, because an exception's traceback holds on to tensors
+        device.give_back(self._device)  # here, because an exception's traceback holds on to tensors
 
     def _fail(self, job: str, error: VaporbrushError) -> None:
         self._line.tell("failed", job=job, error=error.to_wire(), out_of_memory=error.code == "out_of_memory")
 
     def _paint(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        from vaporbrush_daemon.engine import device
         from vaporbrush_daemon.images import pixels
 
         began = time.monotonic()
@@ -170,7 +171,7 @@ class Worker:
         control.report(Progress("loading"))
         pictures, clipped = _pictures(recipe, files)
         read_s = time.monotonic() - began
-        memory = _free_memory(self._device)
+        memory = device.free_bytes(self._device)
         painting: Painting = self._painter.paint(recipe, pictures, control, plan_step=task["plan_step"], memory=memory)
         wrote = time.monotonic()
         out = Path(task["out"])
@@ -246,41 +247,6 @@ def _write(folder: Path, data: bytes, form: Image) -> Image:
     return Image(blob, form.width, form.height, form.channels, form.depth, form.transfer)
 
 
-def devices() -> list[str]:
-    """Every device that torch can paint on here, the best first."""
-    import torch
-
-    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
-
-
-def _memory(device: str) -> int:
-    """Bytes of the device's own memory; 0 for the CPU."""
-    import torch
-
-    return int(torch.cuda.get_device_properties(device).total_memory) if device.startswith("cuda") else 0
-
-
-def _free_memory(device: str) -> int | None:
-    """Bytes that a painting may use; None where nobody knows."""
-    import torch
-
-    if not device.startswith("cuda"):
-        return machine.free_memory()
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(MEMORY_SHARE * (free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)))
-
-
-def _give_back(device: str) -> None:
-    """What torch keeps for its next allocation, another program may need now."""
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-
-
 def _torch_version() -> str:
     import torch
 
@@ -307,7 +273,9 @@ def main() -> int:
     threading.Thread(target=line.listen, name="front", daemon=True).start()
     if device == "cpu":
         machine.lower_priority()
-    found = devices()
+    from vaporbrush_daemon.engine import device as devices
+
+    found = [one.name for one in devices.found()]
     if device == "auto":
         device = found[0]
         if device == "cpu":
@@ -316,7 +284,7 @@ def main() -> int:
         sys.stderr.write(f"The device {device} does not exist here; there is {', '.join(found)}.\n")
         return 1
     worker = Worker(line, device)
-    line.tell("ready", device=device, devices=found, memory=_memory(device))
+    line.tell("ready", device=device, devices=found, memory=devices.own_bytes(device))
     while True:
         worker.do(line.next_task())
 

@@ -1,7 +1,5 @@
 """Picture files in and out of the command line: PNG, JPEG, TIFF and WebP with depth, alpha, EXIF and colour profile.
 
-Pillow reads 16-bit RGB silently as 8 bits, so PNG goes through imagecodecs and TIFF through tifffile.
-
 A picture is painted in the content's own RGB space: its numbers are never converted, so that nothing is lost or shifted
 where the painting leaves it alone, and its profile goes with the output; the styles are converted into that space
 (`adapted`). A profile with a linear response becomes the wire's `linear` transfer; without a profile, sRGB is assumed.
@@ -12,8 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,27 +19,23 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError
-from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
+from vaporbrush_protocol.limits import MAX_BLOB_BYTES
 from vaporbrush_protocol.recipe import Channels, Depth, Transfer
 from vaporbrush_protocol.recipe import Image as WireImage
 
 from . import png_chunks
-from .profiles import SRGB, Model, Pixels, is_linear, resized, same_space, scaled, straight, transform, unit
+from .decoders import KEYWORD, Decoded, decode_png, decode_tiff, decode_with_pillow, recipe_in
+from .profiles import SRGB, Pixels, is_linear, resized, same_space, scaled, straight, transform, unit
 
-KEYWORD = "vaporbrush"  # of the PNG text that holds the recipe
 MAX_FILE_BYTES = MAX_BLOB_BYTES  # no picture that fits a blob has a larger file
-DEFLATE_LIMIT = 1032  # deflate cannot shrink more than this; a header that claims more lies or the file is cut
 JPEG_QUALITY = 95  # brush texture is high-frequency: below this, blocks show
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP"}
 DEPTHS: dict[str, Depth] = {"uint8": "u8", "uint16": "u16", "float16": "f16", "float32": "f32"}
 DTYPES = {depth: np.dtype(name).newbyteorder("<") for name, depth in DEPTHS.items()}
-
-Image.MAX_IMAGE_PIXELS = None  # `_bounded` checks sizes, against the limits of the wire
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say about odd tags would land in the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +71,15 @@ class Picture:
         return np.ascontiguousarray(self.pixels, self.pixels.dtype.newbyteorder("<")).data.cast("B")
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """What a decoder found: (H, W, C) in the file's own colour model, alpha last, not yet upright."""
-
-    pixels: Pixels
-    model: Model
-    profile: bytes | None = None
-    exif: bytes | None = None
-    orientation: int = 1
-    recipe: Mapping[str, Any] | None = None
-
-
 def read(path: Path) -> Picture:
     """Decode a picture file. Raises `RequestError` with one sentence about whatever is wrong with it."""
     data = _file_bytes(path)
     if data.startswith(png_chunks.SIGNATURE):
-        decode = _decode_png
+        decode = decode_png
     elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        decode = _decode_tiff
+        decode = decode_tiff
     elif data.startswith(b"\xff\xd8\xff") or (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
-        decode = _decode_with_pillow
+        decode = decode_with_pillow
     else:
         raise RequestError("bad_field", f"{path} is not a PNG, JPEG, TIFF or WebP picture.")
     try:
@@ -138,7 +118,7 @@ def read_recipe(path: Path) -> Mapping[str, Any]:
     """The recipe in a PNG that Vaporbrush painted, in a JSON file, or in what `stylize --json` printed."""
     data = _file_bytes(path)
     if data.startswith(png_chunks.SIGNATURE):
-        found = _recipe_in(data)
+        found = recipe_in(data)
         if found is None:
             raise RequestError("bad_field", f"{path} holds no recipe: it is not a PNG that Vaporbrush painted.")
     else:
@@ -212,136 +192,7 @@ def _file_bytes(path: Path) -> bytes:
         raise RequestError("bad_field", f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _bounded(path: Path, width: int, height: int, pixel_bytes: int) -> None:
-    """Refuse before a decoder allocates."""
-    if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE:
-        raise RequestError("too_large", f"{path} is {width}×{height} pixels; each side may have at most {MAX_SIDE}.")
-    if width * height * pixel_bytes > MAX_BLOB_BYTES:
-        raise RequestError("too_large", f"{path} is {width}×{height} pixels, more than {MAX_BLOB_BYTES // 2**30} GiB.")
-
-
-def _decode_png(path: Path, data: bytes) -> _Decoded:
-    if len(data) < 33:
-        raise RequestError("bad_field", f"{path} is damaged and cannot be read (it ends after {len(data)} bytes).")
-    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
-    _bounded(path, width, height, 4 * (2 if bits == 16 else 1))
-    if width * height * bits // 8 > DEFLATE_LIMIT * len(data):
-        raise RequestError("bad_field", f"{path} is damaged: {len(data)} bytes cannot hold {width}×{height} pixels.")
-    profile = exif = None
-    for kind, payload in png_chunks.read(data):
-        if kind == b"iCCP":
-            profile = png_chunks.profile_of(payload)
-        elif kind == b"eXIf":
-            exif = payload
-    pixels = imagecodecs.png_decode(data)
-    pixels = pixels.reshape(height, width, -1)
-    model: Model = "gray" if pixels.shape[2] < 3 else "rgb"
-    if colour == 3 and profile and profile[16:20] != b"RGB ":
-        profile = None
-    tags, orientation = _exif(exif)
-    return _Decoded(pixels, model, profile, tags, orientation, _recipe_in(data))
-
-
-def _recipe_in(data: bytes) -> Mapping[str, Any] | None:
-    for kind, payload in png_chunks.read(data):
-        text = png_chunks.text_of(payload, KEYWORD) if kind == b"iTXt" else None
-        if text is not None:
-            try:
-                found = json.loads(text)
-            except ValueError:
-                return None
-            return found if isinstance(found, dict) else None
-    return None
-
-
-def _decode_tiff(path: Path, data: bytes) -> _Decoded:
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
-        tags = {tag.code: tag.value for tag in page.tags}
-        samples, bits = int(page.samplesperpixel), int(page.bitspersample)
-        _bounded(path, page.imagewidth, page.imagelength, samples * max(1, bits // 8))
-        if any(at + size > len(data) for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)):
-            raise RequestError("bad_field", f"{path} is damaged: it ends before its pixels do.")
-        pixels = page.asarray()
-    if page.imagedepth != 1:
-        raise RequestError("bad_field", f"{path} is a volume of {page.imagedepth} slices, not a picture.")
-    photometric = tifffile.PHOTOMETRIC(page.photometric)
-    planar = samples > 1 and int(page.planarconfig) == 2
-    pixels = np.moveaxis(pixels, 0, -1) if planar else pixels.reshape(page.imagelength, page.imagewidth, -1)
-    if photometric.name == "PALETTE":
-        palette = np.asarray(page.colormap)  # (3, 2**bits), 16 bits each
-        pixels, bits = np.moveaxis(palette, 0, -1)[pixels[..., 0]], 16
-        photometric = tifffile.PHOTOMETRIC.RGB
-    pixels = _whole_depth(path, pixels, bits)
-    models: dict[str, tuple[Model, int]] = {
-        "MINISWHITE": ("gray", 1), "MINISBLACK": ("gray", 1), "RGB": ("rgb", 3), "YCBCR": ("rgb", 3),
-        "SEPARATED": ("cmyk", 4),
-    }  # fmt: skip
-    if photometric.name not in models or pixels.shape[2] < models[photometric.name][1]:
-        raise RequestError("bad_field", f"{path} is a TIFF in {photometric.name} colours; save it as RGB.")
-    model, colours = models[photometric.name]
-    extra = tuple(int(sample) for sample in page.extrasamples)
-    has_alpha = pixels.shape[2] > colours and extra[:1] in ((0,), (1,), (2,))
-    pixels = pixels[..., : colours + has_alpha]
-    if photometric.name == "MINISWHITE":
-        pixels = pixels.copy()
-        pixels[..., 0] = (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max) - pixels[..., 0]
-    if has_alpha and extra[0] == 1:
-        pixels = straight(pixels)
-    profile = tags.get(34675)
-    return _Decoded(
-        pixels, model, bytes(profile) if isinstance(profile, (bytes, bytearray)) else None, None, int(tags.get(274, 1))
-    )
-
-
-def _whole_depth(path: Path, pixels: Pixels, bits: int) -> Pixels:
-    """One of the four depths of the wire."""
-    if pixels.dtype.kind == "f":
-        return pixels if pixels.dtype == np.float16 else pixels.astype(np.float32)
-    if pixels.dtype.kind == "b":
-        return pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype.kind != "u":
-        raise RequestError(
-            "bad_field", f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits or float."
-        )
-    if bits in (8, 16):
-        return pixels
-    values = pixels.astype(np.float64) / (2**bits - 1)
-    return scaled(values.astype(np.float32), np.dtype(np.uint8 if bits < 8 else np.uint16 if bits < 16 else np.float32))
-
-
-def _decode_with_pillow(path: Path, data: bytes) -> _Decoded:
-    try:
-        image = Image.open(io.BytesIO(data), formats=("JPEG", "WEBP"))
-    except UnidentifiedImageError:
-        raise RequestError("bad_field", f"{path} is damaged and cannot be read (its header makes no sense).") from None
-    with image:
-        _bounded(path, *image.size, 4)
-        profile, exif = image.info.get("icc_profile"), image.info.get("exif")
-        image.load()
-        model: Model = "gray" if image.mode in ("L", "LA") else "cmyk" if image.mode == "CMYK" else "rgb"
-        known = image.mode in ("L", "LA", "RGB", "RGBA", "CMYK")
-        pixels = np.asarray(image if known else image.convert("RGB"))
-    tags, orientation = _exif(exif)
-    return _Decoded(pixels.reshape(*pixels.shape[:2], -1), model, profile, tags, orientation)
-
-
-def _exif(raw: bytes | None) -> tuple[bytes | None, int]:
-    """EXIF without orientation and thumbnail (the pixels will be upright, the thumbnail would show the unpainted
-    picture), and the orientation. Damaged EXIF is dropped: it does not keep anyone from painting.
-    """
-    if not raw:
-        return None, 1
-    exif = Image.Exif()
-    try:
-        exif.load(raw)
-        orientation = int(exif.pop(ExifTags.Base.Orientation, 1))
-        return exif.tobytes() if len(exif) else None, orientation
-    except (ValueError, TypeError, KeyError, SyntaxError, OSError, struct.error, ZeroDivisionError):
-        return None, 1
-
-
-def _settled(found: _Decoded) -> Picture:
+def _settled(found: Decoded) -> Picture:
     """From the file's colour model and orientation to an upright RGB or RGBA picture."""
     pixels, profile = found.pixels, found.profile
     colours = {"gray": 1, "rgb": 3, "cmyk": 4}[found.model]

@@ -7,16 +7,17 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomllib
 
+from vaporbrush_protocol.controls import BY_NAME, TUNED, Value, tuned
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_NAME_BYTES
-from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, Image
+from vaporbrush_protocol.recipe import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -26,18 +27,18 @@ MAX_STYLE_SIDE = 4096  # pixels; beyond this a style shows no more strokes, and 
 MAX_STYLES_SHOWN = 100  # so that the list fits a header
 ORIENTATION = 0x0112  # EXIF: from 5 on, the picture lies on its side
 DECODE_S = 120.0  # for a folder full of large pictures on a busy machine
+UNTUNED: Mapping[str, Value] = {name: BY_NAME[name].default for name in TUNED}
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, slots=True)
 class StyleFile:
-    """A style picture on disk with its tuned defaults. `stamp` changes when the file does."""
+    """A style picture on disk. `tuned` are the values with which it looks best; `stamp` changes when the file does."""
 
     name: str
     title: str
     description: str
-    strength: float
-    style_scale: float
+    tuned: Mapping[str, Value]
     path: Path
     stamp: int
 
@@ -83,8 +84,7 @@ class StyleLibrary:
                     name=entry["name"],
                     title=entry["title"],
                     description=entry["description"],
-                    strength=float(entry["strength"]),
-                    style_scale=float(entry["style_scale"]),
+                    tuned={**UNTUNED, **tuned(entry)},
                     path=path,
                     stamp=path.stat().st_mtime_ns,
                 )
@@ -96,7 +96,7 @@ class StyleLibrary:
             name = path.stem
             if path.suffix.lower() in SUFFIXES and path.is_file() and 0 < len(name.encode()) <= MAX_NAME_BYTES:
                 title = name.replace("_", " ").replace("-", " ").capitalize()
-                yield StyleFile(name, title, "", DEFAULT_STRENGTH, 1.0, path, path.stat().st_mtime_ns)
+                yield StyleFile(name, title, "", UNTUNED, path, path.stat().st_mtime_ns)
 
 
 def decode(paths: Sequence[Path], out: Path, side: int) -> list[Decoded | str]:

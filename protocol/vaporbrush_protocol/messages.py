@@ -21,7 +21,7 @@ from .limits import (
     PROTOCOL_MAJOR,
 )
 from .recipe import Recipe
-from .rules import MAX_INTEGER, flag, integer, line, read, real, rule, sequence, sha256, uuid4, whole, word
+from .rules import MAX_INTEGER, digest, flag, identity, integer, line, read, real, ref, rule, sequence, whole, word
 
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 JobKind = Literal["paint", "fetch"]
@@ -51,8 +51,8 @@ def _sizes_only(_name: str, value: object) -> Recipe:
     return Recipe.from_wire(value, hashed=False)
 
 
-_JOB = rule(uuid4, "text: a UUID", "which job")
-_BLOB = rule(sha256, "text: a sha256", "the hash of all its bytes")
+_JOB = identity("which job")
+_BLOB = digest("the hash of all its bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,17 @@ class Hello:
     client: str = field(default="", metadata=line("the program that calls, for the log and for people"))
     versions: tuple[int, ...] = field(
         default=(PROTOCOL_MAJOR,),
-        metadata=rule(_versions, "list of 1 to 16 integers", "the major versions that the client speaks"),
+        metadata=rule(
+            _versions,
+            "list of 1 to 16 integers",
+            "the major versions that the client speaks",
+            {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 16,
+                "items": {"type": "integer", "minimum": 0, "maximum": 1000},
+            },
+        ),
     )
 
 
@@ -90,7 +100,9 @@ class Styles:
 class Estimate:
     """What a recipe would cost. The hashes in it may be empty."""
 
-    recipe: Recipe = field(metadata=rule(_sizes_only, "map: a recipe", "its `blob`s may be empty"))
+    recipe: Recipe = field(
+        metadata=rule(_sizes_only, "map: a recipe", "its `blob`s may be empty", ref("estimated_recipe"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class Submit:
     """Paint this. The same id again returns the job as it is now."""
 
     job: str = field(metadata=_JOB)
-    recipe: Recipe = field(metadata=rule(_recipe, "map: a recipe", "what to paint"))
+    recipe: Recipe = field(metadata=rule(_recipe, "map: a recipe", "what to paint", ref("recipe")))
     lease_s: float = field(
         default=DEFAULT_LEASE_S,
         metadata=real(
@@ -145,7 +157,7 @@ class Get:
 class List:
     """A page of the jobs, oldest first."""
 
-    after: str | None = field(default=None, metadata=rule(uuid4, "text: a UUID", "the last job of the previous page"))
+    after: str | None = field(default=None, metadata=identity("the last job of the previous page"))
 
 
 @dataclass(frozen=True, slots=True)

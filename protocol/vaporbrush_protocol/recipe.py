@@ -14,6 +14,7 @@ from .errors import RequestError
 from .limits import MAX_BLOB_BYTES, MAX_SIDE, MAX_STEPS, MAX_STYLES
 from .rules import (
     MAX_INTEGER,
+    SHA256,
     bad,
     choice,
     flag,
@@ -23,6 +24,7 @@ from .rules import (
     number,
     read,
     real,
+    ref,
     rule,
     sequence,
     sha256,
@@ -72,7 +74,9 @@ def _layer_weights(name: str, value: object) -> tuple[float, ...]:
 class Image:
     """Raw pixels: rows from the top, packed, little-endian, straight alpha. `blob` is the sha256 of these bytes."""
 
-    blob: str = field(metadata=rule(_maybe_sha256, "text: a sha256", "the hash of the pixels' bytes"))
+    blob: str = field(
+        metadata=rule(_maybe_sha256, "text: a sha256", "the hash of the pixels' bytes", {"pattern": SHA256})
+    )
     width: int = field(metadata=integer(1, MAX_SIDE, "pixels"))
     height: int = field(metadata=integer(1, MAX_SIDE, "pixels"))
     channels: Channels = field(default="RGBA", metadata=word(Channels, "the order of a pixel's samples"))
@@ -133,12 +137,14 @@ class Image:
 class Style:
     """One style: a picture (`image`) or a bundled style (`name`), its weight among the styles, and where it applies."""
 
-    image: Image | None = field(default=None, metadata=rule(None, "map: an image", "the style picture"))
+    image: Image | None = field(default=None, metadata=rule(None, "map: an image", "the style picture", ref("image")))
     name: str = field(default="", metadata=line("a bundled or user style, instead of `image`"))
     weight: float = field(default=1.0, metadata=real(0.0, 1000.0, "its share among the styles"))
     mask: Image | None = field(
         default=None,
-        metadata=rule(None, "map: an image, `GRAY`, as large as the content", "where in it this style paints"),
+        metadata=rule(
+            None, "map: an image, `GRAY`, as large as the content", "where in it this style paints", ref("image")
+        ),
     )
 
     @classmethod
@@ -177,14 +183,24 @@ class Recipe:
     `outside` says what the delivered picture shows where `mask` is zero.
     """
 
-    content: Image = field(metadata=rule(None, "map: an image", "what is repainted"))
-    styles: tuple[Style, ...] = field(metadata=rule(None, f"list of 1 to {MAX_STYLES} styles", "in what manner"))
+    content: Image = field(metadata=rule(None, "map: an image", "what is repainted", ref("image")))
+    styles: tuple[Style, ...] = field(
+        metadata=rule(
+            None,
+            f"list of 1 to {MAX_STYLES} styles",
+            "in what manner",
+            {"type": "array", "minItems": 1, "maxItems": MAX_STYLES, "items": ref("style")},
+        )
+    )
     mask: Image | None = field(
         default=None,
-        metadata=rule(None, "map: an image, `GRAY`, as large as the content", "where to paint: 0 is not at all"),
+        metadata=rule(
+            None, "map: an image, `GRAY`, as large as the content", "where to paint: 0 is not at all", ref("image")
+        ),
     )
     start_image: Image | None = field(
-        default=None, metadata=rule(None, "map: an image", "where to begin, in place of `start`: an earlier `canvas`")
+        default=None,
+        metadata=rule(None, "map: an image", "where to begin, in place of `start`: an earlier `canvas`", ref("image")),
     )
     size: int | Literal["full", "auto"] = field(
         default="auto",
@@ -193,6 +209,7 @@ class Recipe:
             f"integer, 1 to {MAX_SIDE}, or text: `full` or `auto`",
             "the longest side that is painted, in pixels; `full`: the content's own; `auto`: the largest whose "
             "predicted time fits the quality's budget",
+            {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_SIDE}, {"enum": ["full", "auto"]}]},
         ),
     )
     quality: Quality = field(default="standard", metadata=word(Quality, "how much time `auto` may take"))
@@ -221,6 +238,13 @@ class Recipe:
             _layer_weights,
             f"list of 5 numbers, 0 to {MAX_LAYER_WEIGHT:g}, one above 0 at least",
             "relative weights of the style taps relu1_1 … relu5_1; left out: in proportion to 1/N²",
+            {
+                "type": "array",
+                "minItems": len(STYLE_TAPS),
+                "maxItems": len(STYLE_TAPS),
+                "items": {"type": "number", "minimum": 0, "maximum": MAX_LAYER_WEIGHT},
+                "contains": {"exclusiveMinimum": 0},
+            },
         ),
     )
     pool: Pool = field(default="max", metadata=word(Pool, "how the network pools"))

@@ -14,6 +14,8 @@ from typing import Any, get_args
 from .errors import RequestError
 from .limits import MAX_NAME_BYTES
 
+SHA256 = "^[0-9a-f]{64}$"
+UUID4 = "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 MAX_INTEGER = 2**53 - 1  # what a peer that only has doubles can repeat exactly
 
 Check = Callable[[str, Any], Any]  # the field's name and a value → the value to keep; raises RequestError
@@ -99,36 +101,57 @@ def uuid4(field: str, value: object) -> str:
 # ── rules ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def rule(check: Check | None, kind: str, means: str) -> Rule:
-    """A check, what it lets pass, and what the field means. Without a check the record's own code reads the field."""
-    return {"check": check, "kind": kind, "means": means}
+def rule(check: Check | None, kind: str, means: str, schema: Mapping[str, Any] | None = None) -> Rule:
+    """A check, what it lets pass in words and as a JSON Schema, and what the field means.
+
+    Without a check the record's own code reads the field.
+    """
+    return {"check": check, "kind": kind, "means": means, "schema": schema or {}}
+
+
+def ref(record: str) -> dict[str, str]:
+    """The JSON Schema of a record that `schema.json` defines by this name."""
+    return {"$ref": f"#/$defs/{record}"}
 
 
 def integer(low: int, high: int, means: str) -> Rule:
     """A whole number in [low, high]."""
-    return rule(lambda name, value: whole(name, value, low, high), f"integer, {low} to {high}", means)
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return rule(lambda name, value: whole(name, value, low, high), f"integer, {low} to {high}", means, schema)
 
 
 def real(low: float, high: float, means: str) -> Rule:
     """A number in [low, high]."""
-    return rule(lambda name, value: number(name, value, low, high), f"number, {low:.10g} to {high:.10g}", means)
+    kind, schema = f"number, {low:.10g} to {high:.10g}", {"type": "number", "minimum": low, "maximum": high}
+    return rule(lambda name, value: number(name, value, low, high), kind, means, schema)
 
 
 def word(literal: object, means: str) -> Rule:
     """One of the words of a `Literal` type."""
     words = get_args(literal)
     kind = "text: " + ", ".join(f"`{one}`" for one in words[:-1]) + f" or `{words[-1]}`"
-    return rule(lambda name, value: choice(name, value, words), kind, means)
+    return rule(lambda name, value: choice(name, value, words), kind, means, {"enum": list(words)})
 
 
 def line(means: str) -> Rule:
     """A text of at most `MAX_NAME_BYTES`."""
-    return rule(text, f"text, at most {MAX_NAME_BYTES} bytes", means)
+    kind, schema = f"text, at most {MAX_NAME_BYTES} bytes", {"type": "string", "maxLength": MAX_NAME_BYTES}
+    return rule(text, kind, means, schema)
 
 
 def flag(means: str) -> Rule:
     """A truth value."""
-    return rule(truth, "true or false", means)
+    return rule(truth, "true or false", means, {"type": "boolean"})
+
+
+def digest(means: str) -> Rule:
+    """A sha256."""
+    return rule(sha256, "text: a sha256", means, {"type": "string", "pattern": SHA256})
+
+
+def identity(means: str) -> Rule:
+    """A job's id."""
+    return rule(uuid4, "text: a UUID", means, {"type": "string", "pattern": UUID4})
 
 
 def read(kind: type, raw: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -75,7 +75,7 @@ def main():
     gallery.grab().save(str(LOOKS / f"krita-qt{tell_qt}-gallery.png"))
     gallery._clicked(gallery.bundled.item(0))
     tuned = studio.bundled[0]
-    tell("tuned", [docker.values()["strength"], tuned.strength])
+    tell("tuned", [docker.values()["strength"], tuned.tuned["strength"]])
     ref = StyleRef("layer", "Starry", style.uniqueId().toString(), layers.document_id(document))
     docker.chooser.set_refs([ref])
     until(lambda: "full size" in docker.expected.text())

@@ -69,13 +69,13 @@ def test_a_stored_recipe_comes_back_into_the_controls() -> None:
 
 @given(st.sampled_from([c for c in controls.CONTROLS if c.kind == "number"]), st.floats(0, 1))
 def test_a_slider_says_what_it_shows(control: controls.Control, place: float) -> None:
-    value = control.from_slider(place)
+    value = controls.from_slider(control, place)
     assert control.accepts(value)
     if control.logarithmic:  # three significant digits: at most half a percent away
         rounding = math.log(1.005) / math.log(control.high / control.low)
     else:
         rounding = 0.5 * 10**-control.decimals / (control.high - control.low)
-    assert control.to_slider(value) == pytest.approx(place, abs=rounding * 1.01)
+    assert controls.to_slider(control, value) == pytest.approx(place, abs=rounding * 1.01)
 
 
 # ── words ──

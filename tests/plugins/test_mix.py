@@ -17,6 +17,7 @@ from vaporbrush_host import controls
 from vaporbrush_host.mix import Mix
 from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
 from vaporbrush_host.runs import PaintRun
+from vaporbrush_protocol.controls import TUNED
 from vaporbrush_protocol.limits import MAX_STYLES
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
@@ -87,7 +88,7 @@ def daemon(home: Path) -> Iterator[Daemon]:
 
 def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
     content, pixels = picture()
-    values = {name: value for name, value in controls.defaults().items() if name not in controls.SUITED}
+    values = {name: value for name, value in controls.defaults().items() if name not in TUNED}
 
     def painted(*styles: StyleInput, **given: float) -> dict[str, float]:
         layer = Pixels(pixels, content.width, content.height, "RGB")
@@ -95,11 +96,11 @@ def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
         run.start()
         run.join(30)
         recipe = run.state.result["recipe"]
-        return {name: recipe[name] for name in controls.SUITED}
+        return {name: recipe[name] for name in TUNED}
 
     mosaic, ink = StyleInput(name="mosaic"), StyleInput(name="ink")
     own = StyleLibrary(packaged.art() / "styles", Path("nowhere")).file("mosaic")
-    assert own.strength != DEFAULT_STRENGTH, "the default: choose another style for this test"
-    assert painted(mosaic) == {"strength": own.strength, "style_scale": own.style_scale}
-    assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": own.style_scale}
+    assert own.tuned["strength"] != DEFAULT_STRENGTH, "the default: choose another style for this test"
+    assert painted(mosaic) == {"strength": own.tuned["strength"], "style_scale": own.tuned["style_scale"]}
+    assert painted(mosaic, strength=3000.0) == {"strength": 3000.0, "style_scale": own.tuned["style_scale"]}
     assert painted(mosaic, ink) == {"strength": DEFAULT_STRENGTH, "style_scale": 1.0}  # of a mix nothing is known

@@ -12,7 +12,7 @@ import pytest
 import tomllib
 from PIL import Image
 
-from vaporbrush_protocol.recipe import MAX_STRENGTH, MAX_STYLE_SCALE, MIN_STRENGTH, MIN_STYLE_SCALE
+from vaporbrush_protocol.controls import tuned
 
 ROOT = Path(__file__).resolve().parents[2]
 ART = ROOT / "daemon" / "vaporbrush_daemon" / "art"
@@ -39,12 +39,12 @@ def test_the_list_of_styles_and_the_folder_agree() -> None:
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_says_what_it_is_and_how_strongly_to_use_it(name: str) -> None:
     style = STYLES[name]
-    assert set(style) == {"name", "title", "description", "strength", "style_scale"}
+    values = {name: value for name, value in style.items() if name not in ("name", "title", "description")}
+    assert tuned(style) == values, "a style brings along what the table of controls lets it, within its ranges"
+    assert {"strength", "style_scale"} <= set(values)
     assert style["title"][0].isupper()
     assert style["description"].endswith(".")
     assert len(style["description"]) <= 120
-    assert MIN_STRENGTH <= style["strength"] <= MAX_STRENGTH
-    assert MIN_STYLE_SCALE <= style["style_scale"] <= MAX_STYLE_SCALE
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)

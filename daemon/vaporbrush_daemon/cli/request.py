@@ -20,17 +20,13 @@ from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_daemon.weights import VARIABLE
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.controls import SETTINGS, Value
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 from vaporbrush_protocol.version import __version__
 
 WATCH_S = 0.5  # how often the time left is counted down where nothing else changes
-# What a recipe file may set; its pictures are named by the command, and where nothing is painted the content stays.
-SETTINGS = (
-    "size", "quality", "strength", "style_scale", "color", "blend", "tileable", "start", "steps", "optimizer",
-    "layer_weights", "pool", "tv", "seed", "model", "device",
-)  # fmt: skip
 
 OnJob = Callable[[Job], None]
 OnUpload = Callable[[str, int, int], None]  # what, bytes done, bytes in all
@@ -120,6 +116,7 @@ def load(order: Order, lookup: Callable[[str], Job]) -> Load:
         return gray(pictures.read_mask(path, whole.width, whole.height, (content.width, content.height)))
 
     start, inherited = _start(order, lookup, image)
+    # A recipe file sets no pictures: the command names them, and where nothing is painted the content stays.
     settings = {k: v for k, v in {**inherited, **settings}.items() if k in SETTINGS}
     tuned = _tuned(order.styles) if not settings else {}
     settings = {**tuned, **settings, **order.settings}
@@ -174,12 +171,11 @@ def _styles(
     return found
 
 
-def _tuned(styles: Sequence[str]) -> dict[str, float]:
-    """A bundled style, alone, brings the strength and scale that suit it."""
+def _tuned(styles: Sequence[str]) -> Mapping[str, Value]:
+    """A bundled style, alone, brings the values that suit it."""
     if len(styles) != 1 or not styles[0].startswith("@"):
         return {}
-    file = shelf().file(styles[0][1:])
-    return {"strength": file.strength, "style_scale": file.style_scale}
+    return shelf().file(styles[0][1:]).tuned
 
 
 def shelf() -> StyleLibrary:

@@ -274,8 +274,8 @@ def styles(as_json: Json = False) -> None:
 
     files = shelf().files()
     if as_json:
-        names = ("name", "title", "description", "strength", "style_scale")
-        typer.echo(json.dumps({"styles": [{name: getattr(file, name) for name in names} for file in files]}))
+        shown = [{"name": one.name, "title": one.title, "description": one.description, **one.tuned} for one in files]
+        typer.echo(json.dumps({"styles": shown}))
         return
     table = Table("Style", "", box=None, pad_edge=False)
     for file in files:

@@ -12,12 +12,12 @@ from shlex import join
 from typing import Any, Literal
 
 from vaporbrush_protocol.client import Client, connect
+from vaporbrush_protocol.controls import tuned
 from vaporbrush_protocol.endpoint import Connection, native
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
 
-from .controls import suited
 from .words import START_COMMAND, _, byte_count, next_step
 
 POLL_S = 2.0  # how old what the docker says about the daemon may be
@@ -67,16 +67,10 @@ class BundledStyle:
     name: str
     title: str
     description: str
-    strength: float | None
-    style_scale: float | None
+    tuned: Mapping[str, float]  # the values of controls with which it looks best
     thumb: bytes
     thumb_width: int
     thumb_height: int
-
-    @property
-    def suits(self) -> Mapping[str, float]:
-        """The values of controls with which it looks best."""
-        return suited({"strength": self.strength, "style_scale": self.style_scale})
 
 
 @dataclass(frozen=True)
@@ -298,19 +292,15 @@ def _styles(client: Client) -> tuple[BundledStyle, ...]:
     for raw in client.styles().get("styles") or ():
         thumb = Image.from_wire("thumb", raw.get("thumb"))
         pixels = bytes(client.download(thumb)) if thumb.channels == "RGB" and thumb.depth == "u8" else b""
-        numbers = {
-            name: float(raw[name]) if isinstance(raw.get(name), (int, float)) else None
-            for name in ("strength", "style_scale")
-        }
         found.append(
             BundledStyle(
                 name=str(raw.get("name", "")),
                 title=str(raw.get("title") or raw.get("name", "")),
                 description=str(raw.get("description", "")),
+                tuned=tuned(raw),
                 thumb=pixels,
                 thumb_width=thumb.width,
                 thumb_height=thumb.height,
-                **numbers,
             )
         )
     return tuple(found)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.controls import TUNED, tuned
 from vaporbrush_protocol.recipe import Channels, Depth, Image, Recipe, Style, Transfer
 
-from .controls import SUITED, recipe_fields, suited
+from .controls import recipe_fields
 
 MAX_WEIGHT = 1000.0  # of a style among several; the recipe's
 
@@ -90,8 +91,8 @@ class StyleInput:
 
 @dataclass(frozen=True)
 class Order:
-    """One painting that was asked for. `values` are the controls'; of those that suit the style, what is left out is
-    found when it is painted (`suited`). `start` is an earlier job's canvas.
+    """One painting that was asked for. `values` are the controls'; of those that a style brings along, what is left
+    out is found when it is painted (`with_tuned`). `start` is an earlier job's canvas.
     """
 
     content: Pixels
@@ -106,11 +107,11 @@ class Order:
     def left_open(self) -> bool:
         """Whether the daemon's list of styles has to say with which values to paint."""
         alone = len(self.styles) == 1 and bool(self.styles[0].name)
-        return alone and not all(name in self.values for name in SUITED)
+        return alone and not all(name in self.values for name in TUNED)
 
-    def suited(self, listed: Mapping[str, Any]) -> Order:
-        """The order with what suits its style where that was left open. `listed` is the daemon's list of styles."""
-        found = [suited(style) for style in listed.get("styles") or () if style.get("name") == self.styles[0].name]
+    def with_tuned(self, listed: Mapping[str, Any]) -> Order:
+        """The order with its style's own values where they were left open. `listed` is the daemon's list of styles."""
+        found = [tuned(style) for style in listed.get("styles") or () if style.get("name") == self.styles[0].name]
         return replace(self, values={**found[0], **self.values}) if found else self
 
     def sizes_only(self) -> Recipe:

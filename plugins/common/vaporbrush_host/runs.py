@@ -178,7 +178,7 @@ class PaintRun(Run):
 
     def _work(self, client: Client) -> None:
         self._set(stage="sending", line=_("Sending the layer…"))
-        order = self.order.suited(client.styles()) if self.order.left_open else self.order
+        order = self.order.with_tuned(client.styles()) if self.order.left_open else self.order
         recipe, pictures = order.prepared()
         total, sent = sum(map(len, pictures.values())), 0
 

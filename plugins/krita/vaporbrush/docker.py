@@ -283,9 +283,8 @@ class VaporbrushDocker(DockWidget):
         refs = self.chooser.refs()
         if not self._loading and len(refs) == 1 and refs[0].kind == "bundled":
             style = next((s for s in self.studio.bundled if s.name == refs[0].name), None)
-            if style is not None:  # a bundled style brings the strength and scale that suit it
-                tuned = {"strength": style.strength, "style_scale": style.style_scale}
-                self.set_values({**self.values(), **{name: v for name, v in tuned.items() if v is not None}})
+            if style is not None:  # it brings along what suits it
+                self.set_values({**self.values(), **style.tuned})
         self._changed()
 
     def _changed(self, _news=None):

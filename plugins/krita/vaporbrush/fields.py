@@ -2,8 +2,9 @@
 
 import secrets
 
-from vaporbrush_host.controls import MAX_SEED
+from vaporbrush_host.controls import from_slider, to_slider
 from vaporbrush_host.words import _
+from vaporbrush_protocol.controls import MAX_SEED
 
 from .qt import Qt, QtCore, QtWidgets, Signal
 
@@ -66,11 +67,11 @@ class NumberField(Field):
         self._typed(self.spin.value())
 
     def _slid(self, place):
-        self.spin.setValue(self.control.from_slider(place / SLIDER_STEPS))
+        self.spin.setValue(from_slider(self.control, place / SLIDER_STEPS))
 
     def _typed(self, value):
         self.slider.blockSignals(True)
-        self.slider.setValue(round(SLIDER_STEPS * self.control.to_slider(value)))
+        self.slider.setValue(round(SLIDER_STEPS * to_slider(self.control, value)))
         self.slider.blockSignals(False)
         self.changed.emit()
 
@@ -159,7 +160,7 @@ class SizeField(Field):
 
 
 class WholeField(Field):
-    """A whole number; the seed has a button for another one, and `steps` a word for "by quality"."""
+    """A whole number; the seed has a button for another one, and `steps` a word for None."""
 
     def __init__(self, control, parent=None):
         super().__init__(control, parent)
@@ -168,7 +169,7 @@ class WholeField(Field):
         self.spin.setRange(0 if optional else int(control.low), int(control.high))
         self.spin.setKeyboardTracking(False)
         if optional:
-            self.spin.setSpecialValueText(_("By quality"))
+            self.spin.setSpecialValueText(control.unset)
         self.row.addWidget(self.spin, 1)
         if control.name == "seed":
             button = QtWidgets.QToolButton()
@@ -180,7 +181,7 @@ class WholeField(Field):
         self.spin.valueChanged.connect(lambda _value: self.changed.emit())
 
     def value(self):
-        """The number, or None for "by quality"."""
+        """The number, or None."""
         value = self.spin.value()
         return None if self.control.kind == "steps" and value == 0 else value
 
@@ -195,7 +196,7 @@ class WeightsField(Field):
     def __init__(self, control, parent=None):
         super().__init__(control, parent)
         self.edit = QtWidgets.QLineEdit()
-        self.edit.setPlaceholderText(_("Usual balance"))
+        self.edit.setPlaceholderText(control.unset)
         self.edit.setClearButtonEnabled(True)
         self.row.addWidget(self.edit, 1)
         self.set_value(control.default)

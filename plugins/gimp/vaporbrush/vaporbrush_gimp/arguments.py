@@ -11,7 +11,7 @@ from typing import Any
 
 from gi.repository import Gimp, GObject
 
-from vaporbrush_host.controls import BY_NAME, CONTROLS, OPEN_CHOICES, SUITED, Control, Value
+from vaporbrush_host.controls import BY_NAME, CONTROLS, Control, Value
 from vaporbrush_host.words import _
 from vaporbrush_protocol.errors import RequestError
 
@@ -19,7 +19,7 @@ STYLE, STYLE_FILE, STYLE_NAME = "style", "style-file", "style-name"
 MORE_STYLES = ("style-2", "style-3", "style-4")  # one list would not do: GIMP refuses a call that leaves it empty
 STYLE_WEIGHTS = "style-weights"
 LAST_STYLES = "last-styles"  # not in the procedure's signature: GIMP forgets which layer an argument was, this does not
-OPEN = 0  # of `steps` and what suits a style: decided when it is painted
+OPEN = 0  # of `steps` and of what a style brings along: decided when it is painted
 FLAGS = GObject.ParamFlags.READWRITE
 TAKEN = (
     "hrcolspka"  # mnemonics of the dialog's own buttons: Help, Reset, Cancel, OK, Load, Save, Preview, Keep, Advanced
@@ -85,12 +85,12 @@ def with_mnemonic(label: str, taken: set[str]) -> str:
 
 def _add(procedure: Any, control: Control, label: str) -> None:
     name, tip = canonical(control), control.tip
-    if control.kind == "choice" and control.name not in OPEN_CHOICES:
+    if control.kind == "choice" and not control.open:
         choice = Gimp.Choice.new()
         for number, option in enumerate(control.options):
             choice.add(option.value, number, option.label, option.tip or option.label)
         procedure.add_choice_argument(name, label, tip, choice, control.default, FLAGS)
-    elif control.name in SUITED:
+    elif control.tuned:
         tip = f"{tip} {_('0: what suits the bundled style, otherwise {usual:g}.').format(usual=control.default)}"
         procedure.add_double_argument(name, label, tip, OPEN, control.high, OPEN, FLAGS)
     elif control.kind == "number":
@@ -98,7 +98,7 @@ def _add(procedure: Any, control: Control, label: str) -> None:
     elif control.kind == "whole":
         procedure.add_int_argument(name, label, tip, int(control.low), int(control.high), control.default, FLAGS)
     elif control.kind == "steps":
-        tip = f"{tip} {_('0: by quality.')}"
+        tip = f"{tip} 0: {control.unset[:1].lower()}{control.unset[1:]}."
         procedure.add_int_argument(name, label, tip, OPEN, int(control.high), OPEN, FLAGS)
     elif control.kind == "truth":
         procedure.add_boolean_argument(name, label, tip, control.default, FLAGS)
@@ -122,7 +122,7 @@ def from_argument(control: Control, given: Value) -> Value:
     """GIMP's argument as the control's value; None for what is left to the style. Raises `RequestError` naming argument
     and value.
     """
-    if control.name in SUITED and given == OPEN:
+    if control.tuned and given == OPEN:
         return None
     value = given
     if control.kind == "size":
@@ -137,7 +137,7 @@ def from_argument(control: Control, given: Value) -> Value:
             "size": _("auto, full or a number from {low} to {high}"),
             "weights": _("five numbers separated by commas, at least one above 0, or empty"),
             "choice": _("one of {words}"),
-        }.get(control.kind, _("0 or from {low} to {high}") if control.name in SUITED else _("from {low} to {high}"))
+        }.get(control.kind, _("0 or from {low} to {high}") if control.tuned else _("from {low} to {high}"))
         low, high = (int(edge) if edge == int(edge) else edge for edge in (control.low, control.high))
         wanted = wanted.format(low=low, high=high, words=", ".join(control.words))
         raise refused(canonical(control), given, wanted)
@@ -163,7 +163,7 @@ def numbers(text: str) -> tuple[float, ...] | str | None:
 def values_of(config: Any) -> dict[str, Value]:
     """The controls' values of one call, without those that are left to the style."""
     given = {control: from_argument(control, config.get_property(canonical(control))) for control in CONTROLS}
-    return {control.name: value for control, value in given.items() if value is not None or control.name not in SUITED}
+    return {control.name: value for control, value in given.items() if value is not None or not control.tuned}
 
 
 def put_values(config: Any, values: Mapping[str, Value]) -> None:

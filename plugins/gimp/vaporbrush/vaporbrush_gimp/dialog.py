@@ -309,7 +309,7 @@ class Dialog:
             if not style.thumb:
                 continue
             picture = pixbuf_from_rgb(style.thumb, style.thumb_width, style.thumb_height)
-            self._suits[style.name] = style.suits
+            self._suits[style.name] = style.tuned
             self._chooser.add_bundled(Source(style.title, name=style.name), picture, style.description or style.title)
         self._suit()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gi.repository import GimpUi, GObject, Gtk
 
-from vaporbrush_host.controls import CONTROLS, OPEN_CHOICES, SUITED, Control, Value
+from vaporbrush_host.controls import CONTROLS, Control, Value
 from vaporbrush_host.words import _
 
 from .arguments import OPEN, canonical
@@ -48,7 +48,7 @@ class Fields:
         name = canonical(control)
         if control.kind == "size":
             return self._size(control)
-        if control.name in OPEN_CHOICES:
+        if control.open:
             return self._open_choice(control)
         if control.kind == "steps":
             return self._steps(control)
@@ -75,7 +75,7 @@ class Fields:
             nonlocal showing
             showing = True
             value = self._config.get_property(name)
-            is_open = control.name in SUITED and value == OPEN
+            is_open = control.tuned and value == OPEN
             entry.set_value(self._suits.get(control.name, control.default) if is_open else value)
             showing = False
 
@@ -132,7 +132,7 @@ class Fields:
 
         def output(spin: Gtk.SpinButton) -> bool:
             value = spin.get_value_as_int()
-            spin.set_text(str(value) if value else _("By quality"))
+            spin.set_text(str(value) if value else control.unset)
             return True
 
         number.set_numeric(False)  # it shows words

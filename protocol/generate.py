@@ -1,6 +1,6 @@
-"""Writes the tables of SPEC.md that come from the code; with `--check`, only says whether they are up to date.
+"""Writes what comes from the code into SPEC.md and Krita's manual; with `--check`, only says whether it is up to date.
 
-    python protocol/tables.py [--check]
+    python protocol/generate.py [--check]
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`.
 """
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from html import escape as escape_html
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from vaporbrush_protocol import limits  # noqa: E402
+from vaporbrush_protocol.controls import CONTROLS, Control  # noqa: E402
 from vaporbrush_protocol.errors import CODES  # noqa: E402
 from vaporbrush_protocol.messages import REQUESTS, TRANSITIONS  # noqa: E402
 from vaporbrush_protocol.recipe import Image, Recipe, Style  # noqa: E402
@@ -74,8 +76,21 @@ def states() -> str:
     return table(("state", "may be followed by"), rows)
 
 
+def escape(text: str) -> str:
+    return escape_html(text, quote=False)
+
+
+def manual(controls: Iterable[Control]) -> str:
+    """What the controls do, as they say it themselves."""
+    items = []
+    for control in controls:
+        options = "".join(f"<br><i>{escape(one.label)}</i>: {escape(one.tip)}" for one in control.options if one.tip)
+        items.append(f"<dt>{escape(control.label)}</dt><dd>{escape(control.tip)}{options}</dd>\n")
+    return "<dl>\n" + "".join(items) + "</dl>\n"
+
+
 ANNOUNCED: dict[str, Any] = limits.ANNOUNCED
-TABLES: dict[str, str] = {
+SPEC: dict[str, str] = {
     **{f"request:{name}": record(kind) for name, kind in REQUESTS.items()},
     "image": record(Image),
     "style": record(Style),
@@ -85,27 +100,36 @@ TABLES: dict[str, str] = {
     "limits": announced(),
     "states": states(),
 }
+WORDED = [control.worded("layer") for control in CONTROLS]
+MANUAL: dict[str, str] = {
+    "controls": manual(control for control in WORDED if not control.advanced),
+    "advanced-controls": manual(control for control in WORDED if control.advanced),
+}
+PAGES: dict[Path, Mapping[str, str]] = {
+    HERE / "SPEC.md": SPEC,
+    HERE.parent / "plugins" / "krita" / "vaporbrush" / "manual.html": MANUAL,
+}
 
 
-def rewritten(text: str) -> str:
+def rewritten(text: str, tables: Mapping[str, str]) -> str:
     """The page with every table as the code has it. Raises `KeyError` for a table that the code does not have."""
-    return MARK.sub(lambda found: found[1] + TABLES[found[2]] + found[3], text)
+    return MARK.sub(lambda found: found[1] + tables[found[2]] + found[3], text)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Rewrite, or check."""
-    page = HERE / "SPEC.md"
-    before = page.read_text(encoding="utf-8")
-    after = rewritten(before)
-    left_out = set(TABLES) - {name for _, name, _ in MARK.findall(before)}
-    if left_out:
-        sys.stderr.write(f"SPEC.md has no place for the tables {', '.join(sorted(left_out))}.\n")
-        return 1
-    if "--check" in arguments:
-        if before != after:
-            sys.stderr.write("SPEC.md is not what the code says: run `python protocol/tables.py`.\n")
-        return int(before != after)
-    page.write_text(after, encoding="utf-8")
+    for page, tables in PAGES.items():
+        before = page.read_text(encoding="utf-8")
+        after = rewritten(before, tables)
+        left_out = set(tables) - {name for _, name, _ in MARK.findall(before)}
+        if left_out:
+            sys.stderr.write(f"{page.name} has no place for the tables {', '.join(sorted(left_out))}.\n")
+            return 1
+        if "--check" not in arguments:
+            page.write_text(after, encoding="utf-8")
+        elif before != after:
+            sys.stderr.write(f"{page.name} is not what the code says: run `python protocol/generate.py`.\n")
+            return 1
     return 0
 
 

@@ -1,0 +1,1 @@
+"""GIMP's bindings, as far as a procedure's arguments need them."""

@@ -76,12 +76,12 @@ def own_bytes(device: str) -> int:
     return next((one.total_bytes for one in found() if one.name == device), 0)
 
 
-def free_bytes(device: str) -> int | None:
-    """Bytes that a painting may use now, what this process holds unused included; None where nobody knows."""
+def free_bytes(device: str) -> int:
+    """Bytes that a painting may use now, what this process holds unused included."""
     backend = _backend(device)
     if backend is None or not hasattr(backend, "mem_get_info"):
         free = machine.free_memory()
-        return free if free is None or device == "cpu" else int(UNIFIED_SHARE * free)
+        return free if device == "cpu" else int(UNIFIED_SHARE * free)
     free, _ = backend.mem_get_info(device)
     held = backend.memory_reserved(device) - backend.memory_allocated(device)
     return int((1 - EDITOR_SHARE) * (free + held))

@@ -30,7 +30,7 @@ def _tried(one: device.Device) -> dict[str, Any]:
     facts: dict[str, Any] = {"device": one.name, "title": one.title, "free_bytes": 0, "gflops": 0.0, "error": ""}
     try:
         facts["gflops"] = round(_gflops(one.name), 1)
-        facts["free_bytes"] = (device.free_bytes(one.name) or 0) if one.total_bytes else 0
+        facts["free_bytes"] = device.free_bytes(one.name) if one.total_bytes else 0
     except RuntimeError as error:
         facts["error"] = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return facts

@@ -6,7 +6,8 @@
 #   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
 #   make bench   the figures of the README
 #   make dist    wheel, sdist and the plug-ins' zips, built and checked
-#   make lock    renew the versions that CI installs
+#   make lock    renew the versions and hashes that CI installs
+#   make audit   known vulnerabilities of what is locked, where a database can be reached
 #
 # PYTHON names the interpreter to make .venv with (3.11 or newer, with venv).
 
@@ -14,11 +15,16 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
 BIN := .venv/bin
 READY := .venv/ready
-# CI installs what constraints.txt says, people the newest that fits.
-LOCKED := $(if $(filter true,$(CI)),PIP_CONSTRAINT=constraints.txt)
+# CI installs what requirements.lock says, hash by hash; people the newest that fits.
+ifeq ($(CI),true)
+INSTALL = $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock \
+	&& $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+else
+INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
+endif
 TESTS ?=
 
-.PHONY: demo test check hosts host-root bench dist lock clean
+.PHONY: demo test check hosts host-root bench dist lock audit clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -28,7 +34,7 @@ $(READY): pyproject.toml
 		echo "$(PYTHON) comes without venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || echo "Making .venv (torch's GPU build takes 5 GB and some minutes; README.md says how to choose another) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(LOCKED) $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(INSTALL)
 	@touch $@
 
 demo: $(READY)
@@ -63,6 +69,9 @@ dist: $(READY)
 
 lock: $(READY)
 	$(BIN)/python daemon/tools/lock.py
+
+audit: $(READY)
+	$(BIN)/python daemon/tools/audit.py
 
 clean:
 	rm -rf build dist

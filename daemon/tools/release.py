@@ -1,12 +1,16 @@
-"""Builds what is given away into dist/ and checks it: the wheel, the sdist, and a zip of each plug-in.
+"""Builds what is given away into dist/ and checks it: the wheel, the sdist, a zip of each plug-in; SHA256SUMS, and an SBOM.
 
     python daemon/tools/release.py [FOLDER]      (`make dist`)
 
-Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin from File*; GIMP's is unpacked into a plug-ins folder.
+The same checkout gives the same bytes, whenever and wherever it is built. Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin from File*; GIMP's is unpacked into a plug-ins folder.
 """
 
 from __future__ import annotations
 
+import calendar
+import hashlib
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +18,11 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path, PurePosixPath
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.install import gimp as install_gimp
@@ -62,7 +70,10 @@ def main() -> None:
         prefix = f"vaporbrush-{__version__}/"
         check(sdist, {name.removeprefix(prefix) for name in archive.getnames()}, IN_THE_SDIST)
     check_same_wheel(sdist, wheel)
-    for path in (*plugin_zips(dist), wheel, sdist):
+    made = [*plugin_zips(dist), wheel, sdist, write_sbom(dist)]
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made)]
+    (dist / "SHA256SUMS").write_text("".join(sums), encoding="ascii")
+    for path in made:
         print(path, path.stat().st_size)
 
 
@@ -72,7 +83,35 @@ def build(source: Path, target: Path, *what: str) -> None:
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), *what, str(source)],
         check=True,
         stdout=subprocess.DEVNULL,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(calendar.timegm(EPOCH))},
     )
+
+
+def write_sbom(dist: Path) -> Path:
+    """What the wheel brings along, in CycloneDX: the versions that CI tested, of the packages that it needs."""
+    entries = re.split(r"\n(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    needed = runtime_packages()
+    locked = "\n".join(entry for entry in entries if canonicalize_name(re.split("[ =;]", entry)[0]) in needed)
+    path = dist / f"vaporbrush-{__version__}.cdx.json"
+    command = [sys.executable, "-m", "cyclonedx_py", "requirements", "--pyproject", "pyproject.toml"]
+    command += ["--output-reproducible", "--of", "JSON", "-o", str(path), "-"]
+    subprocess.run(command, cwd=ROOT, input=locked, text=True, check=True)
+    return path
+
+
+def runtime_packages() -> set[str]:
+    """The names of all that the wheel needs, and what those need, as installed here."""
+    names: set[str] = set()
+    waiting = ["vaporbrush"]
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in names:
+            continue
+        names.add(name)
+        for need in map(Requirement, metadata.requires(name) or []):
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                waiting.append(need.name)
+    return names
 
 
 def plugin_zips(dist: Path) -> tuple[Path, Path]:

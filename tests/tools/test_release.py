@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -98,3 +99,21 @@ def test_everything_works_from_the_wheel(
         python, "-c", "from vaporbrush_daemon.install import service as s; print(s.unit(s.SERVE, {}, on_demand=False))"
     )
     assert f'ExecStart="{python}" "-P" "-m" "vaporbrush_daemon" "serve" "--foreground"' in unit
+
+
+def test_the_same_checkout_gives_the_same_bytes(dist: Path, tmp_path: Path) -> None:
+    again = tmp_path / "dist"
+    run(sys.executable, ROOT / "daemon" / "tools" / "release.py", again)
+    assert (again / "SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
+
+
+def test_every_file_is_summed_and_the_bill_of_materials_names_what_the_wheel_needs(dist: Path) -> None:
+    sums = dict(reversed(line.split("  ")) for line in (dist / "SHA256SUMS").read_text().splitlines())
+    assert set(sums) == {path.name for path in dist.iterdir()} - {"SHA256SUMS"}
+    for name, digest in sums.items():
+        assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
+    bill = json.loads(next(dist.glob("*.cdx.json")).read_text())
+    named = {part["name"]: part for part in bill["components"]}
+    assert {"torch", "pyzmq", "msgpack", "pillow"} <= set(named)
+    assert "pytest" not in named
+    assert any(one["hashes"] for one in named["pyzmq"]["externalReferences"])

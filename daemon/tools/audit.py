@@ -28,7 +28,9 @@ def main() -> int:
     known = [(one, hole) for one in checked for hole in one["vulns"]]
     print(f"{len(checked)} of {len(told)} locked packages were found in the vulnerability database.")
     for one, hole in known:
-        print(f"{one['name']} {one['version']}: {hole['id']}, cured in {', '.join(hole['fix_versions']) or 'no release'}")
+        print(
+            f"{one['name']} {one['version']}: {hole['id']}, cured in {', '.join(hole['fix_versions']) or 'no release'}"
+        )
     return 1 if known else 0
 
 

@@ -36,7 +36,7 @@ def main() -> None:
         sys.exit(resolved.returncode)
     text = LOCK.read_text(encoding="utf-8")
     LOCK.write_text(HEADER + text.removeprefix(HEADER), encoding="utf-8")
-    print(f"{LOCK.name}: {len(set(re.findall(r'^[a-z0-9][^ =]*(?===)', text, re.M)))} packages")
+    print(f"{LOCK.name}: {len(set(re.findall(r'^[a-z0-9][^ =]*(?===)', text, re.MULTILINE)))} packages")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python daemon/tools/lock.py              keeps the versions that are locked, adds what is missing
     python daemon/tools/lock.py --upgrade    takes the newest that fit
 
-One file serves CPython 3.11 and newer on every system: uv resolves for all of them at once and writes markers where they
-differ. CI installs from it with `--require-hashes` (the Makefile, where CI=true), so that what it runs is what was locked,
-whoever serves the files.
+One file serves CPython 3.11 and newer on every system: uv resolves for all of them at once and writes markers where
+they differ. CI installs from it with `--require-hashes` (the Makefile, where CI=true), so that what it runs is what was
+locked, whoever serves the files.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Builds what is given away into dist/ and checks it: the wheel, the sdist, a zip of each plug-in; SHA256SUMS, and an SBOM.
+"""Builds what is given away into dist/ and checks it: the wheel, the sdist, a zip of each plug-in, SHA256SUMS, an SBOM.
 
     python daemon/tools/release.py [FOLDER]      (`make dist`)
 
-The same checkout gives the same bytes, whenever and wherever it is built. Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin from File*; GIMP's is unpacked into a plug-ins folder.
+The same checkout gives the same bytes, whenever it is built. Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin
+from File*; GIMP's is unpacked into a plug-ins folder.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
+import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -102,15 +104,14 @@ def write_sbom(dist: Path) -> Path:
 def runtime_packages() -> set[str]:
     """The names of all that the wheel needs, and what those need, as installed here."""
     names: set[str] = set()
-    waiting = ["vaporbrush"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    waiting = [Requirement(text) for text in project["dependencies"]]
     while waiting:
-        name = canonicalize_name(waiting.pop())
-        if name in names:
-            continue
-        names.add(name)
-        for need in map(Requirement, metadata.requires(name) or []):
-            if need.marker is None or need.marker.evaluate({"extra": ""}):
-                waiting.append(need.name)
+        need = waiting.pop()
+        name = canonicalize_name(need.name)
+        if name not in names and (need.marker is None or need.marker.evaluate({"extra": ""})):
+            names.add(name)
+            waiting += map(Requirement, metadata.requires(name) or [])
     return names
 
 

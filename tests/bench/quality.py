@@ -34,11 +34,13 @@ import torch  # isort: skip
 from tests.bench import evaluate, reference
 
 from vaporbrush_daemon.engine import malloc
+from vaporbrush_daemon.engine.algorithm import FIRST_MOVE, LONGEST_MOVE
 from vaporbrush_daemon.engine.grams import style_statistics
-from vaporbrush_daemon.engine.losses import Objective, Region, Weighting, tap_weights
-from vaporbrush_daemon.engine.optimiser import Lbfgs
-from vaporbrush_daemon.engine.painter import FIRST_MOVE, LONGEST_MOVE, Painter, Pictures
-from vaporbrush_daemon.engine.phases import Course
+from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
+from vaporbrush_daemon.engine.objective import Objective
+from vaporbrush_daemon.engine.optimisers import Lbfgs
+from vaporbrush_daemon.engine.painter import Painter, Pictures
+from vaporbrush_daemon.engine.phases import phases_of
 from vaporbrush_daemon.engine.pyramid import Pyramid
 from vaporbrush_daemon.plan import WAYS, predict
 from vaporbrush_protocol.progress import Progress
@@ -107,8 +109,10 @@ class Recording(Painter):
         if progress.scale != self.scale:
             self.scale, self.first = progress.scale, self.last
         finest = progress.scale == progress.scales
-        course = Course.of(self.scales[progress.scale - 1].steps, self.strength, finest=finest)
-        since = self.first if progress.scale == 1 else max(self.last, self.first + course.deep)
+        steps = self.scales[progress.scale - 1].steps
+        phases = phases_of(steps, self.strength, finest=finest, deepest_first=progress.scale == 1)
+        shallow = sum(phase.steps for phase in phases if STYLE_TAPS[-1] not in phase.taps)
+        since = max(self.last, self.first + shallow)
         self.done += (progress.step - self.last) * area
         self.deep += max(0, progress.step - max(self.last, since)) * area
         self.last = progress.step
@@ -157,7 +161,7 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
         variables = (start * 255).requires_grad_()
         loss(variables / 255).backward()
 
-    network = painter._network("vgg19", precision)
+    network = painter.models.network("vgg19", precision)
     regions = [Region(style_statistics(network, style, None))]
     objective = Objective(network, start, regions, Weighting(DEFAULT_STRENGTH, tap_weights(None)))
     pyramid = Pyramid.of(start.shape[2], start.shape[3])
@@ -166,8 +170,8 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
 
     def ours(taps: tuple[str, ...]) -> None:
         objective.aim(taps, whitened=False)
-        variables = pyramid.pull(objective(image)[1])
-        image.add_(pyramid.image(optimiser.step(variables)))
+        variables = pyramid.backward(objective(image)[1])
+        image.add_(pyramid.forward(optimiser.step(variables)))
 
     malloc.keep()  # as the painter does
     works: list[Callable[[], object]] = [theirs, partial(ours, STYLE_TAPS), partial(ours, STYLE_TAPS[:-1])]

@@ -140,10 +140,10 @@ def test_wrapped_resampling_has_no_seam() -> None:
     torch.testing.assert_close(rolled, resize(image, 96, 64, wrap=True).roll((32, 48), (2, 3)), rtol=1e-6, atol=1e-6)
 
 
-def test_the_pyramids_pull_is_the_adjoint_of_its_image() -> None:
+def test_the_pyramids_backward_is_the_adjoint_of_its_forward() -> None:
     pyramid = Pyramid.of(37, 50)
     generator = torch.Generator().manual_seed(0)
     flat, image = torch.randn(pyramid.variables, generator=generator), torch.randn(1, 3, 37, 50, generator=generator)
     torch.testing.assert_close(
-        (pyramid.image(flat) * image).sum(), (flat * pyramid.pull(image)).sum(), rtol=1e-4, atol=1e-3
+        (pyramid.forward(flat) * image).sum(), (flat * pyramid.backward(image)).sum(), rtol=1e-4, atol=1e-3
     )

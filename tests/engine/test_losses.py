@@ -8,14 +8,17 @@ import torch
 from torch import Tensor
 
 from support.networks import picture, tiny, tiny_with_metric
-from vaporbrush_daemon.engine.features import TAPS, Network, load_weights
 from vaporbrush_daemon.engine.grams import CHUNK, Grams, raw_gram, style_statistics, whitener
-from vaporbrush_daemon.engine.losses import RANGE, Objective, Region, Weighting, tap_weights
+from vaporbrush_daemon.engine.losses import RANGE, Region, Weighting, tap_weights
+from vaporbrush_daemon.engine.models import load_weights
+from vaporbrush_daemon.engine.network import Network
+from vaporbrush_daemon.engine.objective import Objective
 from vaporbrush_daemon.engine.tiles import tiles
+from vaporbrush_daemon.engine.vgg19 import TAPS
 from vaporbrush_protocol.recipe import STYLE_TAPS
 
 STRENGTH = 30.0
-W = (0.5, 0.25, 0.125, 0.0625, 1.0)
+W = dict(zip(STYLE_TAPS, (0.5, 0.25, 0.125, 0.0625, 1.0), strict=True))
 
 
 def objective(network: Network, content: Tensor, style: Tensor, **options: object) -> Objective:
@@ -47,7 +50,7 @@ def test_the_losses_are_the_published_ones_times_the_stated_constants(
     losses, _ = objective(network, content, style)(image)
     f, p, s = ({tap: flat(x) for tap, x in network(picture_).items()} for picture_ in (image, content, style))
     style_loss = 0.0
-    for tap, w in zip(STYLE_TAPS, W, strict=True):
+    for tap, w in W.items():
         n, m = f[tap].shape
         area = s[tap].shape[1]
         gram, target = f[tap] @ f[tap].T, s[tap] @ s[tap].T * (m / area)  # the style's sum brought to the image's area
@@ -63,10 +66,10 @@ def test_the_losses_are_the_published_ones_times_the_stated_constants(
 
 
 def test_the_default_weights_are_one_over_n_squared() -> None:
-    assert tap_weights(None) == pytest.approx([1 / n**2 for n in (64, 128, 256, 512, 512)])
+    assert list(tap_weights(None).values()) == pytest.approx([1 / n**2 for n in (64, 128, 256, 512, 512)])
     equal = tap_weights((2, 2, 2, 2, 2))
-    assert len(set(equal)) == 1
-    assert sum(equal) == pytest.approx(sum(tap_weights(None)))
+    assert len(set(equal.values())) == 1
+    assert sum(equal.values()) == pytest.approx(sum(tap_weights(None).values()))
 
 
 def inside(height: int, width: int) -> Tensor:
@@ -119,7 +122,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     loss = objective(network, picture(64, 48, 2), style)
     _, published = loss(image)
     loss.aim(STYLE_TAPS[:-1], whitened=True)
-    told, gradient = loss(image)
+    reported, gradient = loss(image)
     target = style_statistics(network, style, None)
 
     def whitened(image: Tensor) -> float:
@@ -127,9 +130,9 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
         total = loss(image)[0]
         value = float(total.total - total.style)
         grams = style_statistics(network, image, None)
-        for tap, w in zip(STYLE_TAPS[:-1], W, strict=False):
+        for tap in STYLE_TAPS[:-1]:
             v, error = whitener(target[tap]), grams[tap] - target[tap]
-            value += STRENGTH * w / network.normaliser(tap) ** 2 * float((v @ error @ v * error).sum())
+            value += STRENGTH * W[tap] / network.normaliser(tap) ** 2 * float((v @ error @ v * error).sum())
         return value
 
     direction = torch.randn(image.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -139,7 +142,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     loss.aim(STYLE_TAPS, whitened=False)
     settled, again = loss(image)
     assert torch.equal(again, published)
-    assert 0 < float(told.style) < float(settled.style)  # told is the published loss, of four taps of five
+    assert 0 < float(reported.style) < float(settled.style)  # the published loss, of four taps of five
 
 
 def test_whitening_evens_out_a_styles_spectrum_and_weakens_no_direction() -> None:
@@ -244,15 +247,15 @@ def test_a_metric_gives_the_loss_of_the_mapped_activations() -> None:
     image, style = picture(32, 48, 1), picture(40, 40, 2)
     loss = Objective(network, image, [Region(style_statistics(network, style, None))], Weighting(1.0, W))
     expected = 0.0
-    for tap, w, n in zip(STYLE_TAPS, W, (64, 128, 256, 512, 512), strict=True):
+    for tap, n in zip(STYLE_TAPS, (64, 128, 256, 512, 512), strict=True):
         grams = []
         for x in (image, style):
             f = flat(network(x)[tap])
             mapped = network.metrics[tap].numpy() @ np.vstack([f, np.ones_like(f[:1])])
             grams.append(mapped @ mapped.T / f.shape[1])
-        expected += w * ((grams[0] - grams[1]) ** 2).sum() / n**2
+        expected += W[tap] * ((grams[0] - grams[1]) ** 2).sum() / n**2
     assert float(loss(image)[0].style) == pytest.approx(expected, rel=1e-9)
 
 
 def test_taps_are_in_the_order_of_depth() -> None:
-    assert list(TAPS) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1"]
+    assert TAPS == ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")

@@ -316,7 +316,7 @@ def test_other_styles_sizes_and_pools_have_other_targets(painter: Painter) -> No
 
 def test_going_on_continues_from_the_canvas(painter: Painter) -> None:
     content, style = layer(120, 100), layer(60, 60, 1)
-    painter.speeds["tiny"] = Speed("bf16", measured=True)  # else how busy the machine is decides on the precision
+    painter.speeds.known["tiny"] = Speed("bf16", measured=True)  # else how busy the machine is decides on the precision
     first = paint(painter, content, style, steps=30)
     control = Watching()
     second = paint(painter, content, style, steps=30, start=first.canvas, control=control)

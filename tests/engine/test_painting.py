@@ -85,7 +85,7 @@ def test_each_region_takes_its_own_style(painter: Painter, shared: Path) -> None
     left = np.zeros(content.shape[:2], np.float32)
     left[:, : content.shape[1] // 2] = 1
     result = paint(painter, content, *styles, look="two-regions", style_masks=(left, 1 - left), size="full", steps=60)
-    network = painter._network("vgg19", painter.speeds["vgg19"].precision)
+    network = painter.models.network("vgg19", painter.load("vgg19").precision)
     targets = [style_statistics(network, tensor(style), None) for style in styles]
     for side, mask in enumerate((left, 1 - left)):
         own = style_statistics(network, tensor(result.pixels), torch.from_numpy(mask))

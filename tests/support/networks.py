@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vaporbrush_daemon.engine.features import BLOCKS, TAPS, Network, Weights
+from vaporbrush_daemon.engine.network import Network, Weights
+from vaporbrush_daemon.engine.vgg19 import BLOCKS
 
 WIDTHS = (5, 6, 7, 8, 9)  # of the blocks of a network small enough for finite differences
 LOUD = 300.0  # brings a metric's losses to the size of VGG19's, which the range penalty is made for
@@ -18,9 +19,9 @@ def random_weights(*, metric: bool = False) -> Weights:
     generator = torch.Generator().manual_seed(7)
     convs, channels = {}, 3
     for block, width in zip(BLOCKS, WIDTHS, strict=True):
-        for index in block:
+        for conv in block:
             scale = (2 / (9 * channels)) ** 0.5
-            convs[index] = (
+            convs[conv.index] = (
                 torch.randn(width, channels, 3, 3, generator=generator) * scale,
                 torch.randn(width, generator=generator) * 0.1,
             )
@@ -28,11 +29,7 @@ def random_weights(*, metric: bool = False) -> Weights:
     weights = Weights("tiny", convs, {})
     if not metric:
         return weights
-    metrics = {
-        tap: LOUD * torch.randn(n + 1, n + 1, generator=generator).triu()
-        for tap, n in weights.widths.items()
-        if tap in TAPS
-    }
+    metrics = {tap: LOUD * torch.randn(n + 1, n + 1, generator=generator).triu() for tap, n in weights.widths.items()}
     return Weights("tiny", convs, metrics)
 
 

@@ -21,19 +21,18 @@ from safetensors.torch import load_file, save
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import VaporbrushError
 
-WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # VGG19 to conv5_1; 0 is a pooling
+from .vgg19 import CONVS
+
 MAX_FILE_BYTES = 2 * 1024**3  # the full VGG19 has 575 MB
 
 
 def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
     """torchvision's names and the shapes of what is kept: 13 convolutions, 12.9 million numbers."""
-    index, channels = 0, 3
-    for width in WIDTHS:
-        if width:
-            yield f"features.{index}.weight", (width, channels, 3, 3)
-            yield f"features.{index}.bias", (width,)
-            channels = width
-        index += 2 if width else 1  # a convolution is followed by its ReLU
+    channels = 3
+    for conv in CONVS.values():
+        yield f"features.{conv.index}.weight", (conv.width, channels, 3, 3)
+        yield f"features.{conv.index}.bias", (conv.width,)
+        channels = conv.width
 
 
 def convert(source: Path, target: Path) -> None:

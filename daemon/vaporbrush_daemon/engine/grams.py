@@ -1,6 +1,6 @@
 """Gram matrices: of an image's taps, through a metric, and what whitens the difference of two.
 
-F (M, N) are a tap's activations, one row per position; G = Fᵀ diag(ω) F is its Gram matrix (N, N).
+F (M, N) are a tap's activations, one row per position; G = Fᵀ diag(ω) F with Σω = 1 is its Gram matrix (N, N).
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from torch import Tensor
 
 from vaporbrush_protocol.recipe import STYLE_TAPS, Pool
 
-from .features import STRIDES, Network
+from .network import Network
 from .tiles import position_weights, tiles
+from .vgg19 import STRIDES
 
-CHUNK = 2**22  # numbers of a tap that are held in full precision at once, 16 MiB
+CHUNK = 2**22  # numbers of a tap that are held in fp32 at once: 16 MiB
 # How much a whitened difference evens out the style's spectrum (1: entirely), and the share of the largest eigenvalue
 # below which it does not: what is smaller is noise to the eye and to the loss. Measured in tests/bench/NOTES.md.
 WHITENING = 0.7
 FLOOR = 1e-2
 
-Grams = dict[str, Tensor]
+Grams = dict[str, Tensor]  # by tap, (N, N) fp32 each
 
 
 def rows(tap: Tensor) -> Tensor:
-    """(1, C, h, w) channels-last to (h*w, C), without a copy."""
+    """F: (1, C, h, w) channels-last to (h*w, C), without a copy."""
     return tap.permute(0, 2, 3, 1).flatten(0, 2)
 
 
@@ -35,7 +36,10 @@ def summable(features: Tensor) -> Tensor:
 
 
 def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Tensor:
-    """Fᵀ diag(ω) F with ω not normalised, fp32; `augmented` borders it as if F had a column of ones (for a metric)."""
+    """Fᵀ diag(ω) F (N, N), at least fp32, of `features` F (M, N) and `weights` ω (M,), not normalised; None: all 1.
+
+    `augmented` borders it as if F had a column of ones, (N + 1, N + 1): what a metric maps.
+    """
     channels = features.shape[1]
     dtype = torch.promote_types(features.dtype, torch.float32)
     gram = torch.zeros(channels, channels, device=features.device, dtype=dtype)
@@ -56,7 +60,7 @@ def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Te
 
 
 def through(metric: Tensor | None, gram: Tensor) -> Tensor:
-    """The Gram matrix in the published network's inner product: R A Rᵀ."""
+    """A Gram matrix (n, n) in the published network's inner product, by R (K, n): R G Rᵀ. Without a metric itself."""
     return gram if metric is None else metric @ gram @ metric.T
 
 
@@ -69,49 +73,49 @@ def style_statistics(
     tile: int | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Grams:
-    """The five Gram matrices of a style `image` (1, 3, H, W), over the positions that `mask` (H, W) weighs.
+    """The five Gram matrices of a style `image` (1, 3, H, W) in [0, 1], over the positions that `mask` (H, W) weighs.
 
-    Image and mask may live elsewhere than the network; of `tile` pixels a side, only one tile at a time is brought to
-    it. `alive` is called before each.
+    Image and mask may be in the computer's memory: one tile of `tile` pixels a side at a time is brought to the
+    network's device. `alive` is called before each, and may raise to end this.
     """
     sums: Grams = {}
     device, (height, width) = network.device, image.shape[2:]
-    pooled = {tap: position_weights(mask, tap) for tap in STYLE_TAPS}
-    for t in tiles(width, height, tile):
+    weights = {tap: position_weights(mask, tap) for tap in STYLE_TAPS}
+    for piece in tiles(width, height, tile):
         alive()
         with torch.no_grad():
-            taps = network(t.cut(image).to(device), pool=pool)
+            taps = network(piece.cut(image).to(device), pool=pool)
         for tap in STYLE_TAPS:
-            weights = t.weights(pooled[tap], tap)
+            own = piece.weights(weights[tap], tap)
             raw = raw_gram(
-                rows(t.inside(taps.pop(tap), tap)),
-                None if weights is None else weights.to(device),
+                rows(piece.inside(taps.pop(tap), tap)),
+                None if own is None else own.to(device),
                 augmented=tap in network.metrics,
             )
             sums[tap] = sums[tap] + raw if tap in sums else raw
     return {
-        tap: through(network.metrics.get(tap), raw / positions(pooled[tap], tap, width, height))
+        tap: through(network.metrics.get(tap), raw / total_weight(weights[tap], tap, width, height))
         for tap, raw in sums.items()
     }
 
 
-def positions(pooled: Tensor | None, tap: str, width: int, height: int) -> float:
-    """Σω over an image, from its `position_weights`; without a mask the number of a tap's positions."""
-    if pooled is None:
+def total_weight(weights: Tensor | None, tap: str, width: int, height: int) -> float:
+    """Σω over an image, from its `position_weights` (h, w); without a mask M, the number of a tap's positions."""
+    if weights is None:
         return float((height // STRIDES[tap]) * (width // STRIDES[tap]))
-    return max(1e-6, float(pooled.sum()))
+    return max(1e-6, float(weights.sum()))
 
 
 def whitener(target: Tensor) -> Tensor:
-    """The symmetric V (N, N) with which V (G − A) V has the small eigenvalues of A (`target`) weigh nearly as much as
-    the large.
+    """The symmetric V (N, N) such that in V (G − A) V the small eigenvalues of A (`target`, (N, N)) weigh nearly as
+    much as the large.
 
     An activation along an eigenvector of A moves the Gram matrix as much as the eigenvalue is large, and a style's
     eigenvalues span four decades: in ‖G − A‖² the small ones converge slowly, and with them the picture. V is
     (A/λ₁)^−WHITENING, with a floor, and 1 along the first eigenvector, so that no direction counts less than before.
     """
     # on the CPU everywhere: some devices lack eigh, and none is faster at a matrix of this size
-    values, vectors = torch.linalg.eigh(target.cpu().nan_to_num())  # what is not a number, the loss will tell
+    values, vectors = torch.linalg.eigh(target.cpu().nan_to_num())  # the loss will say what is wrong
     relative = values.clamp(min=0) / values[-1].clamp(min=torch.finfo(values.dtype).tiny)
     gains = ((relative + FLOOR) / (1 + FLOOR)) ** -WHITENING
     v: Tensor = (vectors * gains) @ vectors.T

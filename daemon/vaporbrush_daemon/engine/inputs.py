@@ -1,4 +1,4 @@
-"""The recipe's pictures at every scale, as the losses want them."""
+"""The recipe's pictures at every scale, as the losses want them, and the regions in which each style applies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .grams import Grams
 from .losses import Region
 from .pyramid import resize
 
-SKETCH = 256  # pixels: the size at which colours are measured
+SKETCH = 256  # pixels, longest side: the size at which colours are measured
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Pictures:
     start: Floats | None = None  # (h, w, 3): a canvas to go on from
 
 
-class Layers:
-    """The recipe's pictures at every scale."""
+class Inputs:
+    """The recipe's pictures at every scale, on one device: values in [0, 1], sizes (width, height)."""
 
     def __init__(self, recipe: Recipe, pictures: Pictures, frame: compose.Frame, device: torch.device) -> None:
         self.recipe, self.pictures, self.frame, self.device = recipe, pictures, frame, device
@@ -52,25 +52,24 @@ class Layers:
         return (color_transfer.grey(rgb) if self.recipe.color == "luma" else rgb), alpha
 
     def start(self, scale: Scale, content: Tensor) -> Tensor:
-        """What the first scale starts from."""
+        """What the first scale starts from (1, 3, h, w)."""
         if self.pictures.start is not None:
             return resize(
                 compose.tensor(self.pictures.start, self.device), scale.width, scale.height, wrap=self.recipe.tileable
             )
         if self.recipe.start == "content":
             return content
-        generator = torch.Generator().manual_seed(
-            self.recipe.seed % 2**63
-        )  # on the CPU: the same numbers on every device
+        # on the CPU: the same numbers on every device
+        generator = torch.Generator().manual_seed(self.recipe.seed % 2**63)
         noise = torch.randn(content.shape, generator=generator).to(self.device)
         return (0.5 + 0.15 * noise).clamp(0, 1)
 
     def mask(self, scale: Scale) -> Tensor | None:
-        """The selection (h, w)."""
+        """The selection (h, w), None without one."""
         return None if self.pictures.mask is None else self._mask(self.pictures.mask, scale)
 
     def style_masks(self, scale: Scale) -> list[Tensor | None]:
-        """Each style's mask (h, w)."""
+        """Each style's mask (h, w), None without one."""
         masks = self.pictures.style_masks or [None] * len(self.pictures.styles)
         return [None if mask is None else self._mask(mask, scale) for mask in masks]
 
@@ -79,16 +78,14 @@ class Layers:
         return resize(part, scale.width, scale.height)[0, 0].clamp(0, 1)
 
     def style_size(self, number: int, scale: Scale) -> tuple[int, int]:
-        """Width and height: its longest side is `style_scale` times the painted one, its shorter one at least
-        MIN_SIDE.
-        """
+        """Of a style: its longest side is `style_scale` times the painted one, its shorter one at least MIN_SIDE."""
         height, width = self.pictures.styles[number].shape[:2]
         factor = self.recipe.style_scale * max(scale.width, scale.height) / max(width, height)
         factor = max(factor, MIN_SIDE / min(width, height))
         return max(MIN_SIDE, round(width * factor)), max(MIN_SIDE, round(height * factor))
 
     def style(self, number: int, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-        """RGB (1, 3, h, w) in the colours that the recipe wants, and alpha."""
+        """RGB (1, 3, h, w) in the colours that the recipe wants, and alpha (h, w), None if opaque."""
         source = compose.tensor(self.pictures.styles[number], self.device)
         if not bool((source[:, 3] > 0).any()):
             raise VaporbrushError("bad_field", f"Style {number + 1} is wholly transparent: there is nothing to learn.")
@@ -156,7 +153,10 @@ def regions(
     alpha: Tensor | None,
     selection: Tensor | None,
 ) -> list[Region]:
-    """Which Gram matrices are wanted where.
+    """Which Gram matrices are wanted where: the regions of the style loss at one scale.
+
+    `targets` and `masks` (h, w) are those of `styles`, `alpha` and `selection` (h, w) the content's; None: everywhere.
+    Raises `bad_field` if nothing is left.
 
     Styles without a mask of their own share what the masked ones leave; their Gram matrices are averaged by weight. A
     region's share of the loss is its share of the painted area, so that a pixel is painted as strongly in a small
@@ -193,6 +193,22 @@ def regions(
     if not found:
         raise VaporbrushError("bad_field", "The styles' masks select nothing within what is to be painted.")
     return found
+
+
+def framed(pictures: Pictures) -> compose.Frame:
+    """The part to paint. Raises `bad_field` if nothing is selected, `too_small` for a style with too few pixels."""
+    height, width = pictures.content.shape[:2]
+    frame = compose.frame_of(pictures.mask, width, height)
+    if frame is None:
+        raise VaporbrushError("bad_field", "The mask selects nothing: every pixel of it is 0.")
+    for number, style in enumerate(pictures.styles):
+        if min(style.shape[:2]) < MIN_SIDE:
+            raise VaporbrushError(
+                "too_small",
+                f"Style {number + 1} is {style.shape[1]}×{style.shape[0]} pixels, "
+                f"but each side needs at least {MIN_SIDE}.",
+            )
+    return frame
 
 
 def _average(styles: Sequence[Style], targets: Sequence[Grams], members: Sequence[int]) -> Grams:

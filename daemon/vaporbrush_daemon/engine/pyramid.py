@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Gain of every coarser level of the pyramid. Bilinear enlargement by two doubles a level's norm, so 0.5 gives all
-# levels the same say; measured against other values in tests/bench/NOTES.md.
+# Gain of every coarser level of the pyramid. Bilinear enlargement by two doubles a level's norm, so 0.5 would give all
+# levels the same say; a little more for the coarse ones needs fewer steps (tests/bench/NOTES.md).
 LEVEL_GAIN = 0.7
-SMALLEST_LEVEL = 8  # pixels: what is coarser has nothing left to precondition
+SMALLEST_LEVEL = 8  # pixels, shorter side: a coarser level would have nothing left to precondition
 
 
 def resize(image: Tensor, width: int, height: int, *, wrap: bool = False) -> Tensor:
@@ -38,12 +38,11 @@ def resize(image: Tensor, width: int, height: int, *, wrap: bool = False) -> Ten
 
 
 def refine(painted: Tensor, coarse: Tensor, fine: Tensor, *, wrap: bool = False) -> Tensor:
-    """What the next scale starts from: the painting enlarged, plus the detail of the content that the coarse scale
-    lacked.
+    """What the next scale starts from (1, 3, H, W): the painting enlarged, plus the detail of the content that the
+    coarse scale lacked.
 
-    `painted`, `coarse` (1, 3, h, w): result and content of the scale before; `fine` (1, 3, H, W): content of the next
-    one. Without the detail the content loss starts from a blur and the optimiser spends its first steps to find it
-    again.
+    `painted`, `coarse` (1, 3, h, w): result and content of the scale before; `fine` (1, 3, H, W): content of the next.
+    Without the detail the content loss starts from a blur, and the first steps are spent on finding it again.
     """
     height, width = fine.shape[2:]
     return resize(painted, width, height, wrap=wrap) + (fine - resize(coarse, width, height, wrap=wrap))
@@ -51,16 +50,17 @@ def refine(painted: Tensor, coarse: Tensor, fine: Tensor, *, wrap: bool = False)
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Variables of one scale: residuals of halving sizes, whose sum (each coarser one weaker) is added to the image.
+    """The variables of one scale: residuals of halving sizes; their sum, each coarser one weaker, changes the image.
 
-    One step then moves broad areas and fine grain alike; over plain pixels this saves about a quarter of the steps.
+    As a change of variables it preconditions: one step moves broad areas and fine grain alike, which saves about a
+    quarter of the steps that plain pixels need. Flat, they are one vector (n,), finest level first.
     """
 
     sizes: tuple[tuple[int, int], ...]  # (height, width), finest first
 
     @classmethod
     def of(cls, height: int, width: int) -> Pyramid:
-        """The pyramid for an image."""
+        """The pyramid for an image of `height` × `width` pixels."""
         sizes = [(height, width)]
         while min(sizes[-1]) > SMALLEST_LEVEL:
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -68,11 +68,11 @@ class Pyramid:
 
     @property
     def variables(self) -> int:
-        """Numbers in the flat vector: 4/3 of the image's."""
+        """n: 4/3 of the numbers in the image."""
         return sum(3 * height * width for height, width in self.sizes)
 
-    def image(self, flat: Tensor) -> Tensor:
-        """(n,) to (1, 3, H, W)."""
+    def forward(self, flat: Tensor) -> Tensor:
+        """Variables (n,) to the image that they add up to (1, 3, H, W)."""
         levels = [
             part.view(1, 3, *size)
             for part, size in zip(torch.split(flat, [3 * h * w for h, w in self.sizes]), self.sizes, strict=True)
@@ -83,8 +83,8 @@ class Pyramid:
             total = enlarged.mul_(LEVEL_GAIN).add_(level)
         return total
 
-    def pull(self, gradient: Tensor) -> Tensor:
-        """The gradient of the variables (n,), from that of the image: the adjoint of `image`."""
+    def backward(self, gradient: Tensor) -> Tensor:
+        """dL/d(variables) (n,) from dL/d(image) (1, 3, H, W): the adjoint of `forward`."""
         parts = [gradient]
         for finer, size in pairwise(self.sizes):
             shrunk = torch.ops.aten.upsample_bilinear2d_backward(parts[-1], finer, (1, 3, *size), False, None, None)

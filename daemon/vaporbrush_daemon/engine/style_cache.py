@@ -11,17 +11,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from vaporbrush_daemon.plan import GRID, Plan, Scale
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.recipe import STYLE_TAPS
 
-from .grams import Grams
+from .grams import Grams, style_statistics
+from .inputs import Inputs
+from .monitor import Monitor
+from .network import Network
 
 IN_MEMORY = 32  # targets; 2.5 MB each
 ON_DISK = 256  # targets; the ones not used for longest go
-VERSION = 1  # of how targets are computed: a change here forgets all old ones
+VERSION = 1  # of how targets are computed: a change here makes all old ones unknown
 
 
-class Targets:
+class StyleCache:
     """Gram matrices by a key that names everything that they depend on."""
 
     def __init__(self, folder: Path) -> None:
@@ -66,3 +70,35 @@ class Targets:
         self.recent.move_to_end(key)
         while len(self.recent) > IN_MEMORY:
             self.recent.popitem(last=False)
+
+
+class StyleTargets:
+    """The Gram matrices that one painting aims at, computed only if they never were."""
+
+    def __init__(
+        self, cache: StyleCache, inputs: Inputs, network: Network, model: tuple[str, int, int], monitor: Monitor
+    ) -> None:
+        """`model` names the network's weights, see `Models.identity`."""
+        self.cache, self.inputs, self.network, self.monitor = cache, inputs, network, monitor
+        self.model = (*model, str(network.dtype), inputs.recipe.pool)
+        self.all_cached = True  # so far
+
+    def at(self, scale: Scale, plan: Plan) -> list[Grams]:
+        """Those of each style at a scale."""
+        return [self._target(number, scale, plan) for number in range(len(self.inputs.recipe.styles))]
+
+    def _target(self, number: int, scale: Scale, plan: Plan) -> Grams:
+        self.monitor.check()
+        size = self.inputs.style_size(number, scale)
+        key = StyleCache.key(self.inputs.style_digest(number), size, self.model)
+        found = self.cache.get(key, self.network.device)
+        if found is None:
+            self.all_cached = False
+            style, alpha = self.inputs.style(number, size)
+            # a style may be larger than the painting: no more of it at once
+            tile = plan.tile or -(-max(scale.width, scale.height) // GRID) * GRID
+            found = style_statistics(
+                self.network, style, alpha, pool=self.inputs.recipe.pool, tile=tile, alive=self.monitor.check
+            )
+            self.cache.put(key, found)
+        return found

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .features import STRIDES
+from .vgg19 import STRIDES
 
-MARGIN = 80  # pixels around a tile: conv5_1 sees 78 to each side, rounded up to the stride of its tap
-REMAINDER = 16  # pixels: a strip narrower than this has not one position of relu5_1, and goes to its neighbour
+MARGIN = 80  # pixels around a tile: relu5_1 sees 78 to each side, rounded up to its stride
+REMAINDER = 16  # pixels: a strip narrower than this has not one position of relu5_1, and is joined to its neighbour
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows and columns: `outer` goes through the network, `inner` counts. Outer ones may lie beyond the edges if the
-    image wraps.
+    """A part of an image, in its pixels: (top, bottom, left, right). `outer` goes through the network, and may lie
+    beyond the image's edges if it wraps; `inner` counts.
     """
 
-    outer: tuple[int, int, int, int]  # top, bottom, left, right
+    outer: tuple[int, int, int, int]
     inner: tuple[int, int, int, int]
 
     @property
@@ -39,32 +39,32 @@ class Tile:
         return self.outer == self.inner
 
     def cut(self, image: Tensor) -> Tensor:
-        """The tile (1, C, h, w) of an image (1, C, H, W), with its margins."""
+        """The tile (1, C, h, w) of an image (1, C, H, W), margins and all."""
         if self.whole:
             return image
         rows, columns = self._indices(image)
         return image.index_select(2, rows).index_select(3, columns)
 
     def paste(self, whole: Tensor, part: Tensor) -> None:
-        """Add the tile `part`, margins and all, to an image: the adjoint of `cut`."""
+        """Add the tile `part` (1, C, h, w), margins and all, to an image (1, C, H, W): the adjoint of `cut`."""
         rows, columns = self._indices(whole)
-        flat = (rows[:, None] * whole.shape[3] + columns).flatten()  # with wrapping a tile may meet itself
+        flat = (rows[:, None] * whole.shape[3] + columns).flatten()  # (h*w,); where it wraps, a tile may meet itself
         whole[0].flatten(1).index_add_(1, flat, part[0].flatten(1).to(whole.device))
 
     def inside(self, value: Tensor, tap: str) -> Tensor:
-        """The inner part of the tile's activations `value` (1, N, h, w): a view."""
+        """The inner part of the tile's activations `value` (1, C, h, w): a view."""
         if self.whole:
             return value
         top, bottom, left, right = self._span(tap)
         y, x = self.outer[0] // STRIDES[tap], self.outer[2] // STRIDES[tap]
         return value[:, :, top - y : bottom - y, left - x : right - x]
 
-    def weights(self, pooled: Tensor | None, tap: str) -> Tensor | None:
-        """ω of the inner positions (m,), not normalised, from the image's `position_weights`. None stays None."""
-        if pooled is None:
+    def weights(self, weights: Tensor | None, tap: str) -> Tensor | None:
+        """The inner part (m,) of an image's `position_weights` (h, w). None stays None."""
+        if weights is None:
             return None
         top, bottom, left, right = self._span(tap)
-        return pooled[top:bottom, left:right].flatten()
+        return weights[top:bottom, left:right].flatten()
 
     def _indices(self, image: Tensor) -> tuple[Tensor, Tensor]:
         top, bottom, left, right = self.outer
@@ -107,8 +107,8 @@ def tiles(width: int, height: int, side: int | None, *, wrap: bool = False) -> l
 
 
 def position_weights(mask: Tensor | None, tap: str) -> Tensor | None:
-    """A (H, W) mask at the resolution of a tap (h, w), not normalised; the network too drops an odd last row or column.
-    None stays None.
+    """ω, not normalised: a mask (H, W) at the resolution of a tap (h, w). As in the network, an odd last row or column
+    is dropped. None stays None.
     """
     if mask is None:
         return None

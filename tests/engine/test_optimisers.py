@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vaporbrush_daemon.engine.optimiser import Adam, Lbfgs
+from vaporbrush_daemon.engine.optimisers import Adam, Lbfgs
 
 CPU = torch.device("cpu")
 
@@ -106,13 +106,13 @@ def test_the_steps_do_not_depend_on_the_losses_unit() -> None:
     torch.testing.assert_close(paths[2], paths[1], rtol=1e-6, atol=1e-9)
 
 
-def test_after_forgetting_the_way_is_that_of_a_new_optimiser() -> None:
+def test_after_a_reset_the_steps_are_those_of_a_new_optimiser() -> None:
     used, fresh = (Lbfgs(20, 4, CPU, first=0.01, longest=0.1, dtype=torch.float64) for _ in range(2))
     start = torch.linspace(-1, 1, 20, dtype=torch.float64)
     x = start
     for _ in range(7):
         x = x + used.step(rosenbrock_gradient(x))
-    used.forget(0.01)
+    used.reset(0.01)
     x, y = start, start
     for _ in range(7):
         x, y = x + used.step(rosenbrock_gradient(x)), y + fresh.step(rosenbrock_gradient(y))

@@ -1,4 +1,4 @@
-"""Two optimisers of one flat vector. Neither branches on a value from the device, so nothing waits for it.
+"""Two optimisers of one flat vector. Neither reads a value from the device, so nothing waits for it.
 
 L-BFGS (Liu & Nocedal 1989) in the compact representation of Byrd, Nocedal & Schnabel (1994, theorem 2.2): the direction
 
@@ -19,9 +19,8 @@ from torch import Tensor
 
 from .device import small_dtype
 
-CURVATURE = (
-    1e-10  # a pair counts if yᵀs exceeds this share of ‖y‖ ‖s‖: else it says nothing, or that the function is concave
-)
+# A pair counts if yᵀs exceeds this share of ‖y‖ ‖s‖: else it says nothing, or that the function is concave.
+CURVATURE = 1e-10
 TINY = 1e-30  # keeps a quotient finite where its divisor may vanish
 CHUNK = 2**20  # variables per inner product: the newest s, y and g side by side are a copy, so never of all at once
 
@@ -30,19 +29,19 @@ class Optimiser(Protocol):
     """Something that moves a vector against a gradient."""
 
     def step(self, gradient: Tensor) -> Tensor:
-        """The change (n,) to add to the variables at which `gradient` (n,) was taken. Both are the optimiser's own from
-        now on, to be read only.
+        """The change (n,) to add to the variables at which `gradient` (n,) was taken. The optimiser keeps both, so they
+        are to be read only.
         """
         ...
 
-    def forget(self, first: float, /) -> None:
+    def reset(self, first: float, /) -> None:
         """Begin anew, with a first step of `first`: what was learnt of one loss is not true of another."""
         ...
 
 
 class Lbfgs:
-    """Limited-memory BFGS with `history` pairs. `first` and `longest` bound a step's mean absolute change per
-    variable.
+    """Limited-memory BFGS of `size` variables with `history` pairs. The first step's mean absolute change per variable
+    is `first`, any later one's at most `longest`.
     """
 
     def __init__(
@@ -59,16 +58,18 @@ class Lbfgs:
         self.stack = torch.zeros(2 * history, size, device=device, dtype=dtype)  # (2m, n): S above Y, ring buffers
         # the small matrices are ill-conditioned by nature: doubles where the device has them
         self.small = small_dtype(str(device))
+        ring = torch.arange(history, device=device)
+        self.rotations = (ring[:, None] + ring) % history  # (m, m): the ring's rows, beginning with each of them
         self.sy = torch.zeros(history, history, device=device, dtype=self.small)  # sy[i, j] = s_i · y_j
         self.yy = torch.zeros(history, history, device=device, dtype=self.small)
         self.ss = torch.zeros(history, device=device, dtype=self.small)
-        self.forget(first)
+        self.reset(first)
 
-    def forget(self, first: float, /) -> None:
+    def reset(self, first: float, /) -> None:
         """See `Optimiser`. The stack's memory is kept."""
         self.first = first
         self.last: Tensor | None = None  # the gradient of the step before
-        self.steps = 0  # taken; the pair that step i made sits in the row i % m
+        self.steps = 0  # taken; the pair that step i made is in the row i % m
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""
@@ -97,7 +98,7 @@ class Lbfgs:
         self.yy[:, row] = dots[m:, 1]
 
         count = min(self.steps, m)
-        order = [(self.steps - count + i) % m for i in range(count)]  # oldest first
+        order = self.rotations[(self.steps - count) % m][:count]  # rows of the pairs, oldest first
         sy, yy = self.sy[order][:, order], self.yy[order][:, order]
         s_g, y_g = dots[:m, 2][order], dots[m:, 2][order]
         # a pair without positive curvature is made inert: a unit on the diagonal, nothing beside it
@@ -109,8 +110,9 @@ class Lbfgs:
         yy = torch.where(both, yy, 0.0)
         s_g, y_g = torch.where(good, s_g, 0.0), torch.where(good, y_g, 0.0)
         # γ of the newest good pair (Nocedal & Wright 2006, 7.20)
-        place = torch.where(good, torch.arange(1, count + 1, device=sy.device), 0).argmax()
-        gamma = torch.where(good.any(), curvature[place] / length[place].clamp(min=TINY), 1.0)
+        newest = torch.where(good, torch.arange(1, count + 1, device=sy.device), 0).argmax(0, keepdim=True)
+        # gathered: torch would read a 0-d index back from the device to take a view
+        gamma = torch.where(good.any(), curvature.gather(0, newest) / length.gather(0, newest).clamp(min=TINY), 1.0)[0]
 
         right = torch.linalg.solve_triangular(upper, s_g[:, None], upper=True)  # R⁻¹ Sᵀg
         middle = torch.where(good, curvature, 0.0)[:, None] * right + gamma * (yy @ right) - gamma * y_g[:, None]
@@ -118,14 +120,14 @@ class Lbfgs:
         for_y = -gamma * right[:, 0]
         weights = torch.zeros(2 * m, device=sy.device, dtype=self.small)
         weights[order] = torch.where(good, for_s, 0.0)
-        weights[[m + i for i in order]] = torch.where(good, for_y, 0.0)
+        weights[m + order] = torch.where(good, for_y, 0.0)
         dtype = self.stack.dtype
         direction = self.stack.T @ weights.to(dtype)
         return direction.addcmul_(gradient, gamma.to(dtype))
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) with a fixed rate, in units of the image's range [0, 1]."""
+    """Adam (Kingma & Ba 2015) of `size` variables with a fixed rate, in units of the image's range [0, 1]."""
 
     def __init__(
         self, size: int, device: torch.device, *, rate: float = 0.02, decay: tuple[float, float] = (0.9, 0.99)
@@ -133,10 +135,10 @@ class Adam:
         self.rate, self.decay = rate, decay
         self.mean = torch.zeros(size, device=device)
         self.square = torch.zeros(size, device=device)
-        self.forget(rate)
+        self.reset(rate)
 
-    def forget(self, _first: float, /) -> None:
-        """See `Optimiser`. A step's length is the rate's, the first one's too."""
+    def reset(self, _first: float, /) -> None:
+        """See `Optimiser`. The rate gives the length of every step, the first one's too."""
         self.steps = 0
         self.mean.zero_()
         self.square.zero_()

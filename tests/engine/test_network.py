@@ -8,10 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torchvision.models import vgg19
+from torchvision.models import VGG19_Weights, vgg19
 
 from support.networks import picture, random_weights, tiny
-from vaporbrush_daemon.engine.features import HELD_OUT, TAPS, Network, Weights, gauged, load_weights
+from vaporbrush_daemon.engine.calibration import calibrated
+from vaporbrush_daemon.engine.models import load_weights
+from vaporbrush_daemon.engine.network import Network, Weights
+from vaporbrush_daemon.engine.vgg19 import TAPS
+from vaporbrush_daemon.weights import VGG19
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.recipe import Pool
 
@@ -35,10 +39,18 @@ def torchvision_taps(file: Path, image: torch.Tensor, wanted: dict[str, int]) ->
     return found
 
 
+def test_the_pinned_download_is_torchvisions() -> None:
+    """The front must not import torchvision, so it keeps what it needs to know of the file as data."""
+    theirs = VGG19_Weights.IMAGENET1K_V1
+    assert VGG19.url == theirs.url
+    assert VGG19.sha256.startswith(theirs.url.rpartition("-")[2].removesuffix(".pth"))
+    assert VGG19.size / 2**20 == pytest.approx(theirs.meta["_file_size"], abs=0.001)
+
+
 def test_every_tap_equals_torchvisions(vgg19_file: Path) -> None:
     image = picture(67, 50).float()
     network = Network(load_weights("vgg19", vgg19_file), torch.device("cpu"), torch.float32)
-    ours = network(image) | network(image, taps=HELD_OUT)
+    ours = network(image) | network(image, taps=list(TORCHVISION_HELD_OUT))
     theirs = torchvision_taps(vgg19_file, image, TORCHVISION_RELUS | TORCHVISION_HELD_OUT)
     assert set(ours) == set(theirs)
     for name, expected in theirs.items():
@@ -56,17 +68,19 @@ def test_bf16_taps_are_those_of_fp32_within_its_precision(vgg19_file: Path) -> N
 
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("pool", ["max", "avg"])
-def test_fused_convolutions_go_forth_and_back_as_plain_ones_do(pool: Pool, *, wrap: bool) -> None:
+def test_fused_convolutions_give_the_activations_and_gradients_of_plain_ones(pool: Pool, *, wrap: bool) -> None:
     weights, image = random_weights(), picture(48, 64)
 
-    def there_and_back(dtype: torch.dtype) -> list[torch.Tensor]:
+    def activations_and_gradient(dtype: torch.dtype) -> list[torch.Tensor]:
         network = Network(weights, torch.device("cpu"), dtype)
-        trace = network.trace(image.to(dtype), list(TAPS), pool=pool, wrap=wrap)
-        taps = [trace.taps[tap].clone() for tap in TAPS]
-        return [*taps, network.back(trace, lambda tap, value: value * (1 + len(tap)), (48, 64))]
+        tape = network.record(image.to(dtype), TAPS, pool=pool, wrap=wrap)
+        taps = [tape.taps[tap].clone() for tap in TAPS]
+        return [*taps, network.backward(tape, lambda tap, value: value * (1 + len(tap)), (48, 64))]
 
     # in double precision nothing is fused
-    for ours, plain in zip(there_and_back(torch.float32), there_and_back(torch.float64), strict=True):
+    for ours, plain in zip(
+        activations_and_gradient(torch.float32), activations_and_gradient(torch.float64), strict=True
+    ):
         torch.testing.assert_close(ours.double(), plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max()))
 
 
@@ -121,16 +135,16 @@ def test_weights_of_not_a_number_are_refused(tmp_path: Path) -> None:
 
 
 def test_one_strength_means_the_same_with_another_trainings_weights(vgg19_file: Path) -> None:
-    """A training that is quieter by any factor in every layer gives the very same taps."""
+    """A training whose activations are smaller by any factor in every layer gives the very same taps."""
     oxford = load_weights("vgg19", vgg19_file)
     generator = torch.Generator().manual_seed(1)
-    quiet, arriving = {}, 1.0
+    smaller, arriving = {}, 1.0
     for index, (weight, bias) in oxford.convs.items():
         leaving = float(torch.rand((), generator=generator)) * 0.01
-        quiet[index] = (weight * (leaving / arriving), bias * leaving)
+        smaller[index] = (weight * (leaving / arriving), bias * leaving)
         arriving = leaving
     image = picture(48, 48).float()
-    same = Network(gauged(Weights("vgg19", quiet, {})), torch.device("cpu"), torch.float32)(image)
+    same = Network(calibrated(Weights("vgg19", smaller, {})), torch.device("cpu"), torch.float32)(image)
     for tap, expected in Network(oxford, torch.device("cpu"), torch.float32)(image).items():
         torch.testing.assert_close(same[tap], expected, rtol=2e-3, atol=2e-3 * float(expected.max()))
 

@@ -1,0 +1,140 @@
+"""Neural style transfer (Gatys, Ecker & Bethge 2016), coarse to fine. This is the whole method; read it first.
+
+The painting is the image x, started from the content, that minimises
+
+    L(x) = ContentLoss + strength · StyleLoss + tv · total variation + penalty on values outside of [0, 1]
+
+where ContentLoss compares VGG19's activations at relu4_2 with the content's, and StyleLoss the Gram matrices of its
+activations at relu1_1 … relu5_1 with the style's; `losses` has the formulas. Where we go beyond the paper:
+
+- scales: a small painting is finished first, and each larger one starts from it (Gatys et al. 2017, section 6);
+- phases: a scale approaches the minimum by gradients that lead there faster, and settles in the published loss;
+- steps: L-BFGS over a pyramid of residuals instead of pixels, without line search.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from vaporbrush_daemon.plan import Plan, Scale
+from vaporbrush_protocol.recipe import Recipe
+
+from .convergence import LossCurve
+from .inputs import Inputs, regions
+from .losses import Losses, Weighting, tap_weights
+from .monitor import Monitor
+from .network import Network
+from .objective import Objective
+from .optimisers import Adam, Lbfgs, Optimiser
+from .phases import Phase, phases_of
+from .pyramid import Pyramid, refine
+from .style_cache import StyleTargets
+
+FIRST_MOVE = 0.005  # mean absolute change of a painting's first step, in units of the image's range
+SETTLING_MOVE = 0.001  # of the first step after the whitened ones, which begins near the minimum
+LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once before its history is good
+
+
+def paint(
+    inputs: Inputs, network: Network, targets: StyleTargets, plan: Plan, monitor: Monitor
+) -> tuple[Tensor, Losses | None]:
+    """The painting (1, 3, H, W) at the size of the plan's last scale, its values not yet clamped to [0, 1], and the
+    losses that its last step began with, None if no step was taken.
+
+    Raises `cancelled` and `diverged`.
+    """
+    recipe, losses = inputs.recipe, None
+    image: Tensor | None = None  # x (1, 3, h, w) fp32
+    content: Tensor | None = None  # (1, 3, h, w)
+    finished_early = False
+    for number, scale in enumerate(plan.scales):
+        monitor.begin(number, scale)
+        coarse = content  # the content at the scale before
+        content, alpha = inputs.content(scale)  # (1, 3, h, w), and (h, w), None if opaque
+        if image is None or coarse is None:
+            image = inputs.start(scale, content)
+        else:
+            image = refine(image, coarse, content, wrap=recipe.tileable)
+        if finished_early:
+            continue  # no more steps; but the picture grows to its size
+        with monitor.timed("style"):
+            objective = Objective(
+                network,
+                content,
+                regions(recipe.styles, targets.at(scale, plan), inputs.style_masks(scale), alpha, inputs.mask(scale)),
+                Weighting(recipe.strength, tap_weights(recipe.layer_weights), recipe.tv),
+                pool=recipe.pool,
+                wrap=recipe.tileable,
+                tile=plan.tile,
+                alive=monitor.check,
+            )
+        finest = scale is plan.scales[-1]
+        if finest:
+            content = coarse = None  # no finer scale asks for them, and here their memory counts
+        phases = phases_of(
+            scale.steps,
+            recipe.strength,
+            finest=finest,
+            deepest_first=number == 0 or recipe.layer_weights is not None,
+        )
+        curve = LossCurve(
+            recipe.strength,
+            settling_from=sum(phase.steps for phase in phases if not phase.settling),
+            fresh=number == 0 and recipe.start_image is None,
+        )
+        with monitor.timed("painting"):
+            image, losses = _paint_scale(image, objective, phases, scale, plan, inputs, curve, monitor)
+        finished_early = monitor.stopped == "finish"
+    assert image is not None  # a plan has at least one scale
+    return image, losses
+
+
+def _paint_scale(
+    image: Tensor,
+    objective: Objective,
+    phases: tuple[Phase, ...],
+    scale: Scale,
+    plan: Plan,
+    inputs: Inputs,
+    curve: LossCurve,
+    monitor: Monitor,
+) -> tuple[Tensor, Losses | None]:
+    """Take the steps of one scale."""
+    losses: Losses | None = None
+    monitor.stopped = "steps"
+    pyramid = Pyramid.of(scale.height, scale.width)
+    optimiser = _optimiser(inputs.recipe, plan, pyramid.variables, image.device)
+    step, before = 0, None
+    for phase in phases:
+        objective.aim(phase.taps, whitened=phase.whitened)
+        if before is not None and before.whitened:
+            optimiser.reset(SETTLING_MOVE)
+        before = phase
+        for _ in range(phase.steps):
+            if not monitor.go_on():
+                monitor.stopped = "finish"
+                return image, losses
+            losses, gradient = objective(image)  # L, and dL/dx (1, 3, h, w)
+            variables = pyramid.backward(gradient)  # dL/d(variables) (n,)
+            del gradient
+            # the sum of the changes of all steps, through the pyramid, is the change of the image
+            image = pyramid.forward(optimiser.step(variables)).add_(image)
+            del variables
+            monitor.stepped(scale)
+            if monitor.due() or step in (0, scale.steps - 1):
+                curve.add(step, float(losses.total))
+                monitor.report(losses, partial(inputs.preview, image))
+                if plan.enough is not None and step < scale.steps - 1 and curve.converged(plan.enough):
+                    monitor.stopped = "converged"
+                    return image, losses
+            step += 1
+    return image, losses
+
+
+def _optimiser(recipe: Recipe, plan: Plan, variables: int, device: torch.device) -> Optimiser:
+    if recipe.optimizer == "adam":
+        return Adam(variables, device)
+    return Lbfgs(variables, plan.history, device, first=FIRST_MOVE, longest=LONGEST_MOVE)

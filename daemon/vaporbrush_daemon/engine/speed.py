@@ -1,0 +1,90 @@
+"""How fast a device paints with a model: measured once in both precisions, then corrected by every painting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vaporbrush_daemon.plan import Plan, Precision, Speed, overhead, read_speed, write_speed
+from vaporbrush_protocol.progress import Progress
+
+from .convergence import WINDOW
+from .grams import style_statistics
+from .losses import Region, Weighting, tap_weights
+from .models import Models
+from .objective import Objective
+
+SIDES = (192, 48)  # pixels: pictures to measure on, the smaller one for what does not depend on size
+LAPS = 5  # of the measurement, after one to warm up
+OPTIMISER_S = 0.003  # of a step besides loss and gradient, whatever its size
+SLOWER = 0.25  # the part of a slower measurement that is believed: something else may have run
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+class Speeds:
+    """The speed of each model on one device; remembered in the folder `cache`, where the planner reads it too."""
+
+    def __init__(self, models: Models, cache: Path, clock: Callable[[], float]) -> None:
+        self.models, self.cache, self.clock = models, cache, clock
+        self.device = str(models.device)
+        self.known: dict[str, Speed] = {}
+
+    def of(self, model: str, report: Callable[[Progress], None]) -> Speed:
+        """The speed of a model, measured if it never was."""
+        if model not in self.known:
+            speed = read_speed(self.cache, self.device, model)
+            if not speed.measured:
+                report(Progress("measuring"))
+                speed = measure(self.models, model, self.clock)
+                write_speed(self.cache, self.device, model, speed)
+            self.known[model] = speed
+        return self.known[model]
+
+    def learn(self, model: str, plan: Plan, steps: int, megapixel_steps: float, seconds: float) -> None:
+        """Correct it by what a painting took: at once if that was faster, else by a part."""
+        speed = self.known[model]
+        cost = megapixel_steps * overhead(plan.scales[-1], plan.tile)
+        if plan.precision != speed.precision or steps < WINDOW or cost <= 0:
+            return
+        seen = max(1e-6, (seconds - steps * speed.per_step) / cost)
+        known = speed.per_megapixel
+        learnt = replace(speed, per_megapixel=seen if seen < known else known + SLOWER * (seen - known))
+        self.known[model] = learnt
+        write_speed(self.cache, self.device, model, learnt)
+
+
+def measure(models: Models, model: str, clock: Callable[[], float]) -> Speed:
+    """Time a step in both precisions on two small pictures, and keep the network of the faster one."""
+    works: dict[tuple[Precision, int], Callable[[], None]] = {}
+    for precision in PRECISIONS:
+        network = models.network(model, precision)
+        for side in SIDES:
+            image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(models.device)
+            target = style_statistics(network, image.flip(2), None)
+            objective = Objective(network, image, [Region(target)], Weighting(1.0, tap_weights(None)))
+            works[precision, side] = partial(_one_step, objective, image)
+    laps: dict[tuple[Precision, int], list[float]] = {key: [] for key in works}
+    for _ in range(LAPS + 1):  # in turn: whatever else the machine does slows both
+        for key, work in works.items():
+            began = clock()
+            work()
+            laps[key].append(clock() - began)
+    found: dict[Precision, tuple[float, float]] = {}  # seconds per megapixel, and besides
+    for precision in PRECISIONS:
+        large, small = (min(laps[precision, side][1:]) for side in SIDES)
+        per_megapixel = max(1e-6, (large - small) / ((SIDES[0] ** 2 - SIDES[1] ** 2) / 1e6))
+        found[precision] = (per_megapixel, max(1e-5, small - per_megapixel * SIDES[1] ** 2 / 1e6))
+    best: Precision = "bf16" if found["bf16"][0] < found["fp32"][0] else "fp32"
+    models.unload(model, "fp32" if best == "bf16" else "bf16")
+    per_megapixel, per_step = found[best]
+    return Speed(best, per_megapixel, per_step + OPTIMISER_S, measured=True, device=str(models.device))
+
+
+def _one_step(objective: Objective, image: Tensor) -> None:
+    """Its loss is read, so it has ended when this returns, on any device."""
+    float(objective(image)[0].total)

@@ -2,7 +2,7 @@
 #
 #   make demo    paint the bundled pair into build/demo.png
 #   make test    everything that the tests need, then the tests (as root also those in a real Krita and GIMP)
-#   make check   formatting, lint, types
+#   make check   formatting, lint, types, who imports whom
 #   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
 #   make bench   the figures of the README
 #   make dist    wheel, sdist and the plug-ins' zips, built and checked
@@ -44,6 +44,7 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 test: $(READY) host-root
 	$(BIN)/python -m pytest $(TESTS) --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95

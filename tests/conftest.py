@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # fast and pure first, so that a slip shows in seconds; whatever drives a real program last
-ORDER = ("protocol", "scheduler", "daemon", "plugins", "engine", "faults", "hosts")
+ORDER = ("tools", "protocol", "scheduling", "daemon", "front", "plugins", "images", "engine", "faults", "hosts")
 
 # A test run in the background ignores Ctrl-C, and what it starts inherits that: commands would ignore theirs too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .device import small_dtype
+
 # Y'IQ, whose first row is the luma of Rec. 601: the space of the paper's luminance-only transfer
 _YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 _FLOOR = 1e-5  # variance of a colour that does not vary, so that a flat picture can be matched too
@@ -25,9 +27,9 @@ def grey(image: Tensor) -> Tensor:
 
 
 def moments(image: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and covariance (C, C) over the pixels, in double precision."""
-    flat = image[0].flatten(1).double()  # (C, H*W)
-    w = torch.ones_like(flat[0]) if weights is None else weights.flatten().double()
+    """Mean (C,) and covariance (C, C) over the pixels, in double precision where the device has it."""
+    flat = image[0].flatten(1).to(small_dtype(str(image.device)))  # (C, H*W)
+    w = torch.ones_like(flat[0]) if weights is None else weights.flatten().to(flat.dtype)
     w = w / w.sum().clamp(min=1e-12)
     mean = flat @ w
     centred = flat - mean[:, None]
@@ -40,8 +42,10 @@ def match(style: Tensor, style_weights: Tensor | None, content: Tensor, content_
     """
     from_mean, from_covariance = moments(style, style_weights)
     to_mean, to_covariance = moments(content, content_weights)
-    transform: Tensor = torch.linalg.cholesky(to_covariance) @ torch.linalg.inv(torch.linalg.cholesky(from_covariance))
-    mapped = transform @ (style[0].flatten(1).double() - from_mean[:, None]) + to_mean[:, None]
+    # (C, C), found on the CPU: some devices lack these decompositions, and none is faster at them
+    to_root, from_root = (torch.linalg.cholesky(one.cpu().double()) for one in (to_covariance, from_covariance))
+    transform = (to_root @ torch.linalg.inv(from_root)).to(to_mean)
+    mapped = transform @ (style[0].flatten(1).to(from_mean.dtype) - from_mean[:, None]) + to_mean[:, None]
     return mapped.clamp(0, 1).to(style.dtype).view(style.shape)
 
 

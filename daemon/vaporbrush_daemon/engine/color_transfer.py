@@ -44,8 +44,8 @@ def match(style: Tensor, style_weights: Tensor | None, content: Tensor, content_
     to_mean, to_covariance = moments(content, content_weights)
     # (C, C), found on the CPU: some devices lack these decompositions, and none is faster at them
     to_root, from_root = (torch.linalg.cholesky(one.cpu().double()) for one in (to_covariance, from_covariance))
-    transform = (to_root @ torch.linalg.inv(from_root)).to(to_mean)
-    mapped = transform @ (style[0].flatten(1).to(from_mean.dtype) - from_mean[:, None]) + to_mean[:, None]
+    transform: Tensor = (to_root @ torch.linalg.inv(from_root)).to(to_mean)
+    mapped: Tensor = transform @ (style[0].flatten(1).to(from_mean.dtype) - from_mean[:, None]) + to_mean[:, None]
     return mapped.clamp(0, 1).to(style.dtype).view(style.shape)
 
 

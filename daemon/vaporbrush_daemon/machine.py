@@ -1,14 +1,17 @@
-"""What the operating system knows about this machine's memory and processes, the same on every system (psutil)."""
+"""What the operating system knows of this machine: memory and processes by psutil, the same on every system."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 PLATFORM: str = sys.platform
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux: new with every boot
 NICENESS = 10  # a canvas must stay fluent while the CPU paints
 
 
@@ -39,6 +42,19 @@ def _is_ours(process: psutil.Process) -> bool:
     if PLATFORM == "linux":
         return process.environ().get("HOME") == os.environ.get("HOME")
     return bool(process.username() == psutil.Process().username())
+
+
+def uptime() -> tuple[str, float]:
+    """Which boot of the machine this is, and the seconds since then; an unknown boot where the system has no name for
+    it, so that time in which the daemon did not run does not count there.
+    """
+    if PLATFORM != "linux":
+        return "", 0.0
+    try:
+        boot = BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return "", 0.0
+    return boot, time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def lower_priority() -> None:

@@ -19,7 +19,7 @@ def test_a_plan_has_a_bound_on_every_system() -> None:
     assert 0 < machine.free_memory() <= psutil.virtual_memory().total
     package = Path(vaporbrush_daemon.__file__).parent
     readers = [path.name for path in package.rglob("*.py") if '"/proc' in path.read_text(encoding="utf-8")]
-    assert readers == []
+    assert readers == ["machine.py"]
 
 
 def test_a_process_that_has_ended_holds_no_memory() -> None:

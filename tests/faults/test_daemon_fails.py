@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from support import fake_worker as fake
 from support.daemon import Daemon, bystander, ended, negative, paints, picture, recipe, running, serving, until
-from vaporbrush_protocol import Client, Connection, LinkError
+from vaporbrush_protocol import Client, Connection, LinkError, RemoteError
 
 
 def test_after_a_kill_results_are_still_there_and_an_interrupted_job_can_be_submitted_again(home: Path) -> None:
@@ -103,7 +104,47 @@ def test_ruins_of_an_earlier_daemon_do_not_matter(home: Path) -> None:
     (home / "spool" / "blobs" / "rubbish").write_text("rubbish")
     with serving(home) as daemon, bystander(daemon):
         assert not (home / "spool" / "blobs" / "rubbish").exists()
-        assert daemon.log().count("record_dropped") == 2
+        assert daemon.log().count("quarantined") == 3
+        assert len(list((home / "spool" / "quarantine").iterdir())) == 3
+
+
+def test_a_picture_that_a_power_cut_left_empty_is_sent_and_painted_again(home: Path) -> None:
+    """It was refused as a conflict for a day; of the right size, it was painted as it was."""
+    daemon = Daemon(home).start()
+    with daemon.client() as client:
+        done = ended(client, client.submit(recipe(client, tint=1)))
+    daemon.kill()
+    (content, pixels), (style, _) = picture(tint=1), picture(tint=101)
+    (home / "spool" / "blobs" / content.blob).write_bytes(b"")
+    (home / "spool" / "blobs" / style.blob).write_bytes(bytes(style.size_bytes))
+    (home / "spool" / "blobs" / done.image.blob).write_bytes(bytes(done.image.size_bytes))
+    daemon.start()
+    try:
+        with daemon.client() as client:
+            with pytest.raises(RemoteError) as refused:
+                client.download(done.image)
+            assert refused.value.code == "unknown_blob"
+            again = ended(client, client.submit(recipe(client, tint=1)))
+            assert bytes(client.download(again.image)) == negative(pixels)
+    finally:
+        daemon.stop()
+
+
+def test_a_restart_with_the_clock_three_days_ahead_keeps_all_results(home: Path) -> None:
+    daemon = Daemon(home).start()
+    with daemon.client() as client:
+        done = ended(client, client.submit(recipe(client, tint=1)))
+    daemon.stop()
+    ahead = (
+        "import time; real = time.time; time.time = lambda: real() + 3 * 86400\n"
+        "from vaporbrush_daemon.front.serve import main; raise SystemExit(main())"
+    )
+    daemon.start(command=(sys.executable, "-c", ahead))
+    try:
+        with daemon.client() as client:
+            assert bytes(client.download(client.watch(done.job).image)) == negative(picture(tint=1)[1])
+    finally:
+        daemon.stop()
 
 
 def test_a_deleted_socket_file_is_made_again(home: Path) -> None:

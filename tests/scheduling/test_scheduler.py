@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from vaporbrush_daemon.scheduling.effects import (
 from vaporbrush_daemon.scheduling.job import Job, digest
 from vaporbrush_daemon.scheduling.scheduler import MAX_RECORDS, PREVIEW_LINGER_S, Scheduler
 from vaporbrush_daemon.scheduling.worker_slots import CANCEL_GRACE_S, END_GRACE_S, MAX_FAILED_STARTS, Slot
-from vaporbrush_protocol.errors import RemoteError, RequestError
+from vaporbrush_protocol.errors import RemoteError, RequestError, VaporbrushError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 
@@ -747,7 +748,7 @@ def test_blobs_of_living_jobs_are_named_so_that_they_stay() -> None:
 
 def test_a_job_survives_its_record_and_a_live_one_is_interrupted() -> None:
     studio = Studio()
-    done, live = studio.painting(), studio.submit()
+    done, live = studio.painting(name=str(uuid.uuid4())), studio.submit(name=str(uuid.uuid4()))
     studio.done(done, image=image("result").to_wire())
     assert Job.from_record(done.to_record(), 7.0).to_wire() == done.to_wire()
     interrupted = Job.from_record(live.to_record(), 7.0)
@@ -756,6 +757,9 @@ def test_a_job_survives_its_record_and_a_live_one_is_interrupted() -> None:
     assert interrupted.revivable
     with pytest.raises(ValueError, match="record version"):
         Job.from_record({**done.to_record(), "record": 99}, 7.0)
+    for damage in ({"error": [1]}, {"result": {"image": "x"}}, {"attempts": True}, {"job": "../x"}, {"colour": 1}):
+        with pytest.raises((ValueError, VaporbrushError)):
+            Job.from_record({**done.to_record(), **damage}, 7.0)
 
 
 def test_the_state_table_is_kept() -> None:

@@ -68,9 +68,9 @@ class Daemon:
             **options,
         )
 
-    def start(self, **options: Any) -> Daemon:
+    def start(self, command: tuple[str, ...] = (), **options: Any) -> Daemon:
         """Start it and wait until it answers."""
-        self.process = self.launch(**options)
+        self.process = self.launch(*command, **options)
         line = self.process.stderr.readline()  # log lines and the announcement; the first is written when it serves
         assert " INFO " in line, line + self.process.stderr.read()
         # nobody reads the pipe from here on: let it go nowhere instead of filling up

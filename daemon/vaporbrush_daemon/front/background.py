@@ -1,4 +1,4 @@
-"""Work that would hold the loop up, such as decoding a large picture, in one thread beside it."""
+"""Work that would hold the loop up, such as hashing a large picture or waiting for the disk, in threads beside it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Lane = Literal["disk", "hash", "pictures"]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`work` runs in the thread and touches nothing shared; `then` runs in the loop with what it returned or raised."""
+    """`work` runs in a thread and touches nothing shared; `then` runs in the loop with what it returned or raised."""
 
     work: Callable[[], Any]
     then: Callable[[Any], None]
 
 
 class Background:
-    """One thread, tasks in order. `bell` is readable when one is done."""
+    """A thread for each lane, started when it is first needed. The tasks of one lane run in order, which is what makes
+    a record on the disk never older than the reply that told of it. `bell` is readable when a task is done.
+    """
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._lanes: dict[Lane, queue.SimpleQueue[Task]] = {}
         self._done: queue.SimpleQueue[tuple[Task, Any]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self.bell, self._rope = socket.socketpair()
+        self.bell, self._ringer = socket.socketpair()
         self.bell.setblocking(False)
+        self._ringer.setblocking(False)
 
-    def do(self, task: Task) -> None:
+    def do(self, task: Task, lane: Lane) -> None:
         """Queue a task."""
-        if self._thread is None:
+        if lane not in self._lanes:
+            waiting = self._lanes[lane] = queue.SimpleQueue()
             # A daemon thread: the process does not wait for a decoder in order to end.
-            self._thread = threading.Thread(target=self._run, name="aside", daemon=True)
-            self._thread.start()
-        self._waiting.put(task)
+            threading.Thread(target=self._run, args=(waiting,), name=lane, daemon=True).start()
+        self._lanes[lane].put(task)
 
     def finish(self) -> None:
         """Run the second halves of the tasks that are done. To be called when the bell rings."""
@@ -43,19 +47,28 @@ class Background:
             task, outcome = self._done.get()
             task.then(outcome)
 
-    def close(self) -> None:
-        """Let the thread be: what it is at concerns nobody any more."""
-        self.bell.close()
+    def drain(self, lane: Lane, timeout_s: float) -> bool:
+        """Wait until all that a lane has been given is done, its second halves left out. Returns whether it is."""
+        done = threading.Event()
+        self.do(Task(done.set, lambda _: None), lane)
+        return done.wait(timeout_s)
 
-    def _run(self) -> None:
+    def close(self) -> None:
+        """Let the threads be: what they are at concerns nobody any more."""
+        self.bell.close()
+        self._ringer.close()
+
+    def _run(self, waiting: queue.SimpleQueue[Task]) -> None:
         while True:
-            task = self._waiting.get()
+            task = waiting.get()
             try:
                 outcome = task.work()
             except Exception as error:  # noqa: BLE001 -- it is handed to the loop, whatever it is
                 outcome = error
             self._done.put((task, outcome))
             try:
-                self._rope.send(b"!")
+                self._ringer.send(b"!")
+            except BlockingIOError:
+                continue  # it rings already
             except OSError:
                 return  # the loop has ended

@@ -84,8 +84,6 @@ class Handlers:
             m.Status: lambda _r, _t: self._status(),
             m.Models: lambda _r, _t: self._models(),
             m.Estimate: lambda r, _t: self._estimate(r.recipe),
-            m.Put: lambda r, _t: self._put(r),
-            m.Get: lambda r, _t: self._get(r),
             m.Watch: self._watch,
             m.List: lambda r, _t: self._list(r.after),
             m.Cancel: lambda r, _t: self._about(r.job, self._scheduler.cancel),
@@ -102,9 +100,13 @@ class Handlers:
             self._style_cache.with_thumbs(_then(respond, lambda: {"styles": self._style_cache.listed()}))
             return
         if isinstance(request, m.Submit):
-            submit = request
-            then = _then(respond, lambda: self._submit(submit, ticket))
-            self._style_cache.with_pictures(submit.recipe.styles, then)
+            self._with_inputs(request, ticket, respond)
+            return
+        if isinstance(request, m.Put):
+            self._put(request, ticket, respond)
+            return
+        if isinstance(request, m.Get):
+            self._get(request, respond)
             return
         made = self._table[type(request)](request, ticket)
         if made is not None:
@@ -219,20 +221,31 @@ class Handlers:
 
     # -- blobs
 
-    def _put(self, put: m.Put) -> dict[str, Any]:
-        have, complete = self._spool.put(self._clock(), put.blob, put.size, put.offset, put.chunk)
-        return {"have": have, "complete": complete}
+    def _put(self, put: m.Put, ticket: Ticket, respond: Respond) -> None:
+        def then(outcome: tuple[int, bool] | Exception) -> None:
+            if isinstance(outcome, Exception):
+                respond(outcome)
+            else:
+                respond(({"have": outcome[0], "complete": outcome[1]}, None))
 
-    def _get(self, get: m.Get) -> Reply:
-        chunk, total = self._spool.read(self._clock(), get.blob, get.offset, get.size)
-        return {"offset": get.offset, "total": total}, chunk
+        key = (put.blob, put.size)
+        self._spool.put(self._clock(), ticket.peer.hex(), key, put.offset, put.chunk, then)
+
+    def _get(self, get: m.Get, respond: Respond) -> None:
+        def then(outcome: tuple[Buffer, int] | Exception) -> None:
+            if isinstance(outcome, Exception):
+                respond(outcome)
+            else:
+                respond(({"offset": get.offset, "total": outcome[1]}, outcome[0]))
+
+        self._spool.read(self._clock(), get.blob, get.offset, get.size, then)
 
     # -- jobs
 
     def _estimate(self, recipe: Recipe) -> dict[str, Any]:
         for style in recipe.styles:
             if style.name:
-                self._style_cache.shelf.file(style.name)
+                self._style_cache.library.file(style.name)
         model = recipe.model if recipe.model != "auto" else self._models()["auto"] or weights.VGG19.model
         usual, its_memory = self._usual_device()
         device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device or usual
@@ -265,6 +278,16 @@ class Handlers:
             return str(device), int(memory)
         except (OSError, ValueError, TypeError):
             return "cpu", 0
+
+    def _with_inputs(self, submit: m.Submit, ticket: Ticket, respond: Respond) -> None:
+        """Queue the job when the styles are decoded and the pictures known to be whole; reply when it is on record."""
+
+        def kept(reply: Reply | Exception) -> None:
+            self._spool.when_written(lambda: respond(reply))
+
+        queue = _then(kept, lambda: self._submit(submit, ticket))
+        blobs = [image.blob for image in submit.recipe.images if image.blob]
+        self._spool.check(blobs, lambda: self._style_cache.with_pictures(submit.recipe.styles, queue))
 
     def _submit(self, submit: m.Submit, ticket: Ticket) -> dict[str, Any]:
         asked = digest("paint", submit.recipe.to_wire())

@@ -40,6 +40,7 @@ from .systemd import Notifier
 
 BURST = 64  # messages taken from clients before workers, newcomers and time get their turn
 HOUSEKEEPING_S = 5.0  # socket file still there? anything expired?
+DRAIN_S = 10.0  # that the last records may take to reach the disk
 SESSION_TTL_S = 4 * MAX_WATCH_S  # libzmq does not say that a peer has gone
 
 
@@ -60,13 +61,15 @@ class Front:
         )
         self._scheduler = Scheduler(policy, config.devices, self.counters)
         self._ttl_s = config.spool_hours * 3600
-        self._spool = Spool(config.home / "spool", config.spool_bytes, self._ttl_s, self._scheduler.live_blobs)
+        self._background = Background()
+        self._spool = Spool(
+            config.home / "spool", config.spool_bytes, self._ttl_s, self._scheduler.live_blobs, self._background
+        )
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._zap_handler = ZapHandler(self._context, connection.token, self.counters)
         self._listener = Listener(self._context)
         self._router = self._listener.router
         self._pool = Pool(self._context, config)
-        self._background = Background()
         self._handlers = Handlers(
             config=config,
             life=self._info,
@@ -91,13 +94,10 @@ class Front:
         """Read the spool, bind, and return the connection file's new content. Raises `OSError`, `zmq.ZMQError`."""
         now = self.now()
         self._spool.open(now)
-        for record, changed in self._spool.records(now):
-            try:
-                job = Job.from_record(record, changed)
-            except (KeyError, TypeError, ValueError, VaporbrushError) as error:
-                logs.event("record_dropped", job=record.get("job"), reason=repr(error))
-                continue
+        for job in self._spool.records.read(now, Job.from_record):
             self._scheduler.adopt(job)
+            if job.state == "done" and not job.released:
+                self._spool.hold(job.job, job.made)
         self._housekeep(now)
         self._info.endpoints = self._listener.open(self._config, connection)
         return replace(
@@ -123,8 +123,10 @@ class Front:
         """End the workers and the sockets."""
         self._execute(self._scheduler.close(self.now(), at_once=True))
         all_ended = self._pool.close()
+        self._spool.close(self.now())
+        if not self._background.drain("disk", DRAIN_S):
+            logs.event("records_not_saved", waited_s=DRAIN_S)
         self._background.close()
-        self._spool.close()
         self._listener.close()
         self._zap_handler.close()
         if all_ended:  # else a thread still listens to a process that even SIGKILL does not end, and term() would wait
@@ -320,7 +322,7 @@ class Front:
     def _execute_one(self, effect: fx.Effect) -> None:
         match effect:
             case fx.Answer(watch):
-                self._answer(watch)
+                self._answer_when_kept(watch)
             case fx.Start(slot, device):
                 self._pool.start(slot, device)
             case fx.Paint(slot, job, plan_step):
@@ -341,7 +343,15 @@ class Front:
             case fx.Discard(job, blobs, record):
                 self._spool.discard(blobs)
                 if record:
-                    self._spool.forget(job)
+                    self._spool.records.forget(job)
+
+    def _answer_when_kept(self, watch: fx.Watch) -> None:
+        """Nobody is told of an end that a power cut could undo."""
+        job = self._scheduler.jobs.get(watch.job)
+        if job is not None and job.final:
+            self._spool.when_written(lambda: self._answer(watch))
+        else:
+            self._answer(watch)
 
     def _answer(self, watch: fx.Watch) -> None:
         ticket: Ticket = watch.ticket
@@ -374,4 +384,4 @@ class Front:
         if job.final:
             error = job.error.code if job.error else None
             logs.event("job_ended", job=job_id, state=job.state, attempts=job.attempts, error=error)
-        self._spool.save(job_id, job.to_record())
+        self._spool.records.save(self.now(), job_id, job.to_record())

@@ -1,84 +1,116 @@
-"""Blobs and job records on disk: content-addressed, within a byte budget and a time, and never half.
+"""Blobs and job records on disk. What a client was told is there outlives a power cut; what is read is not trusted.
 
     spool/blobs/SHA256          complete blobs
     spool/parts/SHA256.SIZE     uploads under way; swept at start (the hash so far is in memory only)
     spool/jobs/JOB.json         records of jobs
     spool/work/JOB/             what a worker writes; adopted as blobs when its job is done, swept otherwise
+    spool/quarantine/           what was damaged or did not belong there
+    spool/clock                 how long the machine has run, see `age`
 
-Files are renamed into place when complete. They are not synced, which would hold the loop up for a second per picture:
-what is lost in a power cut is a cache.
+Theory of operation. A file is synced, then renamed into place, then its folder is synced, and only then is anybody
+told: of a blob by the reply to its last chunk, of a job by the reply to `submit`, of a result by `done`. One thread
+waits for the disk, in order, so that the loop does not wait and a record never names a blob that is not there yet. A
+blob that an earlier process wrote is hashed before it is used first; a wrong one counts as absent.
+
+Room is counted in bytes that are there, not in bytes that are announced. Where it runs out, blobs that nobody needs go,
+the least recently used first, and then uploads of those who hold most. Never for somebody else's sake: the pictures of
+jobs that live, and results that nobody has fetched.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
-import json
 import os
 import shutil
+import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from io import FileIO
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from vaporbrush_daemon import logs
-from vaporbrush_protocol import atomic
+from vaporbrush_daemon.files import delete, open_plain
+from vaporbrush_protocol.atomic import SYSTEM, System
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
-PART_TTL_S = 600.0  # an upload that rests so long has lost its client
-MAX_PARTS = 64  # uploads at once: each holds an open file
+from .age import Age
+from .background import Lane, Task
+from .quarantine import Quarantine, make_folder
+from .records import Records
+from .uploads import Key, Upload, Uploads, pieces, spool_error
+
 DISK_RESERVE = 64 * 1024**2  # bytes left to others on the disk
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC)
+SHA256_DIGITS = frozenset("0123456789abcdef")
+T = TypeVar("T")
+Then = Callable[[Any], None]  # called once with the outcome, or with the exception that says what went wrong
+
+
+class Runs(Protocol):
+    """What runs tasks beside the loop: `Background`, or in tests something that runs them at once."""
+
+    def do(self, task: Task, lane: Lane) -> None:
+        """Queue a task."""
 
 
 @dataclass(slots=True)
 class Blob:
-    """A complete blob."""
+    """A complete blob. `checked`: its bytes are known to be right. `served`: an earlier job has read it."""
 
     size: int
     used: float  # monotonic seconds
-    served: bool = False  # an earlier job has read it
-
-
-@dataclass(slots=True)
-class Part:
-    """An upload under way: its hash grows with it, so that the end costs nothing."""
-
-    file: FileIO
-    size: int
-    used: float
-    have: int = 0
-    hash: Any = field(default_factory=hashlib.sha256)
+    checked: bool = False
+    served: bool = False
 
 
 class Spool:
     """All files under one folder. `pinned` names the blobs that must stay; `budget` is in bytes."""
 
-    def __init__(self, folder: Path, budget: int, ttl_s: float, pinned: Callable[[], set[str]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        budget: int,
+        ttl_s: float,
+        pinned: Callable[[], set[str]],
+        background: Runs,
+        system: System = SYSTEM,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.folder, self.budget, self.ttl_s = folder, budget, ttl_s
-        self._pinned = pinned
+        self._pinned, self._background, self._system = pinned, background, system
+        self._age = Age(folder / "clock", wall)
+        self._quarantine = Quarantine(folder / "quarantine", system)
         self._blobs: dict[str, Blob] = {}
-        self._parts: dict[tuple[str, int], Part] = {}
+        self._checks: dict[str, list[Callable[[], None]]] = {}  # blobs that are being hashed, and who waits
+        self._unfetched: dict[str, str] = {}  # the blobs of results, and their jobs
+        self._writing = 0  # tasks that the disk's thread has not done
+        self._uploads = Uploads(folder / "parts", system)
+        self.records = Records(folder / "jobs", self._age, self._quarantine, self._write, system)
 
     # -- start and rest
 
     def open(self, now: float) -> None:
         """Make the folders, sweep what an earlier process left, and count what is there. Raises `OSError`."""
         for name in ("parts", "work"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            delete(self.folder / name)
         for name in ("blobs", "parts", "jobs", "work"):
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        wall = time.time()  # ages across restarts; while the daemon runs, a clock that jumps expires nothing
+            make_folder(self.folder / name, self._quarantine)
+        age_is_known = self._age.open(now)
         for path in (self.folder / "blobs").iterdir():
-            if len(path.name) == 64 and path.is_file():
-                facts = path.stat()
-                self._blobs[path.name] = Blob(facts.st_size, now - max(0.0, wall - facts.st_mtime), served=True)
+            facts = path.lstat()
+            if is_sha256(path.name) and stat.S_ISREG(facts.st_mode):
+                self._blobs[path.name] = Blob(facts.st_size, self._age.used(facts.st_mtime, now), served=True)
             else:
-                path.unlink(missing_ok=True)
+                self._quarantine.take(path, "not a blob")
+        if not age_is_known:
+            if os.path.lexists(self.folder / "clock"):
+                self._quarantine.take(self.folder / "clock", "not a time")
+            for path in (*(self.folder / "blobs").iterdir(), *(self.folder / "jobs").iterdir()):
+                self._age.stamp(path, now)
+            for blob in self._blobs.values():
+                blob.used = now
         self.sweep(now)
 
     def sweep(self, now: float) -> None:
@@ -86,111 +118,141 @@ class Spool:
         pinned = self._pinned()
         for blob in [b for b, facts in self._blobs.items() if facts.used < now - self.ttl_s and b not in pinned]:
             self._remove(blob)
-        for key in [key for key, part in self._parts.items() if part.used < now - PART_TTL_S]:
-            self._drop_part(key)
+        self._uploads.sweep(now)
+        self._age.keep(now)
 
-    def close(self) -> None:
-        """Close and drop the uploads."""
-        for key in list(self._parts):
-            self._drop_part(key)
+    def close(self, now: float) -> None:
+        """Drop the uploads."""
+        self._uploads.close()
+        self._age.keep(now)
 
     @property
     def total(self) -> int:
-        """Bytes that the blobs take, and the uploads will take."""
-        return sum(b.size for b in self._blobs.values()) + sum(p.size for p in self._parts.values())
+        """Bytes that the blobs take, and that have come of the uploads."""
+        return sum(blob.size for blob in self._blobs.values()) + self._uploads.total
+
+    def when_written(self, then: Callable[[], None]) -> None:
+        """Call `then` when everything that was saved until now is on the disk."""
+        if self._writing:
+            self._write(Task(lambda: None, lambda _: then()))
+        else:
+            then()
+
+    def _write(self, task: Task) -> None:
+        def then(outcome: Any) -> None:
+            self._writing -= 1
+            task.then(outcome)
+
+        self._writing += 1
+        self._background.do(Task(task.work, then), "disk")
 
     # -- uploads
 
-    def put(self, now: float, blob: str, size: int, offset: int, chunk: Buffer | None) -> tuple[int, bool]:
-        """Add a chunk. Returns how many bytes are there from the start on, and whether that is all of them.
+    def put(self, now: float, client: str, key: Key, offset: int, chunk: Buffer | None, then: Then) -> None:
+        """Add a chunk to the blob of this sha256 and size. The outcome is how many bytes are there from the start on,
+        and whether that is all of them, safe on the disk.
 
         A chunk that does not continue what is there changes nothing: the reply says where to go on.
-        Raises `conflict`, `disk_full`, `busy`.
+        What may go wrong: `conflict`, `disk_full`, `busy`.
         """
+        self.check([key[0]], lambda: _settle(then, lambda: self._put(now, client, key, offset, chunk, then)))
+
+    def _put(
+        self, now: float, client: str, key: Key, offset: int, chunk: Buffer | None, then: Then
+    ) -> tuple[int, bool] | None:
+        blob, size = key
         known = self._blobs.get(blob)
         if known is not None:
             if known.size != size:
                 raise RequestError("conflict", f"The blob {blob} has {known.size} bytes, not {size} as `size` says.")
             known.used = now
             return known.size, True
-        part = self._parts.get((blob, size))
-        if chunk is None or (part is None and offset > 0):
-            return (part.have if part else 0), False
-        if part is None:
-            part = self._new_part(now, blob, size)
-        skip = part.have - offset
-        if skip < 0 or skip >= len(chunk):
-            return part.have, False
-        part.used = now
-        fresh = memoryview(chunk)[skip:]
+        upload = self._uploads.get(key)
+        if upload is not None and upload.complete:
+            upload.waiting.append(then)
+            return None
+        fresh = None if chunk is None else pieces(chunk, offset, upload.have if upload else 0)
+        if fresh is None:
+            return (upload.have if upload else 0), False
+        if upload is None:
+            self._refuse_hopeless(size)
+            upload = self._uploads.begin(now, client, key)
+        self._make_room(client, len(fresh))
+        if self._uploads.get(key) is not upload:
+            raise RequestError("disk_full", "This upload gave way to others; send it later.", retry_after_s=5.0)
         try:
-            _write(part.file, fresh)
-        except OSError as error:
-            self._drop_part((blob, size))
-            raise _spool_error(error) from error
-        part.hash.update(fresh)
-        part.have += len(fresh)
-        if part.have < size:
-            return part.have, False
-        self._complete(now, blob, part)
-        return size, True
-
-    def _new_part(self, now: float, blob: str, size: int) -> Part:
-        if len(self._parts) >= MAX_PARTS:
-            raise RequestError("busy", f"{MAX_PARTS} uploads are under way already.", retry_after_s=1.0)
-        self._make_room(size)
-        try:
-            file = FileIO(self.folder / "parts" / f"{blob}.{size}", "w")
-        except OSError as error:
-            raise _spool_error(error) from error
-        return self._parts.setdefault((blob, size), Part(file, size, now))
-
-    def _complete(self, now: float, blob: str, part: Part) -> None:
-        source = self.folder / "parts" / f"{blob}.{part.size}"
-        del self._parts[blob, part.size]
-        try:
-            part.file.close()
-            if part.hash.hexdigest() != blob:
-                source.unlink()
-                raise RequestError(
-                    "conflict",
-                    f"The {part.size} bytes that came have the sha256 {part.hash.hexdigest()}, not {blob}; "
-                    "they were damaged on the way or changed meanwhile: send them again.",
-                )
-            source.replace(self.path(blob))
-        except OSError as error:
-            raise _spool_error(error) from error
-        self._blobs[blob] = Blob(part.size, now)
-
-    def _drop_part(self, key: tuple[str, int]) -> None:
-        part = self._parts.pop(key)
-        part.file.close()
-        _unlink(self.folder / "parts" / f"{key[0]}.{key[1]}")
-
-    def _make_room(self, size: int) -> None:
-        """Drop the least recently used blobs until `size` bytes fit. Raises `disk_full`."""
-        pinned = self._pinned()
-        idle = sorted((facts.used, blob) for blob, facts in self._blobs.items() if blob not in pinned)
-        kept = self.total - sum(self._blobs[blob].size for _, blob in idle)
-        if kept + size > self.budget:
+            self._uploads.append(now, upload, fresh)
+        except OSError:
+            self._uploads.drop(key)
+            raise
+        if upload.have < size:
+            return upload.have, False
+        if upload.hash.hexdigest() != blob:
+            self._uploads.drop(key)
             raise RequestError(
-                "disk_full",
-                f"The spool may hold {self.budget} bytes; {kept} are in use by present jobs and uploads, "
-                f"and {size} more do not fit. Wait for a job to end, or raise `spool_bytes` in config.toml.",
-                retry_after_s=5.0,
+                "conflict",
+                f"The {size} bytes that came have the sha256 {upload.hash.hexdigest()}, not {blob}; "
+                "they were damaged on the way or changed meanwhile: send them again.",
             )
-        for _, blob in idle:
-            if self.total + size <= self.budget:
-                break
-            self._remove(blob)
+        upload.waiting.append(then)
+        self._write(Task(lambda: self._keep(upload, blob, now), lambda error: self._kept(upload, key, now, error)))
+        return None
+
+    def _keep(self, upload: Upload, blob: str, now: float) -> None:
+        """On the disk's thread: the file is complete and becomes a blob."""
         try:
-            free = shutil.disk_usage(self.folder).free
-        except OSError as error:
-            raise _spool_error(error) from error
+            self._system.sync(upload.descriptor)
+        finally:
+            self._system.close(upload.descriptor)
+        self._age.stamp(upload.path, now)
+        self._system.rename(upload.path, self.path(blob))
+        self._system.sync_folder(self.folder / "blobs")
+
+    def _kept(self, upload: Upload, key: Key, now: float, error: Exception | None) -> None:
+        self._uploads.ended(key)
+        if error is None:
+            self._blobs[key[0]] = Blob(key[1], now, checked=True)
+        else:
+            delete(upload.path)
+        for then in upload.waiting:
+            then((key[1], True) if error is None else spool_error(error, logs.path()))
+
+    def _refuse_hopeless(self, size: int) -> None:
+        """Say at once that an upload will not fit, whatever gives way. Raises `disk_full`, `OSError`."""
+        needed = sum(self._blobs[blob].size for blob in self._needed())
+        if needed + size > self.budget:
+            raise self._full(needed, size)
+        free = shutil.disk_usage(self.folder).free
         if free < size + DISK_RESERVE:
             raise RequestError(
                 "disk_full", f"The disk of {self.folder} has {free} bytes left; {size} more do not fit. Free some."
             )
+
+    def _make_room(self, client: str | None, size: int) -> None:
+        """Let blobs go that nobody needs, then greedier clients' uploads, until this fits. Raises `disk_full`."""
+        if self.total + size <= self.budget:
+            return
+        needed = self._needed()
+        idle = iter(sorted((facts.used, blob) for blob, facts in self._blobs.items() if blob not in needed))
+        while self.total + size > self.budget:
+            _, victim = next(idle, (0.0, ""))
+            if victim:
+                self._remove(victim)
+            elif client is None or not self._uploads.give_way(client):
+                raise self._full(self.total, size)
+
+    def _needed(self) -> set[str]:
+        """Blobs that do not go for somebody else's sake."""
+        return (self._pinned() | self._unfetched.keys()) & self._blobs.keys()
+
+    def _full(self, held: int, size: int) -> RequestError:
+        return RequestError(
+            "disk_full",
+            f"The spool may hold {self.budget} bytes; {held} are in use by present jobs, uploads and results that "
+            f"nobody has fetched, and {size} more do not fit. Wait for a job to end, release results, or raise "
+            "`spool_bytes` in config.toml.",
+            retry_after_s=5.0,
+        )
 
     # -- blobs
 
@@ -203,6 +265,29 @@ class Spool:
         facts = self._blobs.get(blob)
         return None if facts is None else facts.size
 
+    def check(self, blobs: Sequence[str], then: Callable[[], None]) -> None:
+        """Call `then` when the bytes of these blobs have been hashed since the start. Wrong ones are absent by then."""
+        for blob in blobs:
+            facts = self._blobs.get(blob)
+            if facts is not None and not facts.checked:
+                waiting = self._checks.setdefault(blob, [])
+                waiting.append(lambda: self.check(blobs, then))
+                if len(waiting) == 1:
+                    self._background.do(Task(partial(hash_of, self.path(blob)), partial(self._hashed, blob)), "hash")
+                return
+        then()
+
+    def _hashed(self, blob: str, found: str | Exception) -> None:
+        facts = self._blobs.get(blob)
+        if facts is not None and found == blob:
+            facts.checked = True
+        elif facts is not None:
+            del self._blobs[blob]
+            if not isinstance(found, FileNotFoundError):
+                self._quarantine.take(self.path(blob), f"its sha256 is wrong: {found}")
+        for then in self._checks.pop(blob):
+            then()
+
     def use(self, now: float, blobs: Iterable[str]) -> bool:
         """A job reads these: they are young again. Returns whether an earlier job had read them all."""
         served = True
@@ -210,27 +295,37 @@ class Spool:
             facts = self._blobs[blob]
             served &= facts.served
             facts.used, facts.served = now, True
-            with contextlib.suppress(FileNotFoundError):  # the worker will say so
-                os.utime(self.path(blob))
+            self._age.stamp(self.path(blob), now)
         return served
 
-    def read(self, now: float, blob: str, offset: int, size: int) -> tuple[Buffer, int]:
-        """Up to `size` bytes from `offset` on, and the blob's size. Raises `unknown_blob`."""
+    def read(self, now: float, blob: str, offset: int, size: int, then: Then) -> None:
+        """Up to `size` bytes from `offset` on, and the blob's size. What may go wrong: `unknown_blob`."""
+        self.check([blob], lambda: _settle(then, lambda: self._read(now, blob, offset, size)))
+
+    def _read(self, now: float, blob: str, offset: int, size: int) -> tuple[Buffer, int]:
         gone = RequestError("unknown_blob", f"The blob {blob} is not here (any more): send it with `put`.")
         facts = self._blobs.get(blob)
         if facts is None:
             raise gone
         try:
-            with self.path(blob).open("rb", buffering=0) as file:
+            with open_plain(self.path(blob)) as file:
                 file.seek(offset)
                 data = file.read(size)
         except FileNotFoundError:
             del self._blobs[blob]
             raise gone from None
-        except OSError as error:
-            raise _spool_error(error) from error
         facts.used = now
+        if offset + len(data) >= facts.size:
+            self._fetched(self._unfetched.get(blob))
         return data, facts.size
+
+    def hold(self, job: str, blobs: Iterable[str]) -> None:
+        """These are the result of a job, which stays until somebody fetches it or it is released."""
+        self._unfetched.update((blob, job) for blob in blobs if blob in self._blobs)
+
+    def _fetched(self, job: str | None) -> None:
+        for blob in [blob for blob, owner in self._unfetched.items() if owner == job]:
+            del self._unfetched[blob]
 
     def discard(self, blobs: Iterable[str]) -> None:
         """Drop blobs that nobody wants any more."""
@@ -240,7 +335,8 @@ class Spool:
 
     def _remove(self, blob: str) -> None:
         del self._blobs[blob]
-        _unlink(self.path(blob))
+        self._unfetched.pop(blob, None)
+        delete(self.path(blob))
         logs.event("blob_dropped", blob=blob)
 
     # -- what workers write
@@ -248,72 +344,58 @@ class Spool:
     def work(self, job: str) -> Path:
         """A fresh empty folder for a worker's results."""
         folder = self.folder / "work" / job
-        shutil.rmtree(folder, ignore_errors=True)
+        delete(folder)
         folder.mkdir(mode=0o700)
         return folder
 
-    def adopt(self, now: float, job: str) -> None:
-        """Make blobs of the files in the job's folder, whose names the worker made from their contents."""
+    def adopt(self, now: float, job: str, *, result: bool = True) -> None:
+        """Make blobs of the files in the job's folder, which the worker synced and named by their contents. A `result`
+        is held until it is fetched.
+        """
         folder = self.folder / "work" / job
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if len(path.name) == 64:
+        for path in [*folder.iterdir()] if folder.is_dir() else ():
+            if is_sha256(path.name):
                 size = path.stat().st_size
-                path.replace(self.path(path.name))
-                self._blobs[path.name] = Blob(size, now)
-        shutil.rmtree(folder, ignore_errors=True)
+                self._age.stamp(path, now)
+                self._system.rename(path, self.path(path.name))
+                self._blobs[path.name] = Blob(size, now, checked=True)
+                if result:
+                    self.hold(job, [path.name])
+        delete(folder)
+        sync = partial(self._system.sync_folder, self.folder / "blobs")
+        self._write(Task(sync, partial(_not_synced, job)))
         try:
-            self._make_room(0)
+            self._make_room(None, 0)
         except VaporbrushError as error:
             # A finished painting is kept even above the budget; the next upload is refused instead.
             logs.event("spool_full", job=job, reason=error.message)
 
     def clear(self, job: str) -> None:
         """Drop what a worker wrote for a job that did not end well."""
-        shutil.rmtree(self.folder / "work" / job, ignore_errors=True)
-
-    # -- records
-
-    def save(self, job: str, record: dict[str, Any]) -> None:
-        """Write a job's record. A full disk costs the record, not the job."""
-        try:
-            atomic.write(self.folder / "jobs" / f"{job}.json", json.dumps(record).encode(), mode=0o600)
-        except OSError as error:
-            logs.event("record_not_saved", job=job, reason=error.strerror or str(error))
-
-    def records(self, now: float) -> Iterator[tuple[dict[str, Any], float]]:
-        """The saved records, oldest first, with the monotonic time of their last change. Damaged ones are dropped."""
-        wall = time.time()
-        found = [(path.stat().st_mtime, path) for path in (self.folder / "jobs").iterdir()]
-        for changed, path in sorted(found):
-            try:
-                record = json.loads(path.read_bytes()) if path.suffix == ".json" else None
-            except ValueError:
-                record = None
-            if isinstance(record, dict):
-                yield record, now - max(0.0, wall - changed)
-            else:
-                path.unlink()
-                logs.event("record_dropped", file=path.name, reason="damaged")
-
-    def forget(self, job: str) -> None:
-        """Drop a job's record."""
-        _unlink(self.folder / "jobs" / f"{job}.json")
+        delete(self.folder / "work" / job)
 
 
-def _unlink(path: Path) -> None:
-    """Delete; where the disk does not let us (any more), the next start tries again."""
+def _settle(then: Then, act: Callable[[], Any]) -> None:
+    """Hand on what `act` returns or raises; None: it hands its outcome on itself, later."""
     try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        logs.event("file_not_deleted", path=path, reason=error.strerror or str(error))
+        outcome = act()
+    except (OSError, VaporbrushError) as error:
+        outcome = spool_error(error, logs.path())
+    if outcome is not None:
+        then(outcome)
 
 
-def _write(file: FileIO, data: memoryview) -> None:
-    while data:
-        data = data[file.write(data) :]
+def _not_synced(job: str, error: OSError | None) -> None:
+    if error is not None:
+        logs.event("result_not_synced", job=job, reason=error.strerror or str(error))
 
 
-def _spool_error(error: OSError) -> RequestError:
-    if error.errno in _FULL:
-        return RequestError("disk_full", f"The spool cannot grow: {error.strerror}. Free some space on its disk.")
-    return RequestError("internal", f"The spool cannot be used: {error.strerror or error}; the log is {logs.path()}.")
+def is_sha256(name: str) -> bool:
+    """Whether a file may be a blob, by its name."""
+    return len(name) == 64 and SHA256_DIGITS.issuperset(name)
+
+
+def hash_of(path: Path) -> str:
+    """A file's sha256, read in blocks."""
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Style pictures as blobs: decoded aside when they are first needed, and again when their file has changed."""
+"""Style pictures as blobs: decoded when they are first needed, and again when their file has changed."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Then = Callable[[Exception | None], None]
 
 
 class StyleCache:
-    """The shelf's pictures in the spool."""
+    """The library's pictures in the spool."""
 
-    def __init__(self, shelf: StyleLibrary, spool: Spool, aside: Background, clock: Callable[[], float]) -> None:
-        self.shelf = shelf
-        self._spool, self._background, self._clock = spool, aside, clock
+    def __init__(self, library: StyleLibrary, spool: Spool, background: Background, clock: Callable[[], float]) -> None:
+        self.library = library
+        self._spool, self._background, self._clock = spool, background, clock
         self._decoded: dict[tuple[str, int, int], Decoded | None] = {}  # by path, stamp and side; None: no picture
 
     def with_thumbs(self, then: Then) -> None:
         """Call `then` when the thumbnails are there (the first of them, where there are very many)."""
-        self._with([file for file in self.shelf.files() if self._unread(file, THUMB_SIDE)], THUMB_SIDE, then)
+        self._with([file for file in self.library.files() if self._unread(file, THUMB_SIDE)], THUMB_SIDE, then)
 
     def with_pictures(self, styles: tuple[Style, ...], then: Then) -> None:
         """Call `then` when the pictures of all styles that are given by name are there. Raises `unknown_style`."""
-        named = [self.shelf.file(style.name) for style in styles if style.name]
+        named = [self.library.file(style.name) for style in styles if style.name]
         self._with([file for file in named if self._unread(file, MAX_STYLE_SIDE)], MAX_STYLE_SIDE, then)
 
     def picture(self, name: str) -> Image:
         """The picture of a style. Raises `bad_field` for a file that is no picture, `unknown_style`."""
-        file = self.shelf.file(name)
+        file = self.library.file(name)
         found = self._found(file, MAX_STYLE_SIDE)
         if found is None:
             raise RequestError("bad_field", f"The style picture {file.path} cannot be read; replace it.")
@@ -47,7 +47,7 @@ class StyleCache:
     def listed(self) -> list[dict[str, Any]]:
         """The styles whose thumbnails are there, for the wire. Files that are no pictures are left out."""
         shown = []
-        for file in self.shelf.files():
+        for file in self.library.files():
             thumb = self._found(file, THUMB_SIDE)
             if thumb is not None:
                 shown.append(
@@ -85,7 +85,7 @@ class StyleCache:
                 then(decoded)
                 return
             try:
-                self._spool.adopt(self._clock(), work)
+                self._spool.adopt(self._clock(), work, result=False)
             except OSError as error:
                 then(error)
                 return
@@ -95,4 +95,4 @@ class StyleCache:
                     logs.event("style_not_read", style=file.name, path=file.path, reason=found)
             then(None)
 
-        self._background.do(Task(lambda: decode([file.path for file in missing], out, side), keep))
+        self._background.do(Task(lambda: decode([file.path for file in missing], out, side), keep), "pictures")

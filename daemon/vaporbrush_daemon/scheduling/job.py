@@ -8,13 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vaporbrush_protocol.codec import decode, encode
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
+from vaporbrush_protocol.job import Job as Seen
 from vaporbrush_protocol.limits import DEFAULT_LEASE_S
 from vaporbrush_protocol.messages import FINAL, TRANSITIONS, JobKind, JobState, OnLeaseEnd
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe
+from vaporbrush_protocol.rules import sha256, text, truth, uuid4
 
 RECORD_VERSION = 1  # of the files in the spool; a record of another version is dropped at start
+RECORD_KEYS = frozenset({
+    "job", "kind", "label", "state", "seq", "position", "progress", "result", "error", "attempts", "notes", "record",
+    "client", "digest", "recipe", "model", "released",
+})  # fmt: skip
 MAX_NOTES = 20  # a job is started three times at most; more notes than this would be a defect
 
 
@@ -145,24 +152,31 @@ class Job:
         """
         if raw["record"] != RECORD_VERSION:
             raise ValueError(f"record version {raw['record']}")
+        if unknown := raw.keys() - RECORD_KEYS:
+            raise ValueError(f"it has {', '.join(sorted(unknown))}")
+        seen = Seen.from_wire(raw)  # what clients will be told has to keep the rules of the wire
         job = cls(
-            job=raw["job"],
-            client=raw["client"],
-            digest=raw["digest"],
-            kind=raw["kind"],
+            job=uuid4("job", seen.job),
+            client=text("client", raw["client"]),
+            digest=sha256("digest", raw["digest"]),
+            kind=seen.kind,
             recipe=None if raw["recipe"] is None else Recipe.from_wire(raw["recipe"]),
-            model=raw["model"],
-            label=raw["label"],
-            state=raw["state"],
-            seq=raw["seq"],
-            progress=None if raw["progress"] is None else Progress.from_wire(raw["progress"]),
-            result=raw["result"],
-            error=None if raw["error"] is None else RemoteError.from_wire(raw["error"]),
-            attempts=raw["attempts"],
-            released=raw["released"],
-            notes=list(raw["notes"]),
+            model=text("model", raw["model"]),
+            label=seen.label,
+            state=seen.state,
+            seq=seen.seq,
+            progress=seen.progress,
+            result=None if seen.result is None else dict(seen.result),
+            error=seen.error,
+            attempts=seen.attempts,
+            released=truth("released", raw["released"]),
+            notes=list(seen.notes),
             ended=ended,
         )
+        pictures = [seen.image, seen.canvas]
+        if job.kind == "paint" and (job.recipe is None or (job.state == "done" and pictures[0] is None)):
+            raise ValueError("a painting without its recipe or its picture")
+        decode(encode({"id": 0, **job.to_wire()}))
         if not job.final:
             job.state, job.seq = "failed", job.seq + 1
             job.error = RemoteError(

@@ -243,7 +243,7 @@ class _mapped:  # noqa: N801 -- reads as a function
 def _write(folder: Path, data: bytes, form: Image) -> Image:
     """Keep bytes under their hash, whole or not at all."""
     blob = hashlib.sha256(data).hexdigest()
-    atomic.write(folder / blob, data, mode=0o600)
+    atomic.write(folder / blob, data, mode=0o600, durable=True)
     return Image(blob, form.width, form.height, form.channels, form.depth, form.transfer)
 
 

@@ -1,5 +1,5 @@
-"""Ten thousand damaged spools: bits that flipped, files cut off, things that do not belong there. The daemon's store
-starts on each, serves right bytes or none, and shows jobs as they were or not at all.
+"""Ten thousand misfortunes of a spool: bits that flip, files cut off, things that do not belong there. The daemon's
+store starts after each few, serves right bytes or none, and shows jobs as they were or not at all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.at_once import AtOnce
 from support.clock import Clock
 from vaporbrush_daemon.front.spool import Spool
@@ -24,6 +26,7 @@ from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 
 TIMES = 10_000
+MOST_AT_ONCE = 5
 STRAYS = (b"", b"{}", b"[]", b"null", b"[" * 5000, b"\xff\xfe", b'{"record": 1}', b'{"record": 1e999}', b"NaN")
 
 
@@ -88,7 +91,8 @@ def damage(chance: random.Random, folder: Path) -> None:
             (place / name).write_bytes(chance.choice(STRAYS))
 
 
-def test_ten_thousand_damaged_spools_start_and_serve_nothing_wrong(tmp_path: Path) -> None:
+@pytest.mark.timeout(1500)  # half a minute, but for a machine that is busy with other things
+def test_a_damaged_spool_serves_nothing_wrong_and_takes_everything_again(tmp_path: Path) -> None:
     chance, clock = random.Random(16), Clock()
     good, pictures = jobs(chance)
     by_hash = {hashlib.sha256(data).hexdigest(): data for data in pictures}
@@ -102,11 +106,13 @@ def test_ten_thousand_damaged_spools_start_and_serve_nothing_wrong(tmp_path: Pat
     spool.close(clock())
     known = {job.job: Job.from_record(copy.deepcopy(job.to_record()), 0.0).to_wire() for job in good}
     assert json.loads(json.dumps(known)) == known
-    left = lost = 0
-    for _ in range(TIMES):
+    left = lost = spools = misfortunes = 0
+    while misfortunes < TIMES:
         shutil.copytree(pristine, folder, copy_function=shutil.copy)
-        for _ in range(chance.randint(1, 3)):
+        spools += 1
+        for _ in range(chance.randint(1, MOST_AT_ONCE)):
             damage(chance, folder)
+            misfortunes += 1
         spool = Spool(folder, 10_000, 3600.0, set, AtOnce(), Unsynced())
         spool.open(clock())
         shown = spool.records.read(clock(), Job.from_record)
@@ -124,5 +130,5 @@ def test_ten_thousand_damaged_spools_start_and_serve_nothing_wrong(tmp_path: Pat
         left += len(shown)
         spool.close(clock())
         shutil.rmtree(folder)
-    assert 3 * TIMES < left < 4 * TIMES
-    assert lost > TIMES / 10
+    assert 2 * spools < left < 4 * spools
+    assert lost > spools / 10

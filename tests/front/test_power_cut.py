@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.at_once import AtOnce
 from support.clock import Clock
 from support.power_cut import Disk, Recorder
@@ -219,6 +221,7 @@ def read(spool: Spool, clock: Clock, blob: str) -> bytes | None:
     return None if isinstance(outcomes[0], Exception) else bytes(outcomes[0][0])
 
 
+@pytest.mark.timeout(1500)  # half a minute, but for a machine that is busy with other things
 def test_a_power_cut_at_any_moment_of_a_day_loses_nothing_that_was_promised(tmp_path: Path) -> None:
     cuts = 0
     for seed in range(2):

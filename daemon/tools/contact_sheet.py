@@ -18,7 +18,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from vaporbrush_daemon import packaged
-from vaporbrush_daemon.cli import request as stylize
+from vaporbrush_daemon.styles import StyleLibrary
+from vaporbrush_protocol.endpoint import home
 
 ROOT = Path(__file__).resolve().parents[2]
 GAP, WHITE, INK = 8, (255, 255, 255), (20, 20, 20)
@@ -40,7 +41,9 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, help="where the paintings of the demo's picture go, four a row")
     given = parser.parse_args()
     contents = [next(packaged.art().glob("demo/content.*")), *given.contents]
-    styles = [style for style in stylize.shelf().files() if not given.only or style.name in given.only.split(",")]
+    styles = [
+        style for style in StyleLibrary.of(home()).files() if not given.only or style.name in given.only.split(",")
+    ]
     options = [f"--size={given.size}", f"--model={given.model}", f"--quality={given.quality}"]
     options += [f"--strength={given.strength}"] if given.strength else []
     options += [f"--style-scale={given.style_scale}"] if given.style_scale else []

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from vaporbrush_daemon.cli import terminal
 from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.errors import LinkError
 from vaporbrush_protocol.limits import REQUEST_TIMEOUT_S
@@ -18,8 +17,8 @@ SERVE = (sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground
 STOP_S = 40.0  # a daemon that drains its jobs takes 15 s
 
 
-def reach(*, start: bool = False) -> tuple[Client, bool]:
-    """A client of the daemon, and whether it had to be started."""
+def reach(*, say: Callable[[str], None] | None = None) -> tuple[Client, bool]:
+    """A client of the daemon, and whether it had to be started: that is done where `say` can tell the person so."""
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     while True:
         try:
@@ -28,9 +27,9 @@ def reach(*, start: bool = False) -> tuple[Client, bool]:
             # A socket that a service manager listens on accepts at once, and its daemon is only just starting.
             if error.code == "timeout" and time.monotonic() < deadline:
                 continue
-            if not start or error.code != "no_daemon":
+            if say is None or error.code != "no_daemon":
                 raise
-        terminal.say("Starting the daemon …")
+        say("Starting the daemon …")
         return connect(start=(*SERVE, "--idle-exit"), name="vaporbrush"), True
 
 

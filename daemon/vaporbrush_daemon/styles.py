@@ -19,6 +19,8 @@ from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_NAME_BYTES
 from vaporbrush_protocol.recipe import Image
 
+from . import packaged
+
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
@@ -57,6 +59,11 @@ class StyleLibrary:
 
     def __init__(self, bundled: Path, own: Path) -> None:
         self._bundled, self._own = bundled, own
+
+    @classmethod
+    def of(cls, home: Path) -> StyleLibrary:
+        """The styles that a daemon with this home knows."""
+        return cls(packaged.art() / "styles", home / "styles")
 
     def files(self) -> list[StyleFile]:
         """The bundled styles in their order, then the user's by name."""

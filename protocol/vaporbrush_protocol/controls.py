@@ -97,6 +97,13 @@ def _real(value: object) -> bool:
 _FIELDS = {each.name: each for each in fields(Recipe)}
 
 
+def recipe_limits(name: str) -> tuple[float, float]:
+    """Between which numbers a field may be (0 and 1 where it has none). A control may offer less than that."""
+    schema: Mapping[str, Any] = _FIELDS[name].metadata["schema"]
+    numeric: Mapping[str, Any] = next((one for one in (schema, *schema.get("anyOf", ())) if "minimum" in one), {})
+    return numeric.get("minimum", 0), numeric.get("maximum", 1)
+
+
 def _control(name: str, label: str, tip: str, *options: Option, **more: Any) -> Control:
     """The control of a recipe's field, by the field's own rule and default."""
     each = _FIELDS[name]
@@ -111,9 +118,8 @@ def _control(name: str, label: str, tip: str, *options: Option, **more: Any) -> 
     else:
         kinds: dict[str, Kind] = {"number": "number", "boolean": "truth", "array": "weights"}
         kind = kinds.get(schema["type"], "whole" if each.default is not None else "steps")
-    numeric: Mapping[str, Any] = next((one for one in (schema, *schema.get("anyOf", ())) if "minimum" in one), {})
-    limits = {"low": numeric.get("minimum", 0), "high": numeric.get("maximum", 1)}
-    made = Control(name, label, tip, kind, each.default, options, **{**limits, **more})
+    low, high = recipe_limits(name)
+    made = Control(name, label, tip, kind, each.default, options, **{"low": low, "high": high, **more})
     assert not made.tuned or (made.kind == "number" and made.low > 0), (
         "GIMP's argument says 0 for the style's own value"
     )
@@ -254,6 +260,7 @@ CONTROLS: tuple[Control, ...] = (
         Option("vgg19", "VGG19 (full)"),
         Option("vgg19-lite", "VGG19-lite (small, quick)"),
         advanced=True,
+        help="The network that sees the style: vgg19, vgg19-lite, or auto, the full one where it is installed.",
     ),
     _control(
         "device",
@@ -262,6 +269,7 @@ CONTROLS: tuple[Control, ...] = (
         Option("auto", "Automatic"),
         Option("cpu", "Processor (CPU)"),
         advanced=True,
+        help="What computes: cpu, cuda:N, xpu:N, mps, or auto, the graphics card where there is one.",
     ),
 )
 BY_NAME = {control.name: control for control in CONTROLS}

@@ -21,6 +21,7 @@ from support import fake_worker
 from support.daemon import Daemon, until
 from vaporbrush_daemon.images import files as pictures
 from vaporbrush_protocol import Connection, connect
+from vaporbrush_protocol.controls import CONTROLS
 
 PROGRAM = (sys.executable, "-m", "vaporbrush_daemon")
 WAIT_S = 60
@@ -216,7 +217,9 @@ def test_a_16_bit_picture_comes_back_with_16_bits(fake: Path, style: Path, tmp_p
         ("stylize content.png style.png -o o.png --layer-weights a,b", "--layer-weights is 'a,b'"),
         ("stylize content.png style.png -o o.png --mask style.png", "must be as large as the content"),
         ("stylize content.png style.png -o o.png --recipe text.png", "neither a PNG with a recipe nor JSON"),
-        ("paint", "No such command 'paint'"),
+        ("paint", "No such command 'paint'. See `vaporbrush --help`"),
+        ("logs --bad", "No such option '--bad'. See `vaporbrush logs --help`"),
+        ("demo --size large", "'large' is not a valid integer. See `vaporbrush demo --help`"),
         ("weights import nothing.pth", "nothing.pth does not exist"),
     ],
 )
@@ -501,4 +504,49 @@ def test_help_has_every_command_and_option_of_the_contract() -> None:
         assert f"--{name}" in shown
     assert "<" not in shown, "a painter need not know Python's types"
     assert vaporbrush("stylize", "-h", env=environment).stdout == shown
+    told = " ".join(shown.split())
+    for control in CONTROLS:
+        if control.recipe and control.default not in (None, False):
+            usual = f"{control.default:g}" if isinstance(control.default, float) else control.default
+            flag = "--" + (control.option or control.name).replace("_", "-")
+            assert re.search(rf"{flag} .*?\[default: \((.*?)[,)]", told)[1] == str(usual)
     assert vaporbrush("--version").stdout.startswith("vaporbrush 0.")
+
+
+@pytest.mark.parametrize("command", [(), ("weights",), ("install",)])
+def test_a_command_that_is_only_begun_shows_what_may_follow(command: tuple[str, ...]) -> None:
+    done = vaporbrush(*command)
+    assert done.returncode == 2
+    assert done.stdout == vaporbrush(*command, "--help").stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"), [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", ".config/fish/completions/vaporbrush.fish")]
+)
+def test_the_shell_completes_after_it_was_asked_to(home: Path, shell: str, file: str) -> None:
+    path = home.parent / "user" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# mine")
+    environment = {**os.environ, "SHELL": f"/bin/{shell}"}
+    for _ in range(2):  # once is enough, twice does no harm
+        done = vaporbrush("--install-completion", env=environment)
+        assert done.returncode == 0, done.stderr
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# mine"
+    assert len(lines) == 2
+    assert f"_VAPORBRUSH_COMPLETE={shell}_source vaporbrush" in lines[1]
+    assert "_VAPORBRUSH_COMPLETE" in vaporbrush("--show-completion", env=environment).stdout
+    if shell == "fish":
+        asked = {"COMP_WORDS": "vaporbrush sty", "COMP_CWORD": "sty"}
+    else:
+        asked = {"COMP_WORDS": "vaporbrush sty", "COMP_CWORD": "1"}
+    found = vaporbrush(env={**environment, **asked, "_VAPORBRUSH_COMPLETE": f"{shell}_complete"}).stdout
+    assert "stylize" in found
+    assert "styles" in found
+
+
+def test_a_shell_that_cannot_be_served_is_told(home: Path) -> None:
+    done = vaporbrush("--install-completion", env={**os.environ, "SHELL": "/bin/tcsh"})
+    assert done.returncode == 2
+    assert "SHELL is 'tcsh'" in done.stderr

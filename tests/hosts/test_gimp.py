@@ -384,8 +384,8 @@ def test_a_bundled_style_paints_with_the_strength_that_suits_it(session: Session
     found = session["bundled_style"]
     assert found["record"] == [{"kind": "bundled", "name": "mosaic", "layer": "", "document": "", "weight": 1.0}]
     own = StyleLibrary(packaged.art() / "styles", Path("nowhere")).file("mosaic")
-    assert found["strengths"] == [own.strength, 3000]  # its own; the caller's
-    assert own.strength != DEFAULT_STRENGTH, "the default: choose another style for this test"
+    assert found["strengths"] == [own.tuned["strength"], 3000]  # its own; the caller's
+    assert own.tuned["strength"] != DEFAULT_STRENGTH, "the default: choose another style for this test"
     assert close(session.pixels("bundled_style"), session.by_cli("content.png", "@mosaic")) <= 1
     assert np.array_equal(session.pixels("bundled_style"), session.pixels("bundled_style_again"))
 

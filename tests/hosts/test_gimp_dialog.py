@@ -151,7 +151,10 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
 
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
-    own = {style.title: style.strength for style in StyleLibrary(packaged.art() / "styles", Path("nowhere")).files()}
+    own = {
+        style.title: style.tuned["strength"]
+        for style in StyleLibrary(packaged.art() / "styles", Path("nowhere")).files()
+    }
     assert len({own["Mosaic"], own["Woodcut"], DEFAULT_STRENGTH, 55}) == 4
     screen.forget_values(*QUICK)
     screen.open()

@@ -128,6 +128,12 @@ def test_a_recipe_file_may_set_a_new_setting(copy: Path) -> None:
     assert json.loads(run(copy, "-c", SET)) is True
 
 
+def test_a_new_setting_is_an_option_of_the_command_line(copy: Path) -> None:
+    shown = " ".join(run(copy, "-m", "vaporbrush_daemon", "stylize", "--help", COLUMNS="200", TERM="dumb").split())
+    told = "How bright the light areas of the picture become. From 0.125 to 2."
+    assert f"--glow R {told} [default: (0.25, or what suits a bundled style)]" in shown
+
+
 def test_a_new_setting_is_an_argument_of_gimps_procedures(copy: Path) -> None:
     places = (copy / "plugins" / "gimp" / "vaporbrush", ROOT / "tests" / "plugins" / "fake_gi")
     method, label, tip, low, high, default = json.loads(run(copy, "-c", ARGUMENTS, path=places))

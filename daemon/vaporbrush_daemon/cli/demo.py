@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-import typer
+import rich_click as click
 
 from vaporbrush_daemon import packaged, weights
 from vaporbrush_daemon.daemon_client import SERVE, STOP_S, has_ended, wait_for
@@ -17,24 +17,36 @@ from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.errors import VaporbrushError
 
 from . import terminal
-from .request import Order, check_target, load
-from .stylize import carry_out, summarise
 
 STYLE = "impasto"
 
 
-def run(out: Path, size: int) -> None:
-    """Paint the demo into `out`. Raises `weights_missing` where there is no model, with what to do."""
+@click.command()
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default="vaporbrush-demo.png",
+    show_default=True,
+    help="Where the painting goes.",
+)
+@click.option("--size", metavar="N", type=int, default=384, show_default=True, help="Longest side in pixels.")
+def demo(*, out: Path, size: int) -> None:
+    """Paint the bundled demo picture, by a daemon of its own that ends afterwards."""
+    from .painting import carry_out, summarise
+    from .request import PaintRequest, check_target, prepare
+
     known = weights.configured()
     model = next((one for one in known if one.present), None)
     if model is None:
         raise VaporbrushError("weights_missing", f"The demo needs a model. {known[0].advice}")
     content = next(packaged.art().glob("demo/content.*"))
     began = time.perf_counter()
-    order = Order(content=content, styles=(f"@{STYLE}",), out=out, settings={"size": size})
+    request = PaintRequest(content=content, styles=(f"@{STYLE}",), out=out, settings={"size": size})
     out.parent.mkdir(parents=True, exist_ok=True)
-    check_target(order)
-    loaded = load(order, _no_job)
+    check_target(request)
+    prepared = prepare(request, _no_job)
     if model.origin != "bundled":  # the private home has neither models nor configuration
         os.environ[weights.VARIABLE] = str(model.path)
     # A short path, since a unix socket's may have 104 bytes.
@@ -44,7 +56,7 @@ def run(out: Path, size: int) -> None:
         client = connect(start=(*SERVE, "--idle-exit"), home=Path(folder), name="vaporbrush demo")
         pid = int(client.daemon["pid"])
         try:
-            told = carry_out(order, loaded, client)
+            told = carry_out(request, prepared, client)
         finally:
             client.shutdown(now=True)
             if not wait_for(lambda: has_ended(Path(folder)), STOP_S):
@@ -52,8 +64,8 @@ def run(out: Path, size: int) -> None:
     told["seconds"]["all"] = time.perf_counter() - began
     summarise(told)
     for phase, seconds in told["seconds"].items():
-        typer.echo(f"  {phase:<10} {seconds:8.2f} s")
-    typer.echo(f"The picture: {out.absolute()}")
+        click.echo(f"  {phase:<10} {seconds:8.2f} s")
+    click.echo(f"The picture: {out.absolute()}")
 
 
 def _no_job(name: str) -> NoReturn:

@@ -10,9 +10,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+import rich_click as click
+from click.exceptions import Exit
+from rich.markup import escape
 
 from vaporbrush_daemon import config, machine, weights
 from vaporbrush_daemon.install import gimp as install_gimp
@@ -24,6 +28,8 @@ from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.version import __version__
 
 from . import terminal
+from .exit_status import DONE, FAILED
+from .options import json_option
 
 State = Literal["fine", "note", "failed"]
 
@@ -32,6 +38,7 @@ DISK_BYTES = 2 * 10**9  # the spool of a day's work with large layers
 MEMORY_BYTES = 2 * 10**9  # torch, VGG19 and a small picture
 MIN_LIBZMQ = (4, 3, 5)  # older ones have known holes
 MIN_MSGPACK = (1, 2, 1)
+MARKS = {"fine": "[green]✓[/]", "note": "[yellow]·[/]", "failed": "[bold red]✗[/]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,26 @@ class Finding:
     state: State
     text: str
     cure: str = ""
+
+
+@click.command()
+@json_option
+def doctor(*, as_json: bool) -> None:
+    """Say what works here, what does not, and what to do about it."""
+    found = []
+    for finding in examine():
+        found.append(finding)
+        if not as_json:
+            line = f"{MARKS[finding.state]} {finding.name}: {escape(finding.text)}"
+            terminal.out.print(line, soft_wrap=True)
+            if finding.cure:
+                terminal.out.print(f"    → {escape(finding.cure)}", soft_wrap=True)
+    failed = sum(finding.state == "failed" for finding in found)
+    if as_json:
+        click.echo(json.dumps({"ok": not failed, "checks": [asdict(finding) for finding in found]}))
+    elif failed:
+        click.echo(f"{failed} of {len(found)} checks failed.")
+    raise Exit(FAILED if failed else DONE)
 
 
 def examine() -> Iterator[Finding]:

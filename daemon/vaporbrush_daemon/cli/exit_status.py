@@ -1,11 +1,19 @@
-"""The commands, by what they are about. What they share stands here: exit statuses and the `--json` option."""
+"""The exit statuses, and which of them an error leads to. Scripts rely on the numbers."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
 DONE, FAILED, USAGE, NO_DAEMON, CANCELLED = 0, 1, 2, 3, 130
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+# The order itself was found wrong, not the painting of it.
+USAGE_CODES = {"bad_field", "too_large", "too_small", "unknown_style", "unknown_model", "unknown_job", "device_missing"}
+
+
+def of(error: VaporbrushError) -> int:
+    """The exit status for an error."""
+    if error.code == "cancelled":
+        return CANCELLED
+    if isinstance(error, LinkError):
+        return NO_DAEMON
+    return USAGE if isinstance(error, RequestError) or error.code in USAGE_CODES else FAILED

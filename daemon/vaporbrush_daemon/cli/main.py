@@ -8,79 +8,57 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import NoReturn
 
-import typer
+import rich_click as click
+from click.exceptions import NoArgsIsHelpError
 
 from vaporbrush_daemon.config import ConfigError
 from vaporbrush_protocol.endpoint import home
-from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
+from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.version import __version__
 
-from . import daemon, health, install, terminal
-from . import stylize as paint
-from . import weights as models
-from .exit_status import CANCELLED, DONE, FAILED, NO_DAEMON, USAGE
+from . import completion, daemon, demo, doctor, exit_status, install, jobs, styles, stylize, terminal, weights
 
-# The order itself was found wrong, not the painting of it.
-USAGE_CODES = {"bad_field", "too_large", "too_small", "unknown_style", "unknown_model", "unknown_job", "device_missing"}
 PATHS = ("VAPORBRUSH_HOME", "VAPORBRUSH_WEIGHTS")  # a daemon started from here has another working directory
-UsageError: Any = typer.BadParameter.__mro__[1]  # typer's own or click's, depending on typer's version
-HELP = ["-h", "--help"]  # every command has both
-
-app = typer.Typer(
-    name="vaporbrush",
-    help="Repaint a picture in the style of another, by one painter that serves Krita, GIMP and this command.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": HELP},
+LOOK = click.RichHelpConfiguration(
+    theme="default-box",
+    enable_theme_env_var=False,
+    options_table_column_types=["required", "opt_long", "opt_short", "metavar", "help"],
+    options_table_help_sections=["help", "default"],
 )
-PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Paint": (paint.stylize, paint.styles, paint.demo),
+
+
+PANELS: dict[str, tuple[click.Command, ...]] = {
+    "Paint": (stylize.stylize, styles.styles, demo.demo),
     "The daemon, which paints in the background": (
         daemon.serve,
         daemon.stop,
         daemon.status,
-        daemon.jobs,
-        daemon.cancel,
+        jobs.jobs,
+        jobs.cancel,
         daemon.logs,
     ),
-    "Set up": (health.doctor,),
+    "Set up": (doctor.doctor, weights.weights, install.install, install.uninstall),
 }
+
+
+@click.group(
+    name="vaporbrush",
+    help="Repaint a picture in the style of another, by one painter that serves Krita, GIMP and this command.",
+    context_settings={"help_option_names": ["-h", "--help"], "rich_help_config": LOOK},
+)
+@click.version_option(__version__, message="vaporbrush %(version)s", help="Print the version.")
+@completion.options
+def vaporbrush() -> None:
+    """Every command is in one of the panels."""
+
+
 for panel, commands in PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(models.app, name="weights", rich_help_panel="Set up")
-app.add_typer(install.app, name="install", rich_help_panel="Set up")
-app.add_typer(install.remove, name="uninstall", rich_help_panel="Set up")
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"vaporbrush {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None: ...
-
-
-def plain(command: Any) -> Any:
-    """The command without programmers' types in its help: typer writes `<bool>` after each switch."""
-    for parameter in command.get_params(typer.Context(command, help_option_names=HELP)):
-        if parameter.param_type_name == "argument":
-            parameter.display_type_rich = lambda **_: None
-        elif parameter.is_flag:
-            parameter.metavar = ""
-    for name in getattr(command, "commands", {}):
-        plain(command.commands[name])
-    return command
+        vaporbrush.add_command(command)
+    vaporbrush.add_panel(click.RichCommandPanel(panel, commands=[str(command.name) for command in commands]))
 
 
 def main() -> NoReturn:
@@ -93,38 +71,32 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        done = plain(typer.main.get_command(app))(standalone_mode=False)
-        status = done if isinstance(done, int) else DONE
+        done = vaporbrush.main(prog_name="vaporbrush", standalone_mode=False)
+        status = done if isinstance(done, int) else exit_status.DONE
     except VaporbrushError as error:
         terminal.complain(error.message)
-        status = exit_status(error)
+        status = exit_status.of(error)
     except ConfigError as error:
         terminal.complain(str(error))
-        status = USAGE
-    except UsageError as error:
-        context = getattr(error, "ctx", None)
-        hint = f" See `{context.command_path} --help`." if context else ""
-        terminal.complain(f"{error.format_message().rstrip('.')}.{hint}")
-        status = USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        status = CANCELLED
+        status = exit_status.USAGE
+    except NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        status = exit_status.USAGE
+    except click.UsageError as error:
+        hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
+        message = error.format_message()
+        terminal.complain(f"{message}{'' if message.endswith(('.', ')')) else '.'}{hint}")
+        status = exit_status.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        status = exit_status.CANCELLED
     except BrokenPipeError:  # `vaporbrush jobs | head`: whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # python flushes stdout at exit
-        status = FAILED
+        status = exit_status.FAILED
     except Exception as error:  # noqa: BLE001 - a defect: people get a sentence, and a report gets the details
         path = home() / "logs" / "commands.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         terminal.complain(f"This is a defect in Vaporbrush: {error!r}. Please report it with the end of {path}.")
-        status = FAILED
+        status = exit_status.FAILED
     return status
-
-
-def exit_status(error: VaporbrushError) -> int:
-    """The exit status for an error."""
-    if error.code == "cancelled":
-        return CANCELLED
-    if isinstance(error, LinkError):
-        return NO_DAEMON
-    return USAGE if isinstance(error, RequestError) or error.code in USAGE_CODES else FAILED

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import rich_click as click
 
-from vaporbrush_daemon import weights
+from vaporbrush_daemon import weights as models
 from vaporbrush_protocol.errors import RequestError
 
 from . import terminal
-from .exit_status import Json
-
-app = typer.Typer(help="The models' weights: what is here, and how to get more.", no_args_is_help=True)
+from .options import argument_panel, json_option
 
 
-@app.command("list")
-def list_weights(as_json: Json = False) -> None:
+@click.group()
+def weights() -> None:
+    """The models' weights: what is here, and how to get more."""
+
+
+@weights.command("list")
+@json_option
+def list_weights(*, as_json: bool) -> None:
     """Show which models are on this machine."""
-    known = weights.configured()
+    known = models.configured()
     if as_json:
         shown = [
             {"model": one.model, "present": one.present, "bytes": one.size, "path": str(one.path), "origin": one.origin}
             for one in known
         ]
-        typer.echo(json.dumps({"models": shown}))
+        click.echo(json.dumps({"models": shown}))
         return
     for one in known:
-        typer.echo(
+        click.echo(
             f"{one.model}: {f'{terminal.amount(one.size)}, {one.origin}, {one.path}' if one.present else 'not here'}"
         )
     for one in known:
@@ -37,30 +40,30 @@ def list_weights(as_json: Json = False) -> None:
             terminal.say(one.advice)
 
 
-@app.command("fetch")
+@weights.command("fetch")
 def fetch_weights() -> None:
     """Download VGG19 (575 MB; 52 MB of it are kept). Stops and resumes at any time."""
-    if weights.kept().is_file():
-        typer.echo(f"vgg19 is here already: {weights.kept()}")
+    if models.kept().is_file():
+        click.echo(f"vgg19 is here already: {models.kept()}")
         return
     with terminal.showing() as shows:
 
         def report(done: int, size: int) -> None:
             shows.bytes("Downloading VGG19" if done < size else "Checking and converting", done, size)
 
-        report(0, weights.VGG19.size)  # said before the first answer of a server that may be slow to give it
-        path = weights.fetch(report)
-    typer.echo(f"vgg19: {path}")
+        report(0, models.VGG19.size)  # said before the first answer of a server that may be slow to give it
+        path = models.fetch(report)
+    click.echo(f"vgg19: {path}")
 
 
-@app.command("import")
-def import_weights(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="VGG19 as torchvision's .pth or as safetensors.", show_default=False)
-    ],
-) -> None:
+@weights.command("import")
+@argument_panel("file")
+@click.argument(
+    "file", metavar="FILE", type=click.Path(path_type=Path), help="VGG19 as torchvision's .pth or as safetensors."
+)
+def import_weights(*, file: Path) -> None:
     """Use a VGG19 file that you have."""
     if not file.is_file():
         raise RequestError("bad_field", f"{file} does not exist or is not an ordinary file.")
-    weights.import_file(file)
-    typer.echo(f"vgg19: {weights.kept()}")
+    models.import_file(file)
+    click.echo(f"vgg19: {models.kept()}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vaporbrush_daemon import logs, machine, packaged, weights
+from vaporbrush_daemon import logs, machine, weights
 from vaporbrush_daemon.config import Config
 from vaporbrush_daemon.plan import predict, read_speed
 from vaporbrush_daemon.scheduling.effects import Effect, Watch
@@ -76,8 +76,7 @@ class Handlers:
         self._scheduler, self._spool, self._pool, self._background = scheduler, spool, pool, aside
         self._execute, self._stop, self._clock = execute, stop, clock
         self._device_file = config.home / "cache" / "device.json"
-        shelf = StyleLibrary(packaged.art() / "styles", config.home / "styles")
-        self._style_cache = StyleCache(shelf, spool, aside, clock)
+        self._style_cache = StyleCache(StyleLibrary.of(config.home), spool, aside, clock)
         self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
             m.Hello: lambda _r, _t: self._hello(),
             m.Ping: lambda _r, _t: {},

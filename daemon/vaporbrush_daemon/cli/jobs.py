@@ -1,0 +1,63 @@
+"""`jobs`, `cancel`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import rich_click as click
+
+from vaporbrush_daemon.daemon_client import reach
+from vaporbrush_protocol.client import Client
+from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.job import Job
+
+from . import terminal
+from .options import argument_panel, json_option
+
+
+@click.command()
+@json_option
+def jobs(*, as_json: bool) -> None:
+    """List the jobs that the daemon knows, the newest last."""
+    client, _ = reach()
+    with client:
+        listed = client.jobs()
+    if as_json:
+        click.echo(json.dumps({"jobs": [_job_wire(job) for job in listed]}))
+    elif listed:
+        terminal.out.print(terminal.jobs_table(listed))
+    else:
+        click.echo("No jobs.")
+
+
+def _job_wire(job: Job) -> dict[str, Any]:
+    return {
+        "job": job.job,
+        "kind": job.kind,
+        "label": job.label,
+        "state": job.state,
+        "position": job.position,
+        "progress": job.progress.to_wire() if job.progress else None,
+        "error": job.error.to_wire() if job.error else None,
+    }
+
+
+@click.command()
+@argument_panel("id")
+@click.argument("id", metavar="ID", help="As `vaporbrush jobs` shows it.")
+def cancel(*, id: str) -> None:  # noqa: A002 - the name that the help shows
+    """Cancel a job."""
+    client, _ = reach()
+    with client:
+        found = client.cancel(find_job(client, id).job)
+    click.echo(f"{found.job}: {'cancelled' if found.state in ('cancelled', 'running', 'queued') else found.state}")
+
+
+def find_job(client: Client, name: str) -> Job:
+    """The job of this id, of which the first characters are enough. Raises `unknown_job`."""
+    found = [job for job in client.jobs() if job.job.startswith(name.lower())] if name else []
+    if len(found) != 1:
+        problem = "no file and no job that the daemon knows" if not found else f"the beginning of {len(found)} jobs"
+        raise RequestError("unknown_job", f"`{name}` is {problem}; `vaporbrush jobs` lists them.")
+    return client.watch(found[0].job, 0, 0.0)

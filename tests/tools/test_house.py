@@ -27,7 +27,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     ("daemon/tools/atelier/impasto.py", "impasto"),
-    ("daemon/vaporbrush_daemon/cli/stylize.py", "stylize"),
     ("plugins/krita/vaporbrush/docker.py", "_build"),
     ("tests/hosts/krita_scripts/animation.py", "steps"),
     ("tests/hosts/krita_scripts/painting.py", "steps"),

@@ -49,7 +49,7 @@ IN_THE_WHEEL = (
     f"{PACKAGE}/templates/vaporbrush-task.xml",
     f"{PACKAGE}/plugins/krita/vaporbrush.desktop",
     f"{PACKAGE}/plugins/gimp/vaporbrush/vaporbrush.py",
-    f"{PACKAGE}/plugins/common/vaporbrush_host/words.py",
+    f"{PACKAGE}/plugins/common/vaporbrush_host/ui_text.py",
     f"{PACKAGE}/py.typed",
     "vaporbrush_protocol/client.py",
     f"vaporbrush-{__version__}.dist-info/licenses/LICENSE",

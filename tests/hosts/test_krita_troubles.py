@@ -201,7 +201,7 @@ def test_a_plug_in_that_cannot_be_imported_says_why(root: Root, looks: Path) -> 
     with tempfile.TemporaryDirectory(prefix="vp-") as name, Desktop(root, Path(name)) as desktop:
         krita = Krita(desktop)
         cli(Path(name) / "vh", "install", "krita", own=desktop.home)
-        (krita.pykrita / "vaporbrush" / "vendor" / "vaporbrush_host" / "words.py").unlink()
+        (krita.pykrita / "vaporbrush" / "vendor" / "vaporbrush_host" / "ui_text.py").unlink()
         krita.start(script(Path(name), "broken"))
         told = krita.wait(KRITA_S)
     assert not told.errors, told.errors
@@ -209,5 +209,5 @@ def test_a_plug_in_that_cannot_be_imported_says_why(root: Root, looks: Path) -> 
     dialog = told["dialog"]
     assert dialog["text"] == "Vaporbrush's plug-in is damaged or does not fit this Krita."
     assert dialog["cure"] == "Install it again with: vaporbrush install krita"
-    assert "vaporbrush_host.words" in dialog["details"]
+    assert "vaporbrush_host.ui_text" in dialog["details"]
     assert "Krita 5." in dialog["details"]

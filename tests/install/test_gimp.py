@@ -46,7 +46,7 @@ def test_every_version_s_profile_gets_the_plug_in(user: Path) -> None:
         entry = folder / "plug-ins" / "vaporbrush" / "vaporbrush.py"
         assert os.access(entry, os.X_OK), "GIMP runs only what may be executed"
         assert (entry.parent / "vaporbrush_protocol" / "_vendor" / "msgpack" / "fallback.py").is_file()
-        assert (entry.parent / "vaporbrush_host" / "words.py").is_file()
+        assert (entry.parent / "vaporbrush_host" / "ui_text.py").is_file()
     assert not (user / ".config" / "GIMP" / "2.10" / "plug-ins").exists()
     assert sum("installed in" in sentence for sentence in said) == 2
     assert any("Filters ▸ Artistic" in sentence for sentence in said)

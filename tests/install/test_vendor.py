@@ -142,4 +142,4 @@ def test_the_real_plug_ins_are_complete() -> None:
             files = vendor.contents(folder, PurePosixPath("vaporbrush"))
             assert f"vaporbrush/{'__init__' if host == 'krita' else 'vaporbrush'}.py" in files
             assert "vaporbrush/vaporbrush_protocol/client.py" in files
-            assert "vaporbrush/vaporbrush_host/words.py" in files
+            assert "vaporbrush/vaporbrush_host/ui_text.py" in files

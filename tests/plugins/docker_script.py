@@ -44,17 +44,17 @@ def main():
     import vaporbrush  # registers itself
     from vaporbrush import chooser, layers
 
-    from vaporbrush_host.order import StyleRef
+    from vaporbrush_host.request import StyleRef
 
     assert vaporbrush.HERE
     window = krita.open_window()
     docker = window.dockers()[0]
-    studio = docker.studio
+    controller = docker.controller
     tell("qt", QtCore.QT_VERSION_STR.split(".")[0])
     tell("actions", sorted(window.actions))
     window.qwindow().resize(340, 860)
     window.qwindow().show()
-    until(lambda: studio.condition.reachable)
+    until(lambda: controller.condition.reachable)
 
     def shot(name):
         QtWidgets.QApplication.processEvents()
@@ -67,14 +67,14 @@ def main():
     document.setActiveNode(content)
     docker.canvasChanged(None)
     until(lambda: docker.expected.text() == "Choose a style to begin.")
-    until(lambda: studio.bundled)
+    until(lambda: controller.bundled)
     docker.chooser.open(0)
     gallery = docker.chooser.gallery
     tell("gallery", [gallery.bundled.count(), gallery.layers.count()])
     QtWidgets.QApplication.processEvents()
     gallery.grab().save(str(LOOKS / f"krita-qt{tell_qt}-gallery.png"))
     gallery._clicked(gallery.bundled.item(0))
-    tuned = studio.bundled[0]
+    tuned = controller.bundled[0]
     tell("tuned", [docker.values()["strength"], tuned.tuned["strength"]])
     ref = StyleRef("layer", "Starry", style.uniqueId().toString(), layers.document_id(document))
     docker.chooser.set_refs([ref])
@@ -84,7 +84,7 @@ def main():
     def painted(seed, act=docker.button.click):
         docker.set_values({**docker.values(), "seed": seed})
         act()
-        return list(studio.tasks.values())[-1]
+        return list(controller.tasks.values())[-1]
 
     # done
     task = painted(0)
@@ -95,7 +95,7 @@ def main():
     names = [n.name() for n in document.rootNode().childNodes()]
     tell("order", names)
     shot("done")
-    tell("stored", studio.recipe_of(document, new)[0]["seed"])
+    tell("stored", controller.recipe_of(document, new)[0]["seed"])
 
     # running, keep this
     task = painted(ENDLESS)
@@ -127,15 +127,15 @@ def main():
     shot("failed")
     task.run.order.values["seed"] = 0
     panel.again_button.click()
-    again = list(studio.tasks.values())[-1]
+    again = list(controller.tasks.values())[-1]
     until(lambda: again.state.ended)
     tell("again", [again.state.stage, again is not task])
 
     # values survive in the document and anywhere
     docker.set_values({**docker.values(), "strength": 123.0, "size": 512, "steps": 7, "layer_weights": (1, 2, 3, 4, 5)})
     painted(0)
-    until(lambda: all(t.state.ended for t in studio.tasks.values()))
-    values, refs = studio.remembered(None)
+    until(lambda: all(t.state.ended for t in controller.tasks.values()))
+    values, refs = controller.remembered(None)
     tell(
         "remembered",
         [values["strength"], values["size"], values["steps"], values["layer_weights"], [r.name for r in refs]],
@@ -156,10 +156,10 @@ def main():
     other.qwindow().close()
     other.qwindow().deleteLater()
     QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value if tell_qt == "6" else 52)
-    studio.condition_changed.emit(studio.condition)
-    studio.styles_changed.emit(studio.bundled)
+    controller.condition_changed.emit(controller.condition)
+    controller.styles_changed.emit(controller.bundled)
     painted(0)
-    until(lambda: all(t.state.ended for t in studio.tasks.values()))
+    until(lambda: all(t.state.ended for t in controller.tasks.values()))
     tell("second window", True)
 
     # Krita ends while something runs

@@ -1,4 +1,4 @@
-"""What both plug-ins share: the table of controls, words, bands, remembered values, orders, runs and the keeper."""
+"""What both plug-ins share: the table of controls, words, bands, remembered values, orders, runs and the monitor."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ from hypothesis import strategies as st
 
 from support.daemon import ROOT, Daemon, negative, picture, serving, until
 from support.fake_worker import DIES, ENDLESS, WELL
-from vaporbrush_host import bands, controls, words
-from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, condition_of_error, condition_of_status
-from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
-from vaporbrush_host.runs import FetchRun, PaintRun, Run, RunState
+from vaporbrush_host import controls, row_strips, ui_text
+from vaporbrush_host.daemon_monitor import (
+    Condition,
+    DaemonMonitor,
+    Estimated,
+    StylesListed,
+    condition_of_error,
+    condition_of_status,
+)
+from vaporbrush_host.job_threads import FetchThread, PaintThread, Run, RunState
+from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
 from vaporbrush_host.settings import Settings
 from vaporbrush_protocol import Image, LinkError, Recipe, RemoteError, Style
 from vaporbrush_protocol.errors import CODES
@@ -96,37 +103,37 @@ def test_a_slider_says_what_it_shows(control: controls.Control, place: float) ->
     ],
 )
 def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert ui_text.duration(seconds) == text
 
 
 def test_sizes_are_said_as_people_do() -> None:
-    assert [words.byte_count(n) for n in (12, 5e4, 52.4e6, 1.25e9, 12e9)] == [
+    assert [ui_text.byte_count(n) for n in (12, 5e4, 52.4e6, 1.25e9, 12e9)] == [
         "12 bytes", "50 KB", "52 MB", "1.2 GB", "12 GB",
     ]  # fmt: skip
 
 
 def test_the_expected_time_says_how_large_is_painted() -> None:
     estimate = {"painted_width": 1024, "painted_height": 700, "width": 4096, "height": 2800, "seconds": 40.0}
-    assert words.expected(estimate) == "about 40 s · painted at 1024 of 4096 px"
+    assert ui_text.expected(estimate) == "about 40 s · painted at 1024 of 4096 px"
     whole = {**estimate, "width": 1024, "height": 700, "measured": False}
-    assert words.expected(whole) == "roughly 40 s · full size (1024 px)"
+    assert ui_text.expected(whole) == "roughly 40 s · full size (1024 px)"
 
 
 def test_progress_is_said_with_scale_step_and_time_left() -> None:
     progress = Progress("painting", 2, 3, 45, 150, 512, 384, eta_s=61.0)
-    assert words.progress_line(progress) == "Scale 2 of 3 · step 45 of 150"
-    assert words.time_left(progress) == "1 min left"
-    assert words.progress_line(Progress("downloading", step=26_000_000, steps=574_000_000)) == "26 MB of 574 MB"
+    assert ui_text.progress_line(progress) == "Scale 2 of 3 · step 45 of 150"
+    assert ui_text.time_left(progress) == "1 min left"
+    assert ui_text.progress_line(Progress("downloading", step=26_000_000, steps=574_000_000)) == "26 MB of 574 MB"
     for phase in ("loading", "measuring", "style", "finishing"):
-        assert words.progress_line(Progress(phase)).endswith("…")
+        assert ui_text.progress_line(Progress(phase)).endswith("…")
 
 
 def test_every_next_step_belongs_to_a_code() -> None:
-    assert set(words.NEXT_STEP) <= set(CODES)
+    assert set(ui_text.NEXT_STEP) <= set(CODES)
 
 
 def test_details_name_the_code_and_the_log() -> None:
-    text = words.details(LinkError("timeout", "It hangs."), log="/x/daemon.log", host="Krita 5.2.9")
+    text = ui_text.details(LinkError("timeout", "It hangs."), log="/x/daemon.log", host="Krita 5.2.9")
     assert text == "code: timeout\nLinkError: It hangs.\nhost: Krita 5.2.9\nlog: /x/daemon.log"
 
 
@@ -135,7 +142,7 @@ def test_details_name_the_code_and_the_log() -> None:
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 70))
 def test_bands_cover_every_row_once(height: int, row_bytes: int, band_bytes: int) -> None:
-    rows = [row for top, count in bands.bands(height, row_bytes, band_bytes) for row in range(top, top + count)]
+    rows = [row for top, count in row_strips.bands(height, row_bytes, band_bytes) for row in range(top, top + count)]
     assert rows == list(range(height))
 
 
@@ -147,18 +154,18 @@ def test_what_is_written_in_bands_is_read_again(height: int, row_bytes: int, ban
     def put(top: int, rows: int, data: bytes) -> None:
         host[top * row_bytes : (top + rows) * row_bytes] = data
 
-    bands.write(height, row_bytes, pixels, put, band_bytes)
-    read = bands.read(
+    row_strips.write(height, row_bytes, pixels, put, band_bytes)
+    read = row_strips.read(
         height, row_bytes, lambda top, rows: bytes(host[top * row_bytes : (top + rows) * row_bytes]), band_bytes
     )
     assert read == pixels
 
 
 def test_a_host_that_gives_too_few_bytes_is_noticed() -> None:
-    with pytest.raises(bands.ShortReadError, match="8 bytes came"):
-        bands.read(4, 4, lambda _top, _rows: b"12345678")
-    with pytest.raises(bands.ShortReadError, match="3 bytes came"):
-        bands.write(4, 4, b"123", lambda *_: None)
+    with pytest.raises(row_strips.ShortReadError, match="8 bytes came"):
+        row_strips.read(4, 4, lambda _top, _rows: b"12345678")
+    with pytest.raises(row_strips.ShortReadError, match="3 bytes came"):
+        row_strips.write(4, 4, b"123", lambda *_: None)
 
 
 # ── remembered values ──
@@ -197,10 +204,10 @@ def test_style_references_survive_json() -> None:
     assert StyleRef.from_json({"kind": "file", "name": "/a.png", "weight": -1}) == StyleRef("file", "/a.png")
 
 
-def order(seed: int = WELL, tint: int = 0, **more: Any) -> Order:
+def order(seed: int = WELL, tint: int = 0, **more: Any) -> PaintRequest:
     """For the fake worker."""
     (content, pixels), (style, strokes) = picture(tint=tint), picture(tint=tint + 100)
-    return Order(
+    return PaintRequest(
         content=Pixels(pixels, content.width, content.height, "RGB"),
         styles=(StyleInput(Pixels(strokes, style.width, style.height, "RGB")),),
         values={**controls.defaults(), "seed": seed},
@@ -243,8 +250,8 @@ class Watched:
         assert self.run.state.stage == stage, self.run.state
 
 
-def paints(daemon: Daemon, what: Order, **more: Any) -> Watched:
-    return Watched(lambda post: PaintRun(what, post, daemon.client, **more))
+def paints(daemon: Daemon, what: PaintRequest, **more: Any) -> Watched:
+    return Watched(lambda post: PaintThread(what, post, daemon.client, **more))
 
 
 def test_a_painting_passes_through_its_stages(daemon: Daemon) -> None:
@@ -305,13 +312,13 @@ def test_without_a_daemon_a_run_fails_with_the_next_step(home: Path) -> None:
     def nobody() -> Any:
         raise LinkError("no_daemon", "No daemon answers.")
 
-    state = Watched(lambda post: PaintRun(order(), post, nobody)).ends()
+    state = Watched(lambda post: PaintThread(order(), post, nobody)).ends()
     assert state.error is not None
-    assert words.next_step(state.error.code)
+    assert ui_text.next_step(state.error.code)
 
 
 def test_a_defect_ends_in_a_report_and_not_in_silence(daemon: Daemon) -> None:
-    broken = Order(content=Pixels(b"short", 99, 99), styles=order().styles, values=controls.defaults())
+    broken = PaintRequest(content=Pixels(b"short", 99, 99), styles=order().styles, values=controls.defaults())
     state = paints(daemon, broken).ends()
     assert state.stage == "failed"
     assert "99×99" in state.line
@@ -349,29 +356,29 @@ def test_a_daemon_that_dies_fails_the_painting(daemon: Daemon) -> None:
 
 
 def test_a_model_that_is_here_is_fetched_at_once(daemon: Daemon) -> None:
-    assert Watched(lambda post: FetchRun("vgg19", post, daemon.client)).ends().stage == "done"
+    assert Watched(lambda post: FetchThread("vgg19", post, daemon.client)).ends().stage == "done"
 
 
-# ── the keeper ──
+# ── the monitor ──
 
 
 class Kept:
-    """A keeper and all that it posted."""
+    """A monitor and all that it posted."""
 
     def __init__(self, home: Path, **more: Any) -> None:
         self.posted: list[Any] = []
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.keeper = Keeper(self._queue.put, name="test", home=home, **more)
-        self.keeper.start()
+        self.monitor = DaemonMonitor(self._queue.put, name="test", home=home, **more)
+        self.monitor.start()
 
     def __enter__(self) -> Kept:
-        self.keeper.wake(True)
+        self.monitor.wake(True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.keeper.stop()
-        self.keeper.join(20)
-        assert not self.keeper.is_alive()
+        self.monitor.stop()
+        self.monitor.join(20)
+        assert not self.monitor.is_alive()
 
     def first(self, kind: type, check: Callable[[Any], bool] = lambda _: True) -> Any:
         def found() -> Any:
@@ -388,7 +395,7 @@ def test_the_keeper_says_how_the_daemon_is_and_lists_styles(daemon: Daemon) -> N
         styles = kept.first(StylesListed).styles
         assert len(styles) >= 8
         assert all(len(one.thumb) == 3 * one.thumb_width * one.thumb_height for one in styles)
-        ticket = kept.keeper.estimate(order().sizes_only())
+        ticket = kept.monitor.estimate(order().sizes_only())
         answer = kept.first(Estimated, lambda one: one.ticket == ticket)
         assert answer.estimate["width"] == 16
 
@@ -411,7 +418,7 @@ def test_the_start_button_starts_a_real_daemon(daemon: Daemon) -> None:
         kept.first(Condition, lambda one: one.kind == "stopped")
         paths = os.pathsep.join(str(ROOT / name) for name in ("protocol", "daemon"))
         assert paths  # the child finds the packages as this process does: installed, or beside it
-        kept.keeper.start_daemon()
+        kept.monitor.start_daemon()
         kept.first(Condition, lambda one: one.kind == "starting")
         kept.first(Condition, lambda one: one.reachable)
         with daemon.client() as client:

@@ -27,7 +27,8 @@ def start_file() -> bytes:
 
 def check(libraries: Path) -> None:
     """Import what was copied, in a Python without anything else, as a host's own may be. Raises `VaporbrushError`."""
-    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import vaporbrush_host.keeper, vaporbrush_host.runs"
+    modules = "vaporbrush_host.daemon_monitor, vaporbrush_host.job_threads"
+    program = f"import sys; sys.path.insert(0, {str(libraries)!r}); import {modules}"
     done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, check=False)
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]

@@ -9,7 +9,7 @@ from typing import Any
 from vaporbrush_protocol import controls
 from vaporbrush_protocol.controls import SETTINGS, Control, Value
 
-from .words import _
+from .ui_text import _
 
 CONTROLS: tuple[Control, ...] = tuple(control.worded(_("layer"), _) for control in controls.CONTROLS)
 BY_NAME = {control.name: control for control in CONTROLS}

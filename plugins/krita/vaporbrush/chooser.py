@@ -4,9 +4,9 @@ from pathlib import Path
 
 from krita import Krita
 
-from vaporbrush_host.mix import Mix
-from vaporbrush_host.order import StyleRef
-from vaporbrush_host.words import _
+from vaporbrush_host.request import StyleRef
+from vaporbrush_host.style_selection import StyleSelection
+from vaporbrush_host.ui_text import _
 
 from . import layers, sources
 from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
@@ -38,9 +38,9 @@ class Gallery(QtWidgets.QFrame):
 
     chosen = Signal(object)
 
-    def __init__(self, studio, parent=None):
+    def __init__(self, controller, parent=None):
         super().__init__(parent, Qt.WindowType.Popup)
-        self.studio = studio
+        self.controller = controller
         self.own = None
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self.tabs = QtWidgets.QTabWidget()
@@ -92,7 +92,7 @@ class Gallery(QtWidgets.QFrame):
         """Show what there is now. `own` is the id of the layer to be painted, which cannot be its own style."""
         self.own = own
         self.bundled.clear()
-        for style in self.studio.bundled:
+        for style in self.controller.bundled:
             image = sources.bundled_thumbnail(style) if style.thumb else None
             self._add(self.bundled, StyleRef("bundled", style.name), style.title, image, style.description)
         self._say(self.bundled, _("The bundled styles show when Vaporbrush runs."))
@@ -106,7 +106,7 @@ class Gallery(QtWidgets.QFrame):
             self.layers, _("Any other layer can be the style. Put a painting on a layer, or open it as a document.")
         )
         self.files.clear()
-        for path in self.studio.recent_files():
+        for path in self.controller.recent_files():
             if sources.is_file(path):
                 self._add(
                     self.files, StyleRef("file", path), Path(path).stem, sources.file_thumbnail(path, TILE_SIDE), path
@@ -145,7 +145,7 @@ class Gallery(QtWidgets.QFrame):
 
     def _browse(self):
         self.hide()
-        recent = self.studio.recent_files()
+        recent = self.controller.recent_files()
         start = str(Path(recent[0]).parent) if recent else ""
         path, _kind = QtWidgets.QFileDialog.getOpenFileName(
             self.parentWidget(),
@@ -216,25 +216,25 @@ class StyleChooser(QtWidgets.QWidget):
 
     changed = Signal()
 
-    def __init__(self, studio, parent=None):
+    def __init__(self, controller, parent=None):
         super().__init__(parent)
-        self.studio = studio
+        self.controller = controller
         self.own = lambda: None  # the id of the layer to be painted
-        self._mix = Mix()
+        self._mix = StyleSelection()
         self._rows = []
         self.setAcceptDrops(True)
-        self.gallery = Gallery(studio, self)
+        self.gallery = Gallery(controller, self)
         self.gallery.chosen.connect(self._chosen)
         self.add = QtWidgets.QToolButton()
         self.add.setText(_("+ Add another style"))
         self.add.setAutoRaise(True)
-        self.add.setToolTip(_("Mix several styles, each with its weight."))
+        self.add.setToolTip(_("StyleSelection several styles, each with its weight."))
         self.add.clicked.connect(lambda: self.open(len(self.refs())))
         self.column = QtWidgets.QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(4)
         self.column.addWidget(self.add)
-        studio.styles_changed.connect(self._show)
+        controller.styles_changed.connect(self._show)
         self._show()
 
     def refs(self):
@@ -244,7 +244,7 @@ class StyleChooser(QtWidgets.QWidget):
     def set_refs(self, refs):
         """Show other styles."""
         if tuple(refs) != self.refs():
-            self._set(Mix.of(refs))
+            self._set(StyleSelection.of(refs))
 
     def open(self, index):
         """Open the gallery for the style at this place (one past the end adds one)."""
@@ -289,8 +289,8 @@ class StyleChooser(QtWidgets.QWidget):
             if ref is None:
                 row.show_ref(None, "", None, "", several)
             else:
-                image = sources.thumbnail(ref, ROW_SIDE * 2, self.studio.bundled)
-                row.show_ref(ref, sources.title(ref, self.studio.bundled), image, self._where(ref), several)
+                image = sources.thumbnail(ref, ROW_SIDE * 2, self.controller.bundled)
+                row.show_ref(ref, sources.title(ref, self.controller.bundled), image, self._where(ref), several)
         self.add.setVisible(bool(refs) and not self._mix.full)
 
     def _where(self, ref):

@@ -2,10 +2,10 @@
 
 from krita import DockWidget, Krita
 
-from vaporbrush_host import controls, words
-from vaporbrush_host.words import _
+from vaporbrush_host import controls, ui_text
+from vaporbrush_host.ui_text import _
 
-from . import layers, reel
+from . import animation, layers
 from .chooser import StyleChooser, own_layer_id
 from .fields import field_for
 from .panels import ConditionPanel, TaskPanel, small
@@ -20,9 +20,9 @@ COMFORTABLE = 560  # px of height that show the controls and a preview
 
 
 class VaporbrushDocker(DockWidget):
-    """One docker per window; the studio behind it is one for all."""
+    """One docker per window; the controller behind it is one for all."""
 
-    studio = None  # set by the extension before Krita makes dockers
+    controller = None  # set by the extension before Krita makes dockers
 
     def __init__(self):
         super().__init__()
@@ -39,17 +39,17 @@ class VaporbrushDocker(DockWidget):
         self._target = None
         self._ticket = None
         self._loading = False
-        self.chooser = StyleChooser(self.studio)
+        self.chooser = StyleChooser(self.controller)
         self.setWidget(self._build())
         self.chooser.own = lambda: own_layer_id(self.document())
         self.chooser.changed.connect(self._style_changed)
         for field in self.fields.values():
             field.changed.connect(self._changed)
-        self.studio.task_changed.connect(self._task_changed)
-        self.studio.task_removed.connect(self._task_removed)
-        self.studio.estimated.connect(self._estimated)
-        self.studio.condition_changed.connect(self._changed)
-        self.studio.said.connect(self.say)
+        self.controller.task_changed.connect(self._task_changed)
+        self.controller.task_removed.connect(self._task_removed)
+        self.controller.estimated.connect(self._estimated)
+        self.controller.condition_changed.connect(self._changed)
+        self.controller.said.connect(self.say)
         self._poll = QtCore.QTimer(self)
         self._poll.setInterval(POLL_MS)
         self._poll.timeout.connect(self._look)
@@ -57,8 +57,8 @@ class VaporbrushDocker(DockWidget):
         self._soon.setSingleShot(True)
         self._soon.setInterval(ESTIMATE_MS)
         self._soon.timeout.connect(self._ask_estimate)
-        self._load(self.studio.remembered(None))
-        for task in list(self.studio.tasks.values()):
+        self._load(self.controller.remembered(None))
+        for task in list(self.controller.tasks.values()):
             self._task_changed(task)
         self._enable(None, None)  # until the first look
 
@@ -145,8 +145,8 @@ class VaporbrushDocker(DockWidget):
         self.menu_button.setToolTip(_("More"))
         self.menu_button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
         menu = QtWidgets.QMenu(self.menu_button)
-        self.repeat_action = menu.addAction(_("Repeat last stylize"), self.studio.repeat)
-        self.restylize_action = menu.addAction(_("Restylize this painting"), self.studio.restylize)
+        self.repeat_action = menu.addAction(_("Repeat last stylize"), self.controller.repeat)
+        self.restylize_action = menu.addAction(_("Restylize this painting"), self.controller.restylize)
         self.copy_action = menu.addAction(_("Copy settings from this painting"), self.copy_settings)
         menu.aboutToShow.connect(self._menu_opens)
         self.menu_button.setMenu(menu)
@@ -158,7 +158,7 @@ class VaporbrushDocker(DockWidget):
         go.addWidget(self.button, 1)
         go.addWidget(self.frames_button, 1)
         go.addWidget(self.menu_button)
-        self.condition = ConditionPanel(self.studio)
+        self.condition = ConditionPanel(self.controller)
 
         bottom = QtWidgets.QVBoxLayout()
         bottom.setContentsMargins(6, 6, 6, 6)
@@ -192,7 +192,7 @@ class VaporbrushDocker(DockWidget):
 
     def canvasChanged(self, canvas):
         """Krita calls this when another view becomes active, and when the last one closes."""
-        self.studio.document_closed()
+        self.controller.document_closed()
         self._switch(self.document())
 
     def document(self):
@@ -202,14 +202,14 @@ class VaporbrushDocker(DockWidget):
     def showEvent(self, event):
         """From now on the daemon's condition is kept fresh."""
         super().showEvent(event)
-        self.studio.look(id(self), True)
+        self.controller.look(id(self), True)
         self._poll.start()
         self._look()
 
     def hideEvent(self, event):
         """A hidden docker asks nothing."""
         super().hideEvent(event)
-        self.studio.look(id(self), False)
+        self.controller.look(id(self), False)
         self._poll.stop()
 
     def _switch(self, document):
@@ -217,7 +217,7 @@ class VaporbrushDocker(DockWidget):
         if key != self._document:
             self._document = key
             if key is not None and "last" in layers.records(document):
-                self._load(self.studio.remembered(document))
+                self._load(self.controller.remembered(document))
         self._look()
 
     def _look(self):
@@ -242,13 +242,13 @@ class VaporbrushDocker(DockWidget):
             problem = _("Choose the layer to be painted.")
         elif not self.chooser.refs():
             problem = _("Choose a style to begin.")
-        elif self.studio.condition.command:
+        elif self.controller.condition.command:
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
         self.button.setToolTip(problem or _("Paint “{layer}” on a new layer above it.").format(layer=node.name()))
-        self.frames_button.setVisible(reel.can(node))
+        self.frames_button.setVisible(animation.can(node))
         self.frames_button.setEnabled(not problem)
-        if reel.can(node):
+        if animation.can(node):
             self.frames_button.setToolTip(
                 problem
                 or _("Paint every frame of “{layer}” on a new animated layer, each from the one before.").format(
@@ -282,7 +282,7 @@ class VaporbrushDocker(DockWidget):
     def _style_changed(self):
         refs = self.chooser.refs()
         if not self._loading and len(refs) == 1 and refs[0].kind == "bundled":
-            style = next((s for s in self.studio.bundled if s.name == refs[0].name), None)
+            style = next((s for s in self.controller.bundled if s.name == refs[0].name), None)
             if style is not None:  # it brings along what suits it
                 self.set_values({**self.values(), **style.tuned})
         self._changed()
@@ -297,7 +297,7 @@ class VaporbrushDocker(DockWidget):
         self._enable(document, node)
         if not self.button.isEnabled():
             return
-        self._ticket = self.studio.estimate(self.values(), self.chooser.refs(), document, node)
+        self._ticket = self.controller.estimate(self.values(), self.chooser.refs(), document, node)
         if self._ticket is None:
             self.expected.setText("")
         self.expected.setVisible(True)
@@ -308,27 +308,27 @@ class VaporbrushDocker(DockWidget):
         if answer.error is not None:
             self.expected.setText(answer.error.message)
         else:
-            line = words.expected(answer.estimate)
+            line = ui_text.expected(answer.estimate)
             self.expected.setText(line[:1].upper() + line[1:])
 
     # ── painting ──
 
     def stylize(self, *, frames=False):
         """The buttons."""
-        return self.studio.stylize(self.values(), self.chooser.refs(), frames=frames)
+        return self.controller.stylize(self.values(), self.chooser.refs(), frames=frames)
 
     def copy_settings(self):
         """Show the settings stored with the active painting."""
         document = self.document()
         node = layers.active_layer(document)
-        stored = self.studio.recipe_of(document, node) if node is not None else None
+        stored = self.controller.recipe_of(document, node) if node is not None else None
         if stored is not None:
             self._load(stored[:2])
 
     def _menu_opens(self):
         document = self.document()
         node = layers.active_layer(document)
-        painted = node is not None and self.studio.recipe_of(document, node) is not None
+        painted = node is not None and self.controller.recipe_of(document, node) is not None
         self.restylize_action.setEnabled(painted)
         self.copy_action.setEnabled(painted)
         self.repeat_action.setEnabled(node is not None)
@@ -346,12 +346,12 @@ class VaporbrushDocker(DockWidget):
             if not task.state.ended:
                 self._clear_finished()
             panel = self.panels[key] = TaskPanel(key)
-            panel.keep.connect(self.studio.keep)
-            panel.cancel.connect(self.studio.cancel)
-            panel.again.connect(self.studio.again)
-            panel.dismiss.connect(self.studio.dismiss)
+            panel.keep.connect(self.controller.keep)
+            panel.cancel.connect(self.controller.cancel)
+            panel.again.connect(self.controller.again)
+            panel.dismiss.connect(self.controller.dismiss)
             self.tasks.addWidget(panel)
-        panel.show_task(task, log=self.studio.condition.log)
+        panel.show_task(task, log=self.controller.condition.log)
         # into view when it begins, when its picture appears and when it ends; else the painter scrolls as they like
         moment = (key, task.state.preview is not None, task.state.ended)
         if moment not in self._moments:
@@ -372,9 +372,9 @@ class VaporbrushDocker(DockWidget):
 
     def _clear_finished(self):
         """What was done well needs no more room once something new begins."""
-        for key, task in list(self.studio.tasks.items()):
+        for key, task in list(self.controller.tasks.items()):
             if task.state.stage == "done":
-                self.studio.dismiss(key)
+                self.controller.dismiss(key)
 
 
 def open_docker():

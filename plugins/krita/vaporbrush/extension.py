@@ -1,11 +1,11 @@
-"""The menu actions, and the one studio behind them and behind every window's docker."""
+"""The menu actions, and the one controller behind them and behind every window's docker."""
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from vaporbrush_host.words import _
+from vaporbrush_host.ui_text import _
 
+from .controller import Controller
 from .docker import DOCKER_ID, VaporbrushDocker, open_docker
-from .studio import Studio
 
 MENU = "tools/scripts"
 
@@ -15,11 +15,11 @@ class VaporbrushExtension(Extension):
 
     def __init__(self, parent):
         super().__init__(parent)
-        self.studio = Studio(self)
+        self.controller = Controller(self)
         notifier = Krita.instance().notifier()
         notifier.setActive(True)
-        notifier.applicationClosing.connect(self.studio.close)
-        notifier.imageClosed.connect(lambda _name: self.studio.document_closed())
+        notifier.applicationClosing.connect(self.controller.close)
+        notifier.imageClosed.connect(lambda _name: self.controller.document_closed())
 
     def setup(self):
         """Krita calls this once; everything is set up already."""
@@ -29,9 +29,9 @@ class VaporbrushExtension(Extension):
         stylize = window.createAction("vaporbrush_stylize", _("Stylize Layer with Vaporbrush…"), MENU)
         stylize.triggered.connect(open_docker)  # the window that Krita gave is a wrapper that dies
         repeat = window.createAction("vaporbrush_repeat", _("Repeat Last Stylize"), MENU)
-        repeat.triggered.connect(lambda: self._and_show(self.studio.repeat))
+        repeat.triggered.connect(lambda: self._and_show(self.controller.repeat))
         restylize = window.createAction("vaporbrush_restylize", _("Restylize"), MENU)
-        restylize.triggered.connect(lambda: self._and_show(self.studio.restylize))
+        restylize.triggered.connect(lambda: self._and_show(self.controller.restylize))
 
     @staticmethod
     def _and_show(begin):
@@ -42,6 +42,6 @@ class VaporbrushExtension(Extension):
 def add_to(application):
     """Register the actions and the docker."""
     extension = VaporbrushExtension(application)
-    VaporbrushDocker.studio = extension.studio
+    VaporbrushDocker.controller = extension.controller
     application.addExtension(extension)
     application.addDockWidgetFactory(DockWidgetFactory(DOCKER_ID, DockWidgetFactoryBase.DockRight, VaporbrushDocker))

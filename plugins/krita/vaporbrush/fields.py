@@ -3,7 +3,7 @@
 import secrets
 
 from vaporbrush_host.controls import from_slider, to_slider
-from vaporbrush_host.words import _
+from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.controls import MAX_SEED
 
 from .qt import Qt, QtCore, QtWidgets, Signal

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from krita import Krita
 
-from vaporbrush_host import bands
-from vaporbrush_host.order import Pixels
-from vaporbrush_host.words import _
+from vaporbrush_host import row_strips
+from vaporbrush_host.request import Pixels
+from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
 from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES
 
@@ -166,8 +166,8 @@ def read(document, node, place):
     if row_bytes * place.height > MAX_BLOB_BYTES:
         raise LayerError(_("The layer “{name}” is too large to be sent.").format(name=node.name()))
     try:
-        data = bands.read(place.height, row_bytes, get)
-    except bands.ShortReadError as error:
+        data = row_strips.read(place.height, row_bytes, get)
+    except row_strips.ShortReadError as error:
         raise LayerError(
             _("Krita did not give the pixels of “{name}” ({reason}). Flatten or convert the layer first.").format(
                 name=node.name(), reason=error
@@ -193,7 +193,7 @@ def _converting(document, node, place, space):
     def band(top, rows):
         data = get(place.x, place.y + top, place.width, rows)
         if len(data) != place.width * rows * pixel_bytes(space):
-            raise bands.ShortReadError(f"{len(data)} bytes for {place.width} × {rows} pixels of {' '.join(space)}")
+            raise row_strips.ShortReadError(f"{len(data)} bytes for {place.width} × {rows} pixels of {' '.join(space)}")
         return _converted(document, data, place.width, rows, space, SHARED_SPACE).data()
 
     return band
@@ -219,7 +219,7 @@ def read_selection(document, place):
     area = Place(selection.x(), selection.y(), selection.width(), selection.height())
     if area.width < 1 or area.height < 1 or area.meets(place) is None:
         raise LayerError(_("Nothing of this layer is selected. Select a part of it, or switch “Use selection” off."))
-    data = bands.read(
+    data = row_strips.read(
         place.height,
         place.width,
         lambda top, rows: selection.pixelData(place.x, place.y + top, place.width, rows).data(),
@@ -252,7 +252,7 @@ def write(document, layer, space, place, image, pixels):
             band = _converted(document, band, image.width, rows, SHARED_SPACE, space)
         layer.setPixelData(band, place.x, place.y + top, image.width, rows)
 
-    bands.write(image.height, image.width * image.pixel_bytes, pixels, put)
+    row_strips.write(image.height, image.width * image.pixel_bytes, pixels, put)
 
 
 def insert(document, taken, image, pixels, name):

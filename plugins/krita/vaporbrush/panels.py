@@ -2,9 +2,9 @@
 
 from krita import Krita
 
-from vaporbrush_host import words
-from vaporbrush_host.keeper import COPY_DETAILS
-from vaporbrush_host.words import _
+from vaporbrush_host import ui_text
+from vaporbrush_host.daemon_monitor import COPY_DETAILS
+from vaporbrush_host.ui_text import _
 
 from . import sources
 from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
@@ -161,7 +161,7 @@ class TaskPanel(QtWidgets.QFrame):
         self.line.setText(self._words(task, log))
         self.left.setText(state.left)
         self.left.setVisible(bool(state.left))
-        animation = task.reel is not None
+        animation = task.animation is not None
         self.keep_button.setVisible(running and not animation)
         if animation:  # one button: what is painted is kept in any case
             self.cancel_button.setText(_("Stop"))
@@ -176,16 +176,16 @@ class TaskPanel(QtWidgets.QFrame):
         self.close_button.setVisible(state.ended)
         if failed:
             version = f"Krita {Krita.instance().version()}"
-            details = words.details(state.error, log=log, host=version)
+            details = ui_text.details(state.error, log=log, host=version)
             self._report = f"{details}\n\n{state.report}"
 
     def _words(self, task, log):
         state = task.state
         if state.stage == "failed":
-            said = words.failure(state.error, begun=state.job is not None)
-            return f"{said}\n{words.log_line(log)}" if log else said
+            said = ui_text.failure(state.error, begun=state.job is not None)
+            return f"{said}\n{ui_text.log_line(log)}" if log else said
         if state.stage == "done":
-            line = words.result_line(state.result) if task.reel is None else state.line
+            line = ui_text.result_line(state.result) if task.animation is None else state.line
             return "\n".join((line, *task.notes))
         return state.line
 
@@ -206,9 +206,9 @@ class TaskPanel(QtWidgets.QFrame):
 class ConditionPanel(QtWidgets.QWidget):
     """The daemon's condition: a dot, words, and what can be done."""
 
-    def __init__(self, studio, parent=None):
+    def __init__(self, controller, parent=None):
         super().__init__(parent)
-        self.studio = studio
+        self.controller = controller
         self._error = None
         self.dot = QtWidgets.QLabel("●")
         self.short = QtWidgets.QLabel()
@@ -232,16 +232,16 @@ class ConditionPanel(QtWidgets.QWidget):
         column.addWidget(self.sentence)
         column.addWidget(self.bar)
         column.addLayout(self.buttons)
-        studio.condition_changed.connect(self.refresh)  # bound methods: Qt cuts them when the window is closed
-        studio.fetch_changed.connect(self.refresh)
+        controller.condition_changed.connect(self.refresh)  # bound methods: Qt cuts them when the window is closed
+        controller.fetch_changed.connect(self.refresh)
         self._shown = ()
         self.refresh()
 
     def refresh(self, _news=None):
         """Show what is known now."""
-        condition = self.studio.condition
-        fetch = self.studio.fetch_state
-        fetching = self.studio.fetch is not None
+        condition = self.controller.condition
+        fetch = self.controller.fetch_state
+        fetching = self.controller.fetch is not None
         self.dot.setStyleSheet(f"color: {DOTS[condition.kind]}")
         self.short.setText(condition.short)
         tip = "\n".join(
@@ -249,7 +249,7 @@ class ConditionPanel(QtWidgets.QWidget):
             for part in (
                 condition.daemon,
                 condition.device,
-                words.log_line(condition.log) if condition.log else "",
+                ui_text.log_line(condition.log) if condition.log else "",
             )
             if part
         )
@@ -258,10 +258,10 @@ class ConditionPanel(QtWidgets.QWidget):
         if fetching:
             sentence, actions = _("Fetching the full model… {line}").format(line=fetch.line), ()
         elif fetch is not None and fetch.stage == "failed" and condition.kind == "lite":
-            sentence = words.failure(fetch.error, begun=False)
+            sentence = ui_text.failure(fetch.error, begun=False)
             actions = (*(a for a in actions if a.verb == "fetch"), COPY_DETAILS)
         if COPY_DETAILS in actions and condition.log and condition.log not in sentence:
-            sentence += "\n" + words.log_line(condition.log)
+            sentence += "\n" + ui_text.log_line(condition.log)
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
         self.bar.setVisible(fetching)
@@ -288,13 +288,13 @@ class ConditionPanel(QtWidgets.QWidget):
 
     def do(self, action):
         """A button was pressed."""
-        condition = self.studio.condition
+        condition = self.controller.condition
         if action.verb == "start":
-            self.studio.keeper.start_daemon()
+            self.controller.monitor.start_daemon()
         elif action.verb == "unload":
-            self.studio.keeper.unload()
+            self.controller.monitor.unload()
         elif action.verb == "fetch":
-            self.studio.get_full_model()
+            self.controller.get_full_model()
         elif action.verb == "copy_command":
             copy(condition.command)
         else:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from krita import Krita
 
-from vaporbrush_host.order import Pixels, StyleInput, StyleRef
-from vaporbrush_host.words import _
+from vaporbrush_host.request import Pixels, StyleInput, StyleRef
+from vaporbrush_host.ui_text import _
 
 from . import layers
 from .layers import LayerError

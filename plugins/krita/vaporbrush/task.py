@@ -1,4 +1,4 @@
-"""What the studio knows about a painting: while it is under way, right after it, and later in the document."""
+"""What the controller knows about a painting: while it is under way, right after it, and later in the document."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -6,34 +6,34 @@ from typing import NamedTuple
 
 from krita import Krita
 
-from vaporbrush_host.runs import PaintRun, RunState
+from vaporbrush_host.job_threads import PaintThread, RunState
 
 from . import layers
-from .reel import Reel
+from .animation import Animation
 
 RESTORE_S = 1.0  # Krita makes a new layer the active one some time after it was added
 
 
 @dataclass
 class Task:
-    """One painting that was asked for, until it is dismissed. Of an animation (`reel`), `run` paints one frame."""
+    """One painting that was asked for, until it is dismissed. Of an animation (`animation`), `run` paints one frame."""
 
     key: str
-    run: PaintRun
+    run: PaintThread
     capture: layers.Capture
     styles: tuple
     values: dict
     state: RunState
     began: float
-    reel: Reel | None = None
+    animation: Animation | None = None
     notes: list = field(default_factory=list)
 
     def forget(self):
         """Let go of the pixels. A painting that failed keeps them until it is dismissed, for *Try again*."""
         self.run.order = None
         self.capture = replace(self.capture, mask=None)
-        if self.reel is not None:
-            self.reel.close()
+        if self.animation is not None:
+            self.animation.close()
 
 
 class Stored(NamedTuple):

@@ -10,6 +10,7 @@ from vaporbrush_driver.kit import (
     QT_FOLDER,
     ask,
     choose,
+    controller,
     cut_labels,
     docker,
     idle,
@@ -23,7 +24,6 @@ from vaporbrush_driver.kit import (
     picture,
     said,
     space,
-    studio,
     tree,
 )
 
@@ -79,7 +79,7 @@ def steps(tell):
     others_hidden()
     style = painted_layer(document, "Starry", "style")
     application.action("vaporbrush_stylize").trigger()
-    yield lambda: studio().condition.reachable
+    yield lambda: controller().condition.reachable
 
     # ── a layer without frames has no button ──
     choose(document, style, layer_ref(document, named(document, "Background")), **CHEAP)
@@ -157,7 +157,7 @@ def steps(tell):
     known = tree(document.rootNode())
     docker().frames_button.click()
     task = last()
-    yield lambda: task.reel.painted == 1 and task.state.stage == "running" and task.state.preview is not None
+    yield lambda: task.animation.painted == 1 and task.state.stage == "running" and task.state.preview is not None
     yield lambda: "step" in task.state.line and task.state.left
     yield 0.3
     docker().scroll.verticalScrollBar().setValue(9999)

@@ -16,6 +16,7 @@ from vaporbrush_driver.kit import (
     ask,
     box,
     choose,
+    controller,
     cut_labels,
     docker,
     idle,
@@ -30,11 +31,10 @@ from vaporbrush_driver.kit import (
     save,
     screen_point,
     space,
-    studio,
     tree,
 )
 
-from vaporbrush_host.order import StyleRef
+from vaporbrush_host.request import StyleRef
 
 CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
 
@@ -43,9 +43,9 @@ def run(tell, name, document, act=None):
     """Press Stylize (or `act`), wait for the end, tell what became of it."""
     before = tree(document.rootNode())
     active = document.activeNode().name()
-    known = set(studio().tasks)
+    known = set(controller().tasks)
     (act or docker().button.click)()
-    if not set(studio().tasks) - known:
+    if not set(controller().tasks) - known:
         raise AssertionError(f"{name}: nothing was begun: {said()}")
     yield 0.05
     yield idle
@@ -71,7 +71,7 @@ def steps(tell):
     application.action("vaporbrush_stylize").trigger()
     yield 1.0
     tell("docker", [docker().isVisible(), docker().chooser.refs() == ()])
-    yield lambda: studio().condition.reachable
+    yield lambda: controller().condition.reachable
     yield ask(tell, "shot", "krita-docker-new")
     yield ask(tell, "click", screen_point(docker().chooser._rows[0].button))
     yield docker().chooser.gallery.isVisible
@@ -102,7 +102,7 @@ def steps(tell):
     docker().fold.setChecked(False)
     before = tree(document.rootNode())
     yield ask(tell, "click", screen_point(docker().button))
-    yield lambda: studio().tasks
+    yield lambda: controller().tasks
     yield idle
     yield 0.3
     tell(
@@ -159,7 +159,7 @@ def steps(tell):
     application.activeWindow().addView(again)
     yield LOADED_S
     painted = named(again, painting.name())
-    stored = studio().recipe_of(again, painted)
+    stored = controller().recipe_of(again, painted)
     tell(
         "stored",
         None
@@ -354,10 +354,10 @@ def steps(tell):
     count = len(list(everything(document.rootNode())))
     docker().button.click()
     docker().button.click()
-    yield lambda: [t for t in studio().tasks.values() if t.state.stage == "running" and t.state.preview is not None]
+    yield lambda: [t for t in controller().tasks.values() if t.state.stage == "running" and t.state.preview is not None]
     yield 0.6
     docker().scroll.verticalScrollBar().setValue(9999)
-    running, waiting = [t for t in studio().tasks.values() if not t.state.ended]
+    running, waiting = [t for t in controller().tasks.values() if not t.state.ended]
     tell("queue", [running.state.stage, waiting.state.stage, waiting.state.line])
     tell("cut running", cut_labels(docker()))
     yield ask(tell, "shot", "krita-docker-running")
@@ -395,7 +395,7 @@ def steps(tell):
     docker().button.click()
     yield lambda: last().state.stage == "running" and last().state.preview is not None
     named(document, "Above").remove()
-    studio().keep(last().run.key)
+    controller().keep(last().run.key)
     yield idle
     yield 0.3
     tell("layer gone", {**outcome(last()), "after": tree(document.rootNode())[0]})
@@ -503,7 +503,7 @@ def close(document):
 
 
 class Timed:
-    """Seconds that the studio spends reading and writing pixels on the GUI thread."""
+    """Seconds that the controller spends reading and writing pixels on the GUI thread."""
 
     def __init__(self):
         from vaporbrush import layers

@@ -6,6 +6,7 @@ from vaporbrush_driver.kit import (
     LOADED_S,
     ask,
     choose,
+    controller,
     cut_labels,
     docker,
     idle,
@@ -15,7 +16,6 @@ from vaporbrush_driver.kit import (
     others_hidden,
     outcome,
     painted_layer,
-    studio,
     tree,
 )
 
@@ -32,18 +32,18 @@ def steps(tell):
     yield 0.5
     document.setActiveNode(content)
     application.action("vaporbrush_stylize").trigger()
-    yield lambda: studio().condition.kind != "looking"
+    yield lambda: controller().condition.kind != "looking"
     choose(document, content, layer_ref(document, style), **CHEAP)
     yield 1.0
-    condition = studio().condition
+    condition = controller().condition
     shown = {"sentence": condition.sentence, "verbs": [action.verb for action in condition.actions]}
     tell("not running", {**shown, "button": docker().button.isEnabled(), "cut": cut_labels(docker())})
     docker().findChild(QPushButton, "vaporbrush_do_copy_command").click()
     tell("copied", QApplication.clipboard().text())
     yield ask(tell, "shot", "krita-flatpak")
     yield ask(tell, "run the command")  # as a person does, in a terminal outside
-    yield lambda: studio().condition.reachable
-    tell("endpoint", studio().keeper._client.connection.endpoints)
+    yield lambda: controller().condition.reachable
+    tell("endpoint", controller().monitor._client.connection.endpoints)
     yield 0.5
     docker().button.click()
     yield idle

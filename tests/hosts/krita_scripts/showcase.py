@@ -10,6 +10,7 @@ from vaporbrush_driver.kit import (
     QT_FOLDER,
     ask,
     choose,
+    controller,
     cut_labels,
     docker,
     idle,
@@ -19,11 +20,10 @@ from vaporbrush_driver.kit import (
     outcome,
     painted_layer,
     picture,
-    studio,
     tree,
 )
 
-from vaporbrush_host.order import StyleRef
+from vaporbrush_host.request import StyleRef
 
 DOCKER_HEIGHT = 720  # px: all controls and what is said about the painting
 
@@ -41,7 +41,7 @@ def steps(tell):
     yield 0.5
     document.setActiveNode(content)
     application.action("vaporbrush_stylize").trigger()
-    yield lambda: studio().bundled
+    yield lambda: controller().bundled
     window = application.activeWindow().qwindow()
     window.resizeDocks([docker()], [DOCKER_HEIGHT], Qt.Orientation.Vertical)
     yield 0.5
@@ -52,8 +52,8 @@ def steps(tell):
     yield lambda: "painted at" in docker().expected.text()
     document.save()
     docker().button.click()
-    yield lambda: studio().condition.kind == "loading" or last().state.preview is not None
-    if studio().condition.kind == "loading":  # a quick machine may have loaded it before anybody asked
+    yield lambda: controller().condition.kind == "loading" or last().state.preview is not None
+    if controller().condition.kind == "loading":  # a quick machine may have loaded it before anybody asked
         yield ask(tell, "shot", "krita-daemon-loading")
     yield lambda: last().state.preview is not None
     yield 2.0

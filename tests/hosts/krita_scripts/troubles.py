@@ -9,6 +9,7 @@ from vaporbrush_driver.kit import (
     StallMeter,
     ask,
     choose,
+    controller,
     docker,
     last,
     layer_ref,
@@ -17,7 +18,6 @@ from vaporbrush_driver.kit import (
     outcome,
     painted_layer,
     screen_point,
-    studio,
     tree,
 )
 
@@ -38,7 +38,7 @@ def button(verb):
 
 
 def kind(*names):
-    return lambda: studio().condition.kind in names
+    return lambda: controller().condition.kind in names
 
 
 def steps(tell):
@@ -49,49 +49,52 @@ def steps(tell):
     content = painted_layer(document, "Photo", "content")
     style = painted_layer(document, "Starry", "style")
     yield 0.5
-    keeper = studio().keeper
-    start_command = keeper._start_command
+    monitor = controller().monitor
+    start_command = monitor._start_command
 
     # ── it was never installed nor started here ──
-    keeper._start_command = ()
+    monitor._start_command = ()
     document.setActiveNode(content)
     application.action("vaporbrush_stylize").trigger()
     yield kind("absent")
     docker().chooser.set_refs([layer_ref(document, style)])
     yield 1.0
-    tell("absent", {**told(studio().condition), "button": docker().button.isEnabled(), "why": docker().expected.text()})
+    tell(
+        "absent",
+        {**told(controller().condition), "button": docker().button.isEnabled(), "why": docker().expected.text()},
+    )
     yield ask(tell, "shot", "krita-daemon-absent")
     button("copy_command").click()
     tell("copied", QApplication.clipboard().text())
 
     # ── it is installed, but cannot be started ──
-    keeper._start_command = ("/bin/false",)
-    keeper.look()
+    monitor._start_command = ("/bin/false",)
+    monitor.look()
     yield kind("stopped")
     button("start").click()
-    yield lambda: studio().condition.short == "Vaporbrush did not start"
+    yield lambda: controller().condition.short == "Vaporbrush did not start"
     yield 0.5
-    tell("start failed", told(studio().condition))
+    tell("start failed", told(controller().condition))
     yield ask(tell, "shot", "krita-daemon-start-failed")
 
     # ── it is installed, and starts ──
-    keeper._start_command = start_command
-    keeper.start_daemon()
+    monitor._start_command = start_command
+    monitor.start_daemon()
     yield kind("starting")
-    tell("starting", told(studio().condition))
+    tell("starting", told(controller().condition))
     yield ask(tell, "shot", "krita-daemon-starting")
-    yield lambda: studio().condition.reachable
-    tell("started", told(studio().condition))
+    yield lambda: controller().condition.reachable
+    tell("started", told(controller().condition))
 
     # ── the full model is fetched ──
     yield lambda: button("fetch") is not None
     yield ask(tell, "click", screen_point(button("fetch")))
-    yield lambda: studio().fetch_state is not None and (studio().fetch_state.fraction or 0) > 0.3
+    yield lambda: controller().fetch_state is not None and (controller().fetch_state.fraction or 0) > 0.3
     yield 0.2
     tell("fetching", docker().condition.sentence.text())
     yield ask(tell, "shot", "krita-model-fetching")
-    yield lambda: studio().fetch is None
-    tell("fetched", studio().fetch_state.stage)
+    yield lambda: controller().fetch is None
+    tell("fetched", controller().fetch_state.stage)
 
     # ── a worker that dies twice ──
     choose(document, content, layer_ref(document, style), seed=DIES)
@@ -101,7 +104,7 @@ def steps(tell):
     docker().scroll.verticalScrollBar().setValue(9999)
     tell("failed", {**outcome(last()), "shown": docker().panels[last().run.key].line.text()})
     yield ask(tell, "shot", "krita-painting-failed")
-    studio().dismiss(last().run.key)
+    controller().dismiss(last().run.key)
 
     # ── the daemon is killed while it paints ──
     docker().set_values({**docker().values(), "seed": ENDLESS})
@@ -124,7 +127,7 @@ def steps(tell):
             "seconds": seconds,
             "shown": panel.line.text(),
             "stalls": meter.stop(),
-            **told(studio().condition),
+            **told(controller().condition),
         },
     )
     yield ask(tell, "shot", "krita-daemon-killed")
@@ -138,14 +141,14 @@ def steps(tell):
     yield ask(tell, "other version")
     yield kind("wrong_version")
     yield 0.3
-    tell("wrong version", told(studio().condition))
+    tell("wrong version", told(controller().condition))
     yield ask(tell, "shot", "krita-daemon-wrong-version")
     docker().button.click()
     yield lambda: last().state.ended
     tell("painting with the wrong version", outcome(last()))
-    studio().dismiss(last().run.key)
+    controller().dismiss(last().run.key)
     yield ask(tell, "same version")
-    yield lambda: studio().condition.reachable
+    yield lambda: controller().condition.reachable
 
     # ── the memory is given back, and the daemon ends politely ──
     docker().set_values({**docker().values(), "seed": 0})
@@ -154,14 +157,14 @@ def steps(tell):
     yield lambda: button("unload") is not None
     yield ask(tell, "shot", "krita-daemon-ready")
     yield ask(tell, "click", screen_point(button("unload")))
-    yield lambda: "unload" not in [action.verb for action in studio().condition.actions]
-    tell("unloaded", told(studio().condition))
+    yield lambda: "unload" not in [action.verb for action in controller().condition.actions]
+    tell("unloaded", told(controller().condition))
     began = time.monotonic()
     yield ask(tell, "stop")
     yield kind("stopped")
     tell(
         "stopped",
-        {**told(studio().condition), "seconds": time.monotonic() - began, "button": docker().button.isEnabled()},
+        {**told(controller().condition), "seconds": time.monotonic() - began, "button": docker().button.isEnabled()},
     )
     yield 0.4
     yield ask(tell, "shot", "krita-daemon-stopped")

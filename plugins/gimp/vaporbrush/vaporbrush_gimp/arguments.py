@@ -12,7 +12,7 @@ from typing import Any
 from gi.repository import Gimp, GObject
 
 from vaporbrush_host.controls import BY_NAME, CONTROLS, Control, Value
-from vaporbrush_host.words import _
+from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError
 
 STYLE, STYLE_FILE, STYLE_NAME = "style", "style-file", "style-name"

@@ -10,11 +10,11 @@ from typing import Any
 
 from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
-from vaporbrush_host.mix import Mix
-from vaporbrush_host.words import _
+from vaporbrush_host.style_selection import StyleSelection
+from vaporbrush_host.ui_text import _
 
-from .mixer import Mixer
 from .pictures import THUMB, blank, show_choice, square
+from .selection_list import SelectionList
 from .styles import Source, layers_of_all_images, of_file, of_layer
 
 PICTURE, TITLE, TIP, SOURCE = range(4)  # columns of a grid's model
@@ -82,7 +82,7 @@ class StyleChooser(Gtk.Box):
 
     def __init__(self, content: Any, changed: Callable[[], None]) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._mix: Mix[Source] = Mix()
+        self._mix: StyleSelection[Source] = StyleSelection()
         self._changed = changed
         self._content = content
         self._settling = False
@@ -97,10 +97,10 @@ class StyleChooser(Gtk.Box):
         switcher = Gtk.StackSwitcher(stack=self._stack, homogeneous=True)
         for button in switcher.get_children():
             button.set_hexpand(True)
-        self._mixer = Mixer(self._mixed, self._pictured)
+        self._selection_list = SelectionList(self._mixed, self._pictured)
         self.pack_start(switcher, False, False, 0)
         self.pack_start(self._stack, True, True, 0)
-        self.pack_start(self._mixer, False, False, 0)
+        self.pack_start(self._selection_list, False, False, 0)
         self.show_all()
         self._waiting = iter(layers_of_all_images())
         GLib.idle_add(self._next_layer)  # thumbnails one by one: a hundred layers must not hold the dialog back
@@ -112,7 +112,7 @@ class StyleChooser(Gtk.Box):
 
     def set_sources(self, sources: Sequence[Source]) -> None:
         """Show these as chosen."""
-        self._show(Mix.of(sources))
+        self._show(StyleSelection.of(sources))
         if self.sources:
             self._turn_to_page(self.sources[0])
 
@@ -161,7 +161,7 @@ class StyleChooser(Gtk.Box):
         if not self._settling:  # else a program selected it, not a person
             self._mixed(self._mix if source is None else self._mix.choose(source))
 
-    def _mixed(self, mix: Mix[Source]) -> None:
+    def _mixed(self, mix: StyleSelection[Source]) -> None:
         """A person wants this mix."""
         before, self._mix = self._mix, mix
         if mix.at != before.at and mix.chosen is not None:
@@ -170,7 +170,7 @@ class StyleChooser(Gtk.Box):
         if mix.styles != before.styles:
             self._changed()
 
-    def _show(self, mix: Mix[Source], *, anew: bool = False) -> None:
+    def _show(self, mix: StyleSelection[Source], *, anew: bool = False) -> None:
         """On every page, and in the list below."""
         self._mix = mix
         self._settling = True
@@ -178,7 +178,7 @@ class StyleChooser(Gtk.Box):
         for grid in (self.bundled, self.layers):
             grid.choose(chosen)
         self._show_file(None if chosen is None else chosen.file)
-        self._mixer.show_mix(mix, anew=anew)
+        self._selection_list.show_selection(mix, anew=anew)
         self._settling = False
 
     def _show_file(self, file: Gio.File | None) -> None:

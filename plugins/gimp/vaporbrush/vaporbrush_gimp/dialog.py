@@ -18,9 +18,9 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gdk, Gimp, GimpUi, GLib, Gtk
 
 from vaporbrush_host.controls import BY_NAME
-from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, installed_start
-from vaporbrush_host.order import Order, Pixels
-from vaporbrush_host.words import _, expected
+from vaporbrush_host.daemon_monitor import Condition, DaemonMonitor, Estimated, StylesListed, installed_start
+from vaporbrush_host.request import PaintRequest, Pixels
+from vaporbrush_host.ui_text import _, expected
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
 from . import arguments, layers, painting, styles
@@ -64,10 +64,10 @@ class Dialog:
         self._ticket = 0
         self._estimate_due = 0
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._keeper = Keeper(self._news.put, name=CLIENT, start_command=installed_start(FOLDER))
+        self._monitor = DaemonMonitor(self._news.put, name=CLIENT, start_command=installed_start(FOLDER))
         title = _("Vaporbrush – {layer}").format(layer=place.name)
         self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
-        self._notices = Notices(self._keeper)
+        self._notices = Notices(self._monitor)
         self._chooser = StyleChooser(place.layer, self._style_chosen)
         self._fields = Fields(self._window, config, self._changed, selected=not Gimp.Selection.is_empty(place.image))
         self._build()
@@ -75,9 +75,9 @@ class Dialog:
         self._canvas.show_picture(self._original)
         self._chooser.set_sources(sources)
         config.connect(f"notify::{arguments.LAST_STYLES}", lambda *_: self._settings_loaded())
-        self._keeper.start()
-        self._keeper.wake(True)
-        self._keeper.start_daemon()  # who opens the dialog is going to paint
+        self._monitor.start()
+        self._monitor.wake(True)
+        self._monitor.start_daemon()  # who opens the dialog is going to paint
         self._changed()
         self._timer = GLib.timeout_add(TICK_MS, self._tick)
 
@@ -156,7 +156,7 @@ class Dialog:
         if self._work is not None and not self._work.state.ended:
             self._work.run.cancel()
             self._work.run.join(painting.GOODBYE_S)
-        self._keeper.stop()
+        self._monitor.stop()
         self._window.destroy()
 
     def _take(self) -> Any:
@@ -267,7 +267,7 @@ class Dialog:
             task = self._task()
             size = task.place.size
             like = tuple(source.like(size) for source in task.sources)
-            self._ticket = self._keeper.estimate(Order(Pixels(b"", *size), like, task.values).sizes_only())
+            self._ticket = self._monitor.estimate(PaintRequest(Pixels(b"", *size), like, task.values).sizes_only())
         except VaporbrushError as error:
             self._expected.set_text(error.message)
         return GLib.SOURCE_REMOVE

@@ -11,7 +11,7 @@ from typing import Any
 from gi.repository import GimpUi, GObject, Gtk
 
 from vaporbrush_host.controls import CONTROLS, Control, Value
-from vaporbrush_host.words import _
+from vaporbrush_host.ui_text import _
 
 from .arguments import OPEN, canonical
 

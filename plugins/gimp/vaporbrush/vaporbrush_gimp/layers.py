@@ -12,9 +12,9 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp
 
-from vaporbrush_host import bands
-from vaporbrush_host.order import Pixels
-from vaporbrush_host.words import _
+from vaporbrush_host import row_strips
+from vaporbrush_host.request import Pixels
+from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
 from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Channels, Depth
@@ -156,7 +156,7 @@ def _read(drawable: Any, origin: tuple[int, int], size: tuple[int, int], channel
     def rows(top: int, count: int) -> bytes:
         return buffer.get(Gegl.Rectangle.new(left, above + top, width, count), 1.0, babl, Gegl.AbyssPolicy.NONE)
 
-    data = bands.read(height, width * CHANNEL_COUNT[channels] * DEPTH_BYTES[depth], rows)
+    data = row_strips.read(height, width * CHANNEL_COUNT[channels] * DEPTH_BYTES[depth], rows)
     return Pixels(data, width, height, channels, depth)
 
 
@@ -168,7 +168,7 @@ def write_drawable(drawable: Any, pixels: Pixels) -> None:
         buffer.set(Gegl.Rectangle.new(0, top, pixels.width, count), babl, band)
 
     row = pixels.width * CHANNEL_COUNT[pixels.channels] * DEPTH_BYTES[pixels.depth]
-    bands.write(pixels.height, row, pixels.data, put)
+    row_strips.write(pixels.height, row, pixels.data, put)
     buffer.flush()
 
 

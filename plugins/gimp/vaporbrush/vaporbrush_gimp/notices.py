@@ -7,9 +7,9 @@ from typing import Any
 
 from gi.repository import GLib, Gtk
 
-from vaporbrush_host.keeper import Action, Condition, Keeper
-from vaporbrush_host.runs import FetchRun, RunState
-from vaporbrush_host.words import _, lost, next_step
+from vaporbrush_host.daemon_monitor import Action, Condition, DaemonMonitor
+from vaporbrush_host.job_threads import FetchThread, RunState
+from vaporbrush_host.ui_text import _, lost, next_step
 from vaporbrush_protocol.errors import VaporbrushError
 
 from .problems import copy, report
@@ -87,13 +87,13 @@ class Hint(Gtk.Box):
 class Notices(Gtk.Box):
     """A notice for the last error, one for a daemon that cannot be used, and `hint` for everything milder."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, monitor: DaemonMonitor) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.hint = Hint()
-        self._keeper = keeper
+        self._monitor = monitor
         self._condition, self._error = Notice(), Notice()
         self._state: Condition | None = None
-        self._fetch: FetchRun | None = None
+        self._fetch: FetchThread | None = None
         self._fetched: queue.SimpleQueue[RunState] = queue.SimpleQueue()
         for notice in (self._error, self._condition):
             self.pack_start(notice, False, False, 0)
@@ -141,7 +141,7 @@ class Notices(Gtk.Box):
                 self._fetch = None
                 if state.error is not None:
                     self.show_error(state.error, state.report)
-                self._keeper.look()
+                self._monitor.look()
                 if self._state is not None:
                     self.show_condition(self._state)
 
@@ -151,9 +151,9 @@ class Notices(Gtk.Box):
 
     def _act(self, action: Action) -> None:
         if action.verb == "start":
-            self._keeper.start_daemon()
+            self._monitor.start_daemon()
         elif action.verb == "fetch":
-            self._fetch = FetchRun("vgg19", self._fetched.put, self._keeper.connect)
+            self._fetch = FetchThread("vgg19", self._fetched.put, self._monitor.connect)
             self._fetch.start()
             self._fetching("")
         elif action.verb == "copy_command" and self._state is not None:

@@ -1,7 +1,7 @@
 """One painting: what is read from GIMP before it, how it runs, and what is put into GIMP after it.
 
-Threads: a `PaintRun` talks to the daemon in its own thread and only puts states into a queue. Everything here runs on
-the plug-in's main thread, the only one that may call GIMP.
+Threads: a `PaintThread` talks to the daemon and only puts states into a queue. Everything here runs on the plug-in's
+main thread, the only one that may call GIMP.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from gi.repository import Gimp
 
 from vaporbrush_host.controls import Value, clean, from_recipe
-from vaporbrush_host.keeper import installed_start
-from vaporbrush_host.order import Order, Pixels, StyleRef
-from vaporbrush_host.runs import PaintRun, RunState
-from vaporbrush_host.words import _, caveats
+from vaporbrush_host.daemon_monitor import installed_start
+from vaporbrush_host.job_threads import PaintThread, RunState
+from vaporbrush_host.request import PaintRequest, Pixels, StyleRef
+from vaporbrush_host.ui_text import _, caveats
 from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.version import __version__
@@ -50,7 +50,7 @@ def connected() -> Client:
     return connect(start=installed_start(FOLDER) or True, name=CLIENT)
 
 
-def order_of(task: Task) -> Order:
+def order_of(task: Task) -> PaintRequest:
     """Read everything that the painting needs."""
     content_id = task.place.layer.get_id()
     if any(source.layer is not None and source.layer.get_id() == content_id for source in task.sources):
@@ -61,7 +61,7 @@ def order_of(task: Task) -> Order:
     content = layers.read_drawable(task.place.layer)
     mask = layers.read_selection(task.place) if task.values["use_selection"] else None
     inputs = tuple(source.read() for source in task.sources)
-    return Order(content, inputs, task.values, mask, label=task.place.name)
+    return PaintRequest(content, inputs, task.values, mask, label=task.place.name)
 
 
 class Painting:
@@ -70,7 +70,7 @@ class Painting:
     def __init__(self, task: Task) -> None:
         self.task = task
         self._states: queue.SimpleQueue[RunState] = queue.SimpleQueue()
-        self.run = PaintRun(order_of(task), self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel")
+        self.run = PaintThread(order_of(task), self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel")
         self.state = self.run.state
         self.run.start()
 

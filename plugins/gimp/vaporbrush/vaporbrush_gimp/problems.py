@@ -12,7 +12,7 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import Gdk, Gimp, GimpUi, Gtk
 
-from vaporbrush_host.words import _, details, next_step
+from vaporbrush_host.ui_text import _, details, next_step
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.version import __version__
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gi.repository import Gimp, GLib, GObject
 
-from vaporbrush_host.words import _, next_step
+from vaporbrush_host.ui_text import _, next_step
 from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from gi.repository import Gimp, Gio, GLib
 
-from vaporbrush_host.order import MAX_WEIGHT, Pixels, StyleInput, StyleRef
-from vaporbrush_host.words import _
+from vaporbrush_host.request import MAX_WEIGHT, Pixels, StyleInput, StyleRef
+from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError
 
 from .arguments import LAST_STYLES, MORE_STYLES, STYLE, STYLE_FILE, STYLE_NAME, STYLE_WEIGHTS, numbers, refused

@@ -1,4 +1,4 @@
-"""What the scripts driven inside Krita share: documents, layers, the docker and its studio, a word with the test."""
+"""What the scripts driven inside Krita share: documents, layers, docker and controller, a word with the test."""
 
 import json
 import os
@@ -88,14 +88,14 @@ def docker():
     return next(w for w in QApplication.instance().allWidgets() if type(w).__name__ == "VaporbrushDocker")
 
 
-def studio():
-    """The plug-in's studio."""
-    return docker().studio
+def controller():
+    """The plug-in's controller."""
+    return docker().controller
 
 
 def layer_ref(document, layer, weight=1.0):
     """A layer as a style."""
-    from vaporbrush_host.order import StyleRef
+    from vaporbrush_host.request import StyleRef
 
     root = document.rootNode().uniqueId().toString()
     return StyleRef("layer", layer.name(), layer.uniqueId().toString(), root, weight)
@@ -111,12 +111,12 @@ def choose(document, layer, *styles, **values):
 
 def idle():
     """Whether no painting is under way."""
-    return all(task.state.ended for task in studio().tasks.values())
+    return all(task.state.ended for task in controller().tasks.values())
 
 
 def last():
     """The newest painting."""
-    return list(studio().tasks.values())[-1]
+    return list(controller().tasks.values())[-1]
 
 
 def said():
@@ -179,13 +179,13 @@ class OwnMeter:
 
     def __init__(self):
         self.ticks, self.deliveries = [], []
-        self.hooked = [(studio()._timer, studio()._drain), (docker()._poll, docker()._look)]
+        self.hooked = [(controller()._timer, controller()._drain), (docker()._poll, docker()._look)]
         for timer, slot in self.hooked:
             timer.timeout.disconnect()
             timer.timeout.connect(lambda slot=slot: self.timed(slot))
 
     def timed(self, slot):
-        running = [task for task in studio().tasks.values() if not task.state.ended]
+        running = [task for task in controller().tasks.values() if not task.state.ended]
         began = time.thread_time()
         slot()
         spent = round(1000 * (time.thread_time() - began), 1)
@@ -220,7 +220,7 @@ class StallMeter:
 
     def tick(self):
         now = time.perf_counter()
-        stages = [task.state.stage for task in studio().tasks.values() if not task.state.ended]
+        stages = [task.state.stage for task in controller().tasks.values() if not task.state.ended]
         self.gaps.append((round(1000 * (now - self.last), 1), stages[0] if stages else ""))
         self.last = now
 

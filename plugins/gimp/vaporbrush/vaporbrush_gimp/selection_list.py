@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from gi.repository import GdkPixbuf, Gtk
 
-from vaporbrush_host.mix import Mix
-from vaporbrush_host.words import _
+from vaporbrush_host.style_selection import StyleSelection
+from vaporbrush_host.ui_text import _
 
 from .pictures import blank, show_choice
 from .styles import Source
@@ -18,15 +18,15 @@ LEAST, MOST, STEP = 0.1, 100.0, 0.5  # weights; beyond a hundred to one the ligh
 Pictured = Callable[[Source, int], GdkPixbuf.Pixbuf]
 
 
-class Mixer(Gtk.Box):
+class SelectionList(Gtk.Box):
     """Shows a mix of two or more styles; of one, only the button. `changed` is called with the mix that was asked for.
 
     The selected row is the one that the next choice in the grids replaces.
     """
 
-    def __init__(self, changed: Callable[[Mix[Source]], None], pictured: Pictured) -> None:
+    def __init__(self, changed: Callable[[StyleSelection[Source]], None], pictured: Pictured) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._mix: Mix[Source] = Mix()
+        self._mix: StyleSelection[Source] = StyleSelection()
         self._changed = changed
         self._pictured = pictured
         self._list = Gtk.ListBox(selection_mode=Gtk.SelectionMode.SINGLE, no_show_all=True)
@@ -34,13 +34,13 @@ class Mixer(Gtk.Box):
         self._add = Gtk.Button(label=_("Add another style"), relief=Gtk.ReliefStyle.NONE, halign=Gtk.Align.START)
         self._add.set_image(Gtk.Image.new_from_icon_name("list-add", Gtk.IconSize.BUTTON))
         self._add.set_always_show_image(True)
-        self._add.set_tooltip_text(_("Mix several styles, each with its weight."))
+        self._add.set_tooltip_text(_("StyleSelection several styles, each with its weight."))
         self._add.connect("clicked", lambda _button: self._changed(self._mix.add()))
         self.pack_start(self._list, False, False, 0)
         self.pack_start(self._add, False, False, 0)
         self.show_all()
 
-    def show_mix(self, mix: Mix[Source], *, anew: bool = False) -> None:
+    def show_selection(self, mix: StyleSelection[Source], *, anew: bool = False) -> None:
         """Show this one from now on; rows in which only a weight has changed stay, and keep the focus."""
         before = [source.key for source in self._mix.styles]
         if anew or [source.key for source in mix.styles] != before or mix.adding != self._mix.adding:

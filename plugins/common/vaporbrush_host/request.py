@@ -90,7 +90,7 @@ class StyleInput:
 
 
 @dataclass(frozen=True)
-class Order:
+class PaintRequest:
     """One painting that was asked for. `values` are the controls'; of those that a style brings along, what is left
     out is found when it is painted (`with_tuned`). `start` is an earlier job's canvas.
     """
@@ -109,7 +109,7 @@ class Order:
         alone = len(self.styles) == 1 and bool(self.styles[0].name)
         return alone and not all(name in self.values for name in TUNED)
 
-    def with_tuned(self, listed: Mapping[str, Any]) -> Order:
+    def with_tuned(self, listed: Mapping[str, Any]) -> PaintRequest:
         """The order with its style's own values where they were left open. `listed` is the daemon's list of styles."""
         found = [tuned(style) for style in listed.get("styles") or () if style.get("name") == self.styles[0].name]
         return replace(self, values={**found[0], **self.values}) if found else self

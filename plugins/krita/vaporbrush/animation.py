@@ -11,8 +11,8 @@ import hashlib
 
 from krita import Krita
 
-from vaporbrush_host import bands
-from vaporbrush_host.words import _
+from vaporbrush_host import row_strips
+from vaporbrush_host.ui_text import _
 
 from . import layers
 from .layers import LayerError, Place
@@ -24,7 +24,7 @@ def can(node):
     return node is not None and node.type() == "paintlayer" and node.animated()
 
 
-class Reel:
+class Animation:
     """The frames of a layer as they were when the painting was asked for, and the paintings of them.
 
     `advance` gives the next frame's pixels, `put` takes its painting; `insert` makes the layer, `close` lets go. Frames
@@ -92,7 +92,7 @@ class Reel:
         self._cleared += 1
         rect = self._painting.bounds()
         row_bytes = rect.width() * layers.pixel_bytes(self._space)
-        for top, rows in bands.bands(rect.height(), row_bytes):
+        for top, rows in row_strips.bands(rect.height(), row_bytes):
             blank = QtCore.QByteArray(bytes(rows * row_bytes))
             self._painting.setPixelData(blank, rect.x(), rect.y() + top, rect.width(), rows)
 
@@ -129,7 +129,7 @@ class Reel:
 
     def _repeat(self, time):
         place, row_bytes = self.place, self.place.width * layers.pixel_bytes(self._space)
-        for top, rows in bands.bands(place.height, row_bytes):
+        for top, rows in row_strips.bands(place.height, row_bytes):
             data = self._painting.pixelDataAtTime(place.x, place.y + top, place.width, rows, time)
             self._painting.setPixelData(data, place.x, place.y + top, place.width, rows)
         self.painted += 1

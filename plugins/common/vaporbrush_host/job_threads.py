@@ -18,8 +18,8 @@ from vaporbrush_protocol.limits import PREVIEW_SIDE
 from vaporbrush_protocol.messages import OnLeaseEnd
 from vaporbrush_protocol.recipe import Recipe
 
-from .order import Order
-from .words import _, byte_count, job_line, time_left
+from .request import PaintRequest
+from .ui_text import _, byte_count, job_line, time_left
 
 Stage = Literal["connecting", "sending", "queued", "running", "ending", "done", "cancelled", "failed"]
 ENDED: tuple[Stage, ...] = ("done", "cancelled", "failed")
@@ -147,7 +147,7 @@ class Run(threading.Thread):
             self._post(state)
 
 
-class PaintRun(Run):
+class PaintThread(Run):
     """Sends an order's pixels, has them painted and brings the painting back. It queues behind `after`.
 
     With `keep_canvas`, the daemon keeps what was painted, so that a later order can `start` from the job's canvas; that
@@ -156,7 +156,7 @@ class PaintRun(Run):
 
     def __init__(
         self,
-        order: Order,
+        order: PaintRequest,
         post: Callable[[RunState], None],
         connect: Connect,
         *,
@@ -223,7 +223,7 @@ class PaintRun(Run):
         )
 
 
-class FetchRun(Run):
+class FetchThread(Run):
     """Fetches a model's weights."""
 
     def __init__(self, model: str, post: Callable[[RunState], None], connect: Connect) -> None:

@@ -1,7 +1,7 @@
-"""The studio: one for the whole of Krita. It knows the daemon's condition, runs the paintings, puts results back.
+"""The controller: one for the whole of Krita. It knows the daemon's condition, runs the paintings, puts results back.
 
-No widgets here. The docker of each window shows what the studio's signals say; what a painting needs from Krita is read
-when it is asked for, and Krita is not touched again before the result is there.
+No widgets here. The docker of each window shows what the controller's signals say; what a painting needs from Krita is
+read when it is asked for, and Krita is not touched again before the result is there.
 """
 
 import queue
@@ -11,18 +11,18 @@ from pathlib import Path
 
 from krita import Krita
 
-from vaporbrush_host import controls, words
-from vaporbrush_host.keeper import Condition, Estimated, Keeper, StylesListed, installed_start
-from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
-from vaporbrush_host.runs import FetchRun, PaintRun, RunState
+from vaporbrush_host import controls, ui_text
+from vaporbrush_host.daemon_monitor import Condition, DaemonMonitor, Estimated, StylesListed, installed_start
+from vaporbrush_host.job_threads import FetchThread, PaintThread, RunState
+from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
 from vaporbrush_host.settings import Settings
-from vaporbrush_host.words import _
+from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import VaporbrushError
 
 from . import layers, sources
+from .animation import Animation
 from .layers import LayerError
 from .qt import QtCore, Signal
-from .reel import Reel
 from .task import Restore, Stored, Task
 
 TICK_MS = 40  # 25 looks a second at what the threads report; previews come at most 20 times a second
@@ -30,7 +30,7 @@ END_S = 0.8  # what Krita waits for our threads when it ends
 FULL_MODEL = "vgg19"
 
 
-class Studio(QtCore.QObject):
+class Controller(QtCore.QObject):
     """`stylize` starts a painting; signals say what happens."""
 
     condition_changed = Signal(object)  # Condition
@@ -47,9 +47,11 @@ class Studio(QtCore.QObject):
         self.events = queue.SimpleQueue()
         folder = Path(__file__).resolve().parent
         version = Krita.instance().version()
-        self.keeper = Keeper(self.events.put, name=f"Krita {version}", start_command=installed_start(folder), home=home)
-        self.keeper.start()
-        self.condition = self.keeper.condition
+        self.monitor = DaemonMonitor(
+            self.events.put, name=f"Krita {version}", start_command=installed_start(folder), home=home
+        )
+        self.monitor.start()
+        self.condition = self.monitor.condition
         self.bundled = ()
         self.tasks = {}
         self.fetch = None
@@ -89,11 +91,11 @@ class Studio(QtCore.QObject):
             elif state.key in running:
                 self._task_reported(running[state.key], state)
         for task in self.tasks.values():
-            if task.reel is not None and not task.state.ended:
-                task.reel.tick()
+            if task.animation is not None and not task.state.ended:
+                task.animation.tick()
 
     def _task_reported(self, task, state):
-        if task.reel is not None:
+        if task.animation is not None:
             state = self._frame_reported(task, state)
         task.state = state
         if state.stage == "done":
@@ -101,37 +103,37 @@ class Studio(QtCore.QObject):
         if state.ended:
             if state.stage != "failed":
                 task.forget()
-            self.keeper.look()
+            self.monitor.look()
         self.task_changed.emit(task)
         if state.stage == "cancelled":
             self.dismiss(task.key)
 
     def _frame_reported(self, task, state):
         """A frame's state as that of the whole animation. A frame that is done is kept, and the next one begins."""
-        reel = task.reel
+        animation = task.animation
         if state.stage == "done":
             try:
-                reel.put(state.job.image, state.pixels)
-                pixels = reel.advance()
+                animation.put(state.job.image, state.pixels)
+                pixels = animation.advance()
             except LayerError as error:
                 task.notes.append(str(error))
                 pixels = None
             if pixels is not None:
                 self._next_frame(task, state, pixels)
                 state = task.run.state
-        elif state.stage == "cancelled" and reel.painted:
+        elif state.stage == "cancelled" and animation.painted:
             state = replace(state, stage="done")
         if state.stage == "done":
             seconds = time.monotonic() - task.began
-            line = words.animation_line(state.result, reel.painted, len(reel) - reel.empty, seconds)
+            line = ui_text.animation_line(state.result, animation.painted, len(animation) - animation.empty, seconds)
             return replace(state, line=line)
         if state.ended:
             return state
-        share = (reel.index + (state.fraction or 0.0)) / len(reel)
+        share = (animation.index + (state.fraction or 0.0)) / len(animation)
         line = _("Frame {number} of {count} · {what}").format(
-            number=reel.index + 1, count=len(reel), what=state.line[:1].lower() + state.line[1:]
+            number=animation.index + 1, count=len(animation), what=state.line[:1].lower() + state.line[1:]
         )
-        left = words.left((time.monotonic() - task.began) * (1 - share) / share) if reel.painted else ""
+        left = ui_text.left((time.monotonic() - task.began) * (1 - share) / share) if animation.painted else ""
         return replace(state, line=line, left=left, fraction=share, preview=state.preview or task.state.preview)
 
     def _next_frame(self, task, state, pixels):
@@ -143,14 +145,14 @@ class Studio(QtCore.QObject):
             start=state.job.canvas,
             extra={name: recipe[name] for name in ("size", "model", "device")},
         )
-        task.run = self._run(order, earlier=state.job.job, keep_canvas=not task.reel.at_last)
+        task.run = self._run(order, earlier=state.job.job, keep_canvas=not task.animation.at_last)
         task.run.start()
 
     def _fetch_reported(self, state):
         self.fetch_state = state
         if state.ended:
             self.fetch = None
-            self.keeper.look()
+            self.monitor.look()
         self.fetch_changed.emit(state)
 
     # ── asking for a painting ──
@@ -178,29 +180,31 @@ class Studio(QtCore.QObject):
         if any(ref.kind == "layer" and ref.layer == node.uniqueId().toString() for ref in refs):
             raise LayerError(_("The style is the layer itself. Choose another layer, or another style."))
         styles = tuple(sources.style_input(ref) for ref in refs)
-        reel = Reel(document, node) if frames else None
+        animation = Animation(document, node) if frames else None
         try:
-            if reel is None:
+            if animation is None:
                 taken = layers.capture(document, node, use_selection=values["use_selection"])
             else:
-                taken = reel.capture(document, node, use_selection=values["use_selection"])
+                taken = animation.capture(document, node, use_selection=values["use_selection"])
             label = " + ".join(sources.title(ref, self.bundled) for ref in refs)
-            order = Order(content=taken.pixels, styles=styles, values=values, mask=taken.mask, label=label)
+            order = PaintRequest(content=taken.pixels, styles=styles, values=values, mask=taken.mask, label=label)
             order.sizes_only()  # the same checks as the daemon's, before anything starts
         except BaseException:
-            if reel is not None:
-                reel.close()
+            if animation is not None:
+                animation.close()
             raise
         self._remember(document, values, refs)
-        return self._begin(order, replace(taken, pixels=None), refs, values, reel)
+        return self._begin(order, replace(taken, pixels=None), refs, values, animation)
 
     def _run(self, order, **more):
-        return PaintRun(order, self.events.put, self.keeper.connect, **more)
+        return PaintThread(order, self.events.put, self.monitor.connect, **more)
 
-    def _begin(self, order, taken, refs, values, reel=None, earlier=""):
+    def _begin(self, order, taken, refs, values, animation=None, earlier=""):
         before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
-        run = self._run(order, after=before, earlier=earlier, keep_canvas=reel is not None and not reel.at_last)
-        task = Task(run.key, run, taken, refs, values, run.state, time.monotonic(), reel)
+        run = self._run(
+            order, after=before, earlier=earlier, keep_canvas=animation is not None and not animation.at_last
+        )
+        task = Task(run.key, run, taken, refs, values, run.state, time.monotonic(), animation)
         self.tasks[task.key] = task
         run.start()
         self.task_changed.emit(task)
@@ -212,7 +216,7 @@ class Studio(QtCore.QObject):
         if task is not None and task.state.stage == "failed":
             self._remove(key)
             return self._begin(
-                task.run.order, task.capture, task.styles, task.values, task.reel, earlier=task.run.earlier
+                task.run.order, task.capture, task.styles, task.values, task.animation, earlier=task.run.earlier
             )
         return None
 
@@ -260,7 +264,7 @@ class Studio(QtCore.QObject):
         task = self.tasks.get(key)
         if task is not None and task.state.ended:
             self._remove(key)
-            if task.state.stage == "failed" and task.reel is not None and task.reel.painted:
+            if task.state.stage == "failed" and task.animation is not None and task.animation.painted:
                 self._deliver(task)
             task.forget()
 
@@ -278,10 +282,10 @@ class Studio(QtCore.QObject):
         active = document.activeNode()
         name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
         try:
-            if task.reel is None:
+            if task.animation is None:
                 layer, orphan = layers.insert(document, task.capture, state.job.image, state.pixels, name)
             else:
-                layer, orphan = task.reel.insert(document, task.capture.node, name)
+                layer, orphan = task.animation.insert(document, task.capture.node, name)
         except LayerError as error:
             task.notes.append(str(error))
             return
@@ -289,14 +293,14 @@ class Studio(QtCore.QObject):
             self._restores.append(Restore(task.capture.document, layer.uniqueId(), active))
         if orphan:
             task.notes.append(_("The layer was deleted meanwhile: the painting is at the top."))
-        task.notes += words.caveats(state.result)
+        task.notes += ui_text.caveats(state.result)
         record = {
             "recipe": state.result.get("recipe"),
             "values": dict(task.values),
             "styles": [ref.to_json() for ref in task.styles],
             "content": task.capture.node,
             "model": state.result.get("model"),
-            "frames": task.reel is not None,
+            "frames": task.animation is not None,
         }
         layers.store(document, layer.uniqueId().toString(), record)
 
@@ -329,7 +333,7 @@ class Studio(QtCore.QObject):
     def look(self, looker, looks):
         """A docker that is seen keeps the daemon's condition fresh; without one nothing is asked."""
         (self._lookers.add if looks else self._lookers.discard)(looker)
-        self.keeper.wake(bool(self._lookers))
+        self.monitor.wake(bool(self._lookers))
 
     def estimate(self, values, refs, document, node):
         """Ask for the expected time; returns the ticket, or None where there is nothing to ask about."""
@@ -339,20 +343,20 @@ class Studio(QtCore.QObject):
         if place.width < 1 or place.height < 1:
             return None
         sizes = [sources.style_sizes(ref) or (place.width, place.height) for ref in refs] or [(512, 512)]
-        order = Order(
+        order = PaintRequest(
             content=Pixels(b"", place.width, place.height),
             styles=tuple(StyleInput(pixels=Pixels(b"", *size)) for size in sizes),
             values=controls.clean(values),
         )
         try:
-            return self.keeper.estimate(order.sizes_only())
+            return self.monitor.estimate(order.sizes_only())
         except VaporbrushError:
             return None  # pressing the button says what is wrong with it
 
     def get_full_model(self):
         """Fetch the full model's weights, once."""
         if self.fetch is None:
-            self.fetch = FetchRun(FULL_MODEL, self.events.put, self.keeper.connect)
+            self.fetch = FetchThread(FULL_MODEL, self.events.put, self.monitor.connect)
             self.fetch_state = self.fetch.state
             self.fetch.start()
             self.fetch_changed.emit(self.fetch_state)
@@ -365,9 +369,9 @@ class Studio(QtCore.QObject):
             runs.append(self.fetch)
         for run in runs:
             run.cancel()
-        self.keeper.stop()
+        self.monitor.stop()
         deadline = time.monotonic() + END_S
-        for thread in (*runs, self.keeper):
+        for thread in (*runs, self.monitor):
             thread.join(max(0.0, deadline - time.monotonic()))
         for task in self.tasks.values():
             task.forget()

@@ -24,14 +24,14 @@ S = TypeVar("S", bound=Weighed)
 
 
 @dataclass(frozen=True)
-class Mix(Generic[S]):
+class StyleSelection(Generic[S]):
     """Immutable: every change is a new one. `at` is one past the end while another style is being added."""
 
     styles: tuple[S, ...] = ()
     at: int = 0
 
     @classmethod
-    def of(cls, styles: Sequence[S]) -> Mix[S]:
+    def of(cls, styles: Sequence[S]) -> StyleSelection[S]:
         """These styles, of which the first may be replaced."""
         return cls(tuple(styles)[:MAX_STYLES])
 
@@ -50,7 +50,7 @@ class Mix(Generic[S]):
         """Whether no more can be added."""
         return len(self.styles) >= MAX_STYLES
 
-    def choose(self, style: S) -> Mix[S]:
+    def choose(self, style: S) -> StyleSelection[S]:
         """The style comes to its place and takes over the weight; one that is in the mix already is only turned to."""
         for place, other in enumerate(self.styles):
             if other.same_source(style):
@@ -59,23 +59,23 @@ class Mix(Generic[S]):
         weighed = style if before is None else replace(style, weight=before.weight)
         return replace(self, styles=(*self.styles[: self.at], weighed, *self.styles[self.at + 1 :]))
 
-    def turn(self, at: int) -> Mix[S]:
+    def turn(self, at: int) -> StyleSelection[S]:
         """The next choice replaces this one, or (one past the end) adds one."""
         return replace(self, at=max(0, min(at, len(self.styles), MAX_STYLES - 1)))
 
-    def add(self) -> Mix[S]:
+    def add(self) -> StyleSelection[S]:
         """The next choice adds one."""
         return self.turn(len(self.styles))
 
-    def remove(self, at: int) -> Mix[S]:
+    def remove(self, at: int) -> StyleSelection[S]:
         """Without this one; one past the end stops adding."""
         if at >= len(self.styles):
             return self.turn(len(self.styles) - 1)
         left = (*self.styles[:at], *self.styles[at + 1 :])
         last = len(left) - (not self.adding)
-        return Mix(left, max(0, min(self.at - (at < self.at), last)))
+        return StyleSelection(left, max(0, min(self.at - (at < self.at), last)))
 
-    def weigh(self, at: int, weight: float) -> Mix[S]:
+    def weigh(self, at: int, weight: float) -> StyleSelection[S]:
         """This one counts so much among the others."""
         weighed = replace(self.styles[at], weight=weight)
         return replace(self, styles=(*self.styles[:at], weighed, *self.styles[at + 1 :]))

@@ -14,9 +14,9 @@ from support.daemon import Daemon, picture, serving
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_host import controls
-from vaporbrush_host.mix import Mix
-from vaporbrush_host.order import Order, Pixels, StyleInput, StyleRef
-from vaporbrush_host.runs import PaintRun
+from vaporbrush_host.job_threads import PaintThread
+from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
+from vaporbrush_host.style_selection import StyleSelection
 from vaporbrush_protocol.controls import TUNED
 from vaporbrush_protocol.limits import MAX_STYLES
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
@@ -25,11 +25,11 @@ INK, WOODCUT, FILE = StyleRef("bundled", "ink"), StyleRef("bundled", "woodcut"),
 
 
 def test_the_first_choice_is_replaced_by_the_next() -> None:
-    assert Mix[StyleRef]().choose(INK).choose(FILE).styles == (FILE,)
+    assert StyleSelection[StyleRef]().choose(INK).choose(FILE).styles == (FILE,)
 
 
 def test_a_style_is_added_and_then_replaced_in_its_place() -> None:
-    mix = Mix.of([INK]).add()
+    mix = StyleSelection.of([INK]).add()
     assert mix.adding
     assert mix.chosen is None
     mix = mix.choose(WOODCUT)
@@ -39,23 +39,23 @@ def test_a_style_is_added_and_then_replaced_in_its_place() -> None:
 
 
 def test_a_style_that_is_in_the_mix_is_turned_to_instead_of_doubled() -> None:
-    mix = Mix.of([INK, WOODCUT]).weigh(0, 3.0).add().choose(INK)
+    mix = StyleSelection.of([INK, WOODCUT]).weigh(0, 3.0).add().choose(INK)
     assert [style.weight for style in mix.styles] == [3.0, 1.0]
     assert mix.at == 0
 
 
 def test_a_new_choice_takes_over_the_weight() -> None:
-    assert Mix.of([INK, WOODCUT]).weigh(0, 2.5).choose(FILE).styles[0] == replace(FILE, weight=2.5)
+    assert StyleSelection.of([INK, WOODCUT]).weigh(0, 2.5).choose(FILE).styles[0] == replace(FILE, weight=2.5)
 
 
 def test_adding_can_be_given_up() -> None:
-    mix = Mix.of([INK]).add()
-    assert mix.remove(mix.at) == Mix.of([INK])
-    assert Mix.of([INK]).remove(0) == Mix()
+    mix = StyleSelection.of([INK]).add()
+    assert mix.remove(mix.at) == StyleSelection.of([INK])
+    assert StyleSelection.of([INK]).remove(0) == StyleSelection()
 
 
 def test_one_taken_out_leaves_the_others_where_they_are() -> None:
-    mix = Mix.of([INK, WOODCUT, FILE]).turn(1)
+    mix = StyleSelection.of([INK, WOODCUT, FILE]).turn(1)
     assert mix.remove(0).chosen == WOODCUT
     assert mix.remove(2).chosen == WOODCUT
     assert mix.remove(1).styles == (INK, FILE)
@@ -64,7 +64,7 @@ def test_one_taken_out_leaves_the_others_where_they_are() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["choose", "add", "turn", "remove"]), st.integers(0, 12))))
 def test_whatever_is_pressed_the_mix_stays_whole(acts: list[tuple[str, int]]) -> None:
-    mix = Mix[StyleRef]()
+    mix = StyleSelection[StyleRef]()
     for act, number in acts:
         if act == "choose":
             mix = mix.choose(StyleRef("bundled", f"style{number}"))
@@ -92,7 +92,7 @@ def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:
 
     def painted(*styles: StyleInput, **given: float) -> dict[str, float]:
         layer = Pixels(pixels, content.width, content.height, "RGB")
-        run = PaintRun(Order(layer, styles, {**values, **given}), lambda _state: None, daemon.client)
+        run = PaintThread(PaintRequest(layer, styles, {**values, **given}), lambda _state: None, daemon.client)
         run.start()
         run.join(30)
         recipe = run.state.result["recipe"]

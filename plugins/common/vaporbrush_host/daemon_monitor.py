@@ -1,4 +1,4 @@
-"""The keeper: one thread that knows how the daemon is, and asks it the short questions (estimate, styles, unload)."""
+"""The monitor: one thread that knows how the daemon is, and asks it the short questions (estimate, styles, unload)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
 
-from .words import START_COMMAND, _, byte_count, next_step
+from .ui_text import START_COMMAND, _, byte_count, next_step
 
 POLL_S = 2.0  # how old what the docker says about the daemon may be
 BRIEF_S = 5.0  # time-out of the short questions
@@ -158,7 +158,7 @@ def condition_of_status(status: Mapping[str, Any]) -> Condition:
     return Condition("ready", f"{word} · {device}" if device else word, "", tuple(actions), **common)
 
 
-class Keeper(threading.Thread):
+class DaemonMonitor(threading.Thread):
     """Posts `Condition`, `StylesListed` and `Estimated` from its own thread. Its methods may be called from any."""
 
     def __init__(
@@ -169,7 +169,7 @@ class Keeper(threading.Thread):
         start_command: Sequence[str] = (),
         home: Path | None = None,
     ) -> None:
-        super().__init__(name="vaporbrush-keeper", daemon=True)
+        super().__init__(name="vaporbrush-daemon-monitor", daemon=True)
         self._post = post
         self._client_name = name
         self._start_command = tuple(start_command)

@@ -20,11 +20,12 @@ from conftest import skip
 from support import fake_worker
 from support.daemon import Daemon, recipe, running, until
 from vaporbrush_daemon.install import service
-from vaporbrush_protocol import Connection, LinkError, connect
+from vaporbrush_protocol import Connection, Job, LinkError, connect
 
 MANAGER = Path("/lib/systemd/systemd")
 BOOTED = Path("/run/systemd/system")  # the manager only checks that this folder exists
 WAIT_S = 60
+KILLED_S = 2.0  # wanted: from the daemon's death to an answer
 
 
 def systemctl(*arguments: str) -> str:
@@ -88,6 +89,41 @@ def restarted(before: int, what: str) -> float:
     return time.monotonic() - began
 
 
+def stuck(manager: Path) -> float:
+    """Seconds until a daemon whose loop hangs, and so does not feed the watchdog, is replaced."""
+    drop_in = manager / f"{service.UNIT}.d" / "watchdog.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nWatchdogSec=2\n")
+    systemctl("daemon-reload")
+    systemctl("restart", service.UNIT)
+    until(reachable, "it runs with the drop-in")
+    pid = main_pid()
+    os.kill(pid, signal.SIGSTOP)
+    seconds = restarted(pid, "a stuck daemon is replaced")
+    shutil.rmtree(drop_in.parent)
+    systemctl("daemon-reload")
+    return seconds
+
+
+def stopped_while_it_paints() -> Job:
+    """A job that was painted when the service was stopped, as the next daemon has it."""
+    with connect(timeout_s=20) as client:
+        job = client.submit(recipe(client, seed=fake_worker.ENDLESS), lease_s=600)
+        running(client, job)
+    systemctl("stop", service.UNIT)
+    assert systemctl("is-active", service.UNIT) == "inactive"
+    systemctl("start", service.UNIT)
+    with connect(timeout_s=20) as client:
+        found = client.watch(job.job, 0, 0)
+        if found.state == "done":
+            client.download(found.image)
+        return found
+
+
+def analysed(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", "--user", *words], capture_output=True, text=True, check=False)
+
+
 def test_the_service_runs_restarts_drains_and_goes(
     manager: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,45 +140,18 @@ def test_the_service_runs_restarts_drains_and_goes(
 
     os.kill(pid, signal.SIGKILL)
     killed_s = restarted(pid, "a killed daemon is started again")
+    stuck_s = stuck(manager)
 
-    # a stuck loop does not feed the watchdog
-    drop_in = manager / f"{service.UNIT}.d" / "watchdog.conf"
-    drop_in.parent.mkdir()
-    drop_in.write_text("[Service]\nWatchdogSec=2\n")
-    systemctl("daemon-reload")
-    systemctl("restart", service.UNIT)
-    until(reachable, "it runs with the drop-in")
-    pid = main_pid()
-    os.kill(pid, signal.SIGSTOP)
-    stuck_s = restarted(pid, "a stuck daemon is replaced")
-    shutil.rmtree(drop_in.parent)
-    systemctl("daemon-reload")
+    job = stopped_while_it_paints()
+    assert job.state == "done"  # what there was of the painting waits for its client
+    assert job.result["stopped"] == "finish"
 
-    with connect(timeout_s=20) as client:
-        job = client.submit(recipe(client, seed=fake_worker.ENDLESS), lease_s=600)
-        running(client, job)
-    systemctl("stop", service.UNIT)
-    assert systemctl("is-active", service.UNIT) == "inactive"
-    systemctl("start", service.UNIT)
-    with connect(timeout_s=20) as client:
-        found = client.watch(job.job, 0, 0)
-        assert found.state == "done"  # what there was of the painting waits for its client
-        assert found.result["stopped"] == "finish"
-        client.download(found.image)
-
-    for line in subprocess.run(
-        ["systemd-analyze", "--user", "verify", manager / service.UNIT], capture_output=True, text=True, check=False
-    ).stderr.splitlines():
-        assert "vaporbrush" not in line
-    score = subprocess.run(
-        ["systemd-analyze", "--user", "security", service.UNIT, "--no-pager"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.splitlines()[-1]
+    complaints = analysed("verify", manager / service.UNIT).stderr.splitlines()
+    assert [line for line in complaints if "vaporbrush" in line] == []
+    score = analysed("security", service.UNIT, "--no-pager").stdout.splitlines()[-1]
     with capsys.disabled():
         print(f"\n  killed → reachable {killed_s:.2f} s; stuck → replaced {stuck_s:.2f} s; {score.strip('→ ')}")
-    assert killed_s < 20  # expected: under 2
+    assert killed_s < 10 * KILLED_S
 
     pid = main_pid()
     done = vaporbrush("uninstall", "service")

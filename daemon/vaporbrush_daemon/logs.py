@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from vaporbrush_protocol.shown import plain
+
 MAX_LOG_BYTES = 2 * 1024**2  # per file; some weeks of ordinary use
 OLD_LOGS = 3
 LEVELS = ("debug", "info", "warning", "error")
@@ -26,7 +28,7 @@ def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
     ]
     if stderr and sys.stderr is not None and not _is_stderr(path):
         handlers.append(logging.StreamHandler(sys.stderr))
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter = PlainFormatter("%(asctime)s.%(msecs)03d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     for handler in handlers:
         handler.setFormatter(formatter)
     for old in _logger.handlers:
@@ -36,6 +38,14 @@ def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
     _logger.propagate = False
     _file[:] = [str(path)]
     return path
+
+
+class PlainFormatter(logging.Formatter):
+    """Nothing that a terminal would obey gets into the log; a traceback keeps its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as it is written."""
+        return "\n".join(map(plain, super().format(record).split("\n")))
 
 
 def _is_stderr(path: Path) -> bool:

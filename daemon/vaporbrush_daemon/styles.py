@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from vaporbrush_protocol.controls import BY_NAME, TUNED, Value, tuned
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_NAME_BYTES
 from vaporbrush_protocol.recipe import Image
+from vaporbrush_protocol.shown import plain
 
 from . import packaged
 
@@ -97,13 +99,38 @@ class StyleLibrary:
                 )
 
     def _read_own(self) -> Iterator[StyleFile]:
-        if not self._own.is_dir():
+        for path, problem in self._own_pictures():
+            if not problem:
+                title = path.stem.replace("_", " ").replace("-", " ").capitalize()
+                yield StyleFile(path.stem, title, "", UNTUNED, path, path.stat().st_mtime_ns)
+
+    def problems(self) -> list[tuple[Path, str]]:
+        """The user's files that cannot be styles, and why: those that have no name to call them by, or no picture."""
+        found = [(path, problem) for path, problem in self._own_pictures() if problem]
+        named = [file.path for file in self._read_own()]
+        with tempfile.TemporaryDirectory(prefix="vaporbrush-") as folder:
+            decoded = decode(named, Path(folder), THUMB_SIDE) if named else []
+        return found + [(path, one) for path, one in zip(named, decoded, strict=True) if isinstance(one, str)]
+
+    def _own_pictures(self) -> Iterator[tuple[Path, str]]:
+        """The files that look like pictures, each with why it cannot be called by its name (or nothing)."""
+        try:
+            paths = sorted(self._own.iterdir())
+            pictures = [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
             return
-        for path in sorted(self._own.iterdir()):
-            name = path.stem
-            if path.suffix.lower() in SUFFIXES and path.is_file() and 0 < len(name.encode()) <= MAX_NAME_BYTES:
-                title = name.replace("_", " ").replace("-", " ").capitalize()
-                yield StyleFile(name, title, "", UNTUNED, path, path.stat().st_mtime_ns)
+        except OSError as error:
+            yield self._own, f"the folder cannot be read: {error.strerror}"
+            return
+        yield from ((path, _name_problem(path.stem)) for path in pictures)
+
+
+def _name_problem(name: str) -> str:
+    if plain(name) != name:
+        return "its name has characters that cannot be shown, or is not UTF-8"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"its name is longer than {MAX_NAME_BYTES} bytes"
+    return ""
 
 
 def decode(paths: Sequence[Path], out: Path, side: int) -> list[Decoded | str]:

@@ -15,7 +15,7 @@ HALF = Progress("painting", scale=1, scales=2, step=50, steps=100, loss=123456.0
 
 
 def shown(renderable: object) -> str:
-    console = Console(file=io.StringIO(), width=100)
+    console = terminal.PlainConsole(file=io.StringIO(), width=100)
     console.print(renderable)
     return console.file.getvalue()
 
@@ -47,3 +47,8 @@ def test_the_list_of_jobs_says_how_far_each_is() -> None:
     assert running.split()[:4] == ["12345678", "photo.jpg", "running", f"{HALF.fraction:.0%}"]
     assert "1:10 min" in running
     assert queued.split() == ["23456789", "next.jpg", "queued", "(1", "before)"]
+
+
+def test_a_label_is_neither_markup_nor_obeyed() -> None:
+    table = terminal.jobs_table((Job("0123456789", "done", label="x[/b]y [red] \x1b[2J \u202e"),))
+    assert r"x[/b]y [red] \x1b[2J \u202e" in shown(table)

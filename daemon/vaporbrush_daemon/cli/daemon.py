@@ -56,7 +56,7 @@ def serve(*, foreground: bool, idle_exit: bool, listen_tcp: bool, new_token: boo
             raise RequestError("bad_field", f"A daemon runs already; `vaporbrush stop` it to use {flags_given[0]}.")
     with client:
         pid, endpoints = client.daemon["pid"], ", ".join(client.connection.endpoints)
-    click.echo(f"The daemon serves at {endpoints} (process {pid}).")
+    terminal.tell(f"The daemon serves at {endpoints} (process {pid}).")
 
 
 @click.command()
@@ -68,14 +68,14 @@ def stop(*, now: bool) -> None:
     except LinkError as error:
         if error.code != "no_daemon":
             raise
-        click.echo("No daemon runs.")
+        terminal.tell("No daemon runs.")
         return
     with client:
         pid = int(client.daemon["pid"])
         client.shutdown(now=now)
     if not wait_for(lambda: has_ended(home()), STOP_S):
         raise VaporbrushError("internal", f"The daemon (process {pid}) has not ended within {STOP_S:.0f} s.")
-    click.echo("The daemon has ended.")
+    terminal.tell("The daemon has ended.")
 
 
 @click.command()
@@ -122,11 +122,14 @@ def logs(*, lines: int, follow: bool) -> None:
         raise LinkError("no_daemon", f"There is no log yet ({path}): the daemon has not run.")
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file.readlines()[-lines:] if lines else []:
-            click.echo(line, nl=False)
+            terminal.tell(line.rstrip("\n"))
         sys.stdout.flush()
+        line = ""
         while follow:
-            new = file.readline()
-            if new:
-                click.echo(new, nl=False)
+            line += file.readline()  # which may be written in pieces
+            if line.endswith("\n"):
+                terminal.tell(line.rstrip("\n"))
+                sys.stdout.flush()
+                line = ""
             else:
                 time.sleep(0.2)

@@ -64,8 +64,8 @@ def demo(*, out: Path, size: int) -> None:
     told["seconds"]["all"] = time.perf_counter() - began
     summarise(told)
     for phase, seconds in told["seconds"].items():
-        click.echo(f"  {phase:<10} {seconds:8.2f} s")
-    click.echo(f"The picture: {out.absolute()}")
+        terminal.tell(f"  {phase:<10} {seconds:8.2f} s")
+    terminal.tell(f"The picture: {out.absolute()}")
 
 
 def _no_job(name: str) -> NoReturn:

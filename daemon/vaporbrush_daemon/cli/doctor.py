@@ -16,15 +16,17 @@ from typing import Literal
 
 import rich_click as click
 from click.exceptions import Exit
-from rich.markup import escape
+from rich.text import Text
 
 from vaporbrush_daemon import config, machine, weights
 from vaporbrush_daemon.install import gimp as install_gimp
 from vaporbrush_daemon.install import krita as install_krita
 from vaporbrush_daemon.install import service, torch_builds, vendor
+from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import FILE, home
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
+from vaporbrush_protocol.shown import plain
 from vaporbrush_protocol.version import __version__
 
 from . import terminal
@@ -38,7 +40,7 @@ DISK_BYTES = 2 * 10**9  # the spool of a day's work with large layers
 MEMORY_BYTES = 2 * 10**9  # torch, VGG19 and a small picture
 MIN_LIBZMQ = (4, 3, 5)  # older ones have known holes
 MIN_MSGPACK = (1, 2, 1)
-MARKS = {"fine": "[green]✓[/]", "note": "[yellow]·[/]", "failed": "[bold red]✗[/]"}
+MARKS = {"fine": ("✓", "green"), "note": ("·", "yellow"), "failed": ("✗", "bold red")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,15 @@ def doctor(*, as_json: bool) -> None:
     for finding in examine():
         found.append(finding)
         if not as_json:
-            line = f"{MARKS[finding.state]} {finding.name}: {escape(finding.text)}"
+            line = Text.assemble(MARKS[finding.state], plain(f" {finding.name}: {finding.text}"))
             terminal.out.print(line, soft_wrap=True)
             if finding.cure:
-                terminal.out.print(f"    → {escape(finding.cure)}", soft_wrap=True)
+                terminal.out.print(f"    → {finding.cure}", soft_wrap=True)
     failed = sum(finding.state == "failed" for finding in found)
     if as_json:
         click.echo(json.dumps({"ok": not failed, "checks": [asdict(finding) for finding in found]}))
     elif failed:
-        click.echo(f"{failed} of {len(found)} checks failed.")
+        terminal.tell(f"{failed} of {len(found)} checks failed.")
     raise Exit(FAILED if failed else DONE)
 
 
@@ -180,6 +182,13 @@ def _weights() -> Iterator[Finding]:
             yield Finding(f"Model {one.model}", "note", "not here; vgg19-lite paints instead", one.advice)
 
 
+def _styles() -> Iterator[Finding]:
+    for path, problem in StyleLibrary.of(home()).problems():
+        yield Finding(
+            "Style", "failed", _discreet(f"{path} cannot be used: {problem}"), "Rename, replace or delete it."
+        )
+
+
 def _daemon() -> Iterator[Finding]:
     try:
         with connect() as client:
@@ -274,7 +283,8 @@ def _flatpak() -> Iterator[Finding]:
 
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "Python": _python, "Libraries": _libraries, "PyTorch": _torch, "Room": _room, "Settings": _settings,
-    "Models": _weights, "Daemon": _daemon, "Access": _endpoint, "Service": _service, "Krita": _krita, "GIMP": _gimp,
+    "Models": _weights,
+    "Styles": _styles, "Daemon": _daemon, "Access": _endpoint, "Service": _service, "Krita": _krita, "GIMP": _gimp,
     "Flatpak": _flatpak,
 }  # fmt: skip
 

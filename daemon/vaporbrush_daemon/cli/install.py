@@ -7,6 +7,8 @@ import rich_click as click
 from vaporbrush_daemon.install import gimp as install_gimp
 from vaporbrush_daemon.install import krita as install_krita
 
+from . import terminal
+
 
 @click.group()
 def install() -> None:
@@ -22,28 +24,28 @@ def uninstall() -> None:
 def krita() -> None:
     """Install or update the plug-in in every Krita of this user, and enable it."""
     for sentence in install_krita.install():
-        click.echo(sentence)
+        terminal.tell(sentence)
 
 
 @uninstall.command("krita")
 def uninstall_krita() -> None:
     """Remove the plug-in from every Krita of this user."""
     for sentence in install_krita.uninstall():
-        click.echo(sentence)
+        terminal.tell(sentence)
 
 
 @install.command("gimp")
 def gimp() -> None:
     """Install or update the plug-in in every GIMP 3 of this user."""
     for sentence in install_gimp.install():
-        click.echo(sentence)
+        terminal.tell(sentence)
 
 
 @uninstall.command("gimp")
 def uninstall_gimp() -> None:
     """Remove the plug-in from every GIMP 3 of this user."""
     for sentence in install_gimp.uninstall():
-        click.echo(sentence)
+        terminal.tell(sentence)
 
 
 @install.command("service")
@@ -53,7 +55,7 @@ def service(*, on_demand: bool) -> None:
     from vaporbrush_daemon.install import service as manager
 
     for sentence in manager.install(on_demand=on_demand):
-        click.echo(sentence)
+        terminal.tell(sentence)
 
 
 @uninstall.command("service")
@@ -62,4 +64,4 @@ def uninstall_service() -> None:
     from vaporbrush_daemon.install import service as manager
 
     for sentence in manager.uninstall():
-        click.echo(sentence)
+        terminal.tell(sentence)

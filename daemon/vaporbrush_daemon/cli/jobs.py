@@ -28,7 +28,7 @@ def jobs(*, as_json: bool) -> None:
     elif listed:
         terminal.out.print(terminal.jobs_table(listed))
     else:
-        click.echo("No jobs.")
+        terminal.tell("No jobs.")
 
 
 def _job_wire(job: Job) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def cancel(*, id: str) -> None:  # noqa: A002 - the name that the help shows
     client, _ = reach()
     with client:
         found = client.cancel(find_job(client, id).job)
-    click.echo(f"{found.job}: {'cancelled' if found.state in ('cancelled', 'running', 'queued') else found.state}")
+    terminal.tell(f"{found.job}: {'cancelled' if found.state in ('cancelled', 'running', 'queued') else found.state}")
 
 
 def find_job(client: Client, name: str) -> Job:

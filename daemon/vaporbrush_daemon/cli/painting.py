@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
 from click.exceptions import Exit
 
 from vaporbrush_daemon.images import files as pictures
@@ -20,6 +19,7 @@ from vaporbrush_daemon.weights import VARIABLE
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.job import Job
+from vaporbrush_protocol.shown import short
 from vaporbrush_protocol.version import __version__
 
 from . import terminal
@@ -86,7 +86,7 @@ def summarise(told: dict[str, Any]) -> None:
         terminal.say(told["degraded"])
     if told["clipped"]:
         terminal.say("Values beyond white or black were painted clipped.")
-    click.echo(f"{told['out']}: {at}, by {told['model']} on {told['device']} in {took}")
+    terminal.tell(f"{told['out']}: {at}, by {told['model']} on {told['device']} in {took}")
 
 
 def upload(client: Client, blobs: Mapping[str, Buffer], on_bytes: OnUpload) -> Transfer:
@@ -118,7 +118,7 @@ def paint(client: Client, prepared: Prepared, request: PaintRequest, on_job: OnJ
         job=str(uuid.uuid4()),
         wait_s=WATCH_S,
         on_lease_end="cancel",  # nobody else waits for this file
-        label=request.content.name,
+        label=short(request.content.name),
         release=False,  # for `--continue`
     )
     assert job.image is not None

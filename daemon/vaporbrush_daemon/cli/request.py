@@ -48,6 +48,13 @@ class Prepared:
 
 def check_target(request: PaintRequest) -> None:
     """Refuse before any work what could not be written in the end, and what would destroy an input."""
+    try:
+        _check_target(request)
+    except OSError as error:  # a name that is too long for this disk, a folder that may not be searched
+        raise RequestError("bad_field", f"{request.out} cannot be written: {error.strerror}.") from None
+
+
+def _check_target(request: PaintRequest) -> None:
     out = request.out
     if out.suffix.lower() not in pictures.WRITABLE:
         formats = ", ".join(pictures.WRITABLE)
@@ -120,7 +127,7 @@ def _side(request: PaintRequest, settings: Mapping[str, Any], content: Picture) 
     size = request.settings.get("size")
     if size is None:
         size, before = settings.get("size"), settings.get("content")
-        if not isinstance(before, Mapping) or size != max(before.get("width", 0), before.get("height", 0)):
+        if not isinstance(before, Mapping) or size not in (before.get("width"), before.get("height")):
             return None
     reduces = isinstance(size, int) and 0 < size < max(content.width, content.height) and request.mask is None
     return size if reduces else None
@@ -158,6 +165,13 @@ def _tuned(styles: Sequence[str]) -> Mapping[str, Value]:
     return StyleLibrary.of(home()).file(styles[0][1:]).tuned
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a file's name can be
+        return False
+
+
 def _start(
     request: PaintRequest, lookup: Callable[[str], Job], image: Callable[[Picture], Image]
 ) -> tuple[Image | None, Mapping[str, Any]]:
@@ -165,7 +179,7 @@ def _start(
     if request.go_on is None:
         return None, {}
     path = Path(request.go_on)
-    if path.exists():
+    if _exists(path):
         picture = pictures.read(path)
         colours = Picture(picture.pixels[..., :3], picture.profile, transfer=picture.transfer)
         found = (picture.recipe or {}).get("recipe", {})

@@ -1,4 +1,7 @@
-"""What the command line shows: the progress bar, tables, sizes and times in words. No logic."""
+"""What the command line shows: the progress bar, tables, sizes and times in words. No logic.
+
+Whatever is shown passes through `plain`: file names, labels and messages come from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import rich_click as click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -13,9 +17,19 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from vaporbrush_protocol.job import Job
+from vaporbrush_protocol.shown import plain
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class PlainConsole(Console):
+    """Shows every text as it is, also in a table: no markup, no `:emoji:`, nothing that a terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text of a cell or of a `print`."""
+        return super().render_str(plain(text), **{**options, "markup": False, "emoji": False, "highlight": False})
+
+
+out = PlainConsole(highlight=False)
+err = PlainConsole(stderr=True, highlight=False)
 
 PHASES = {
     "loading": "Loading the model",
@@ -51,12 +65,17 @@ def amount(count: float) -> str:
 
 def say(sentence: str) -> None:
     """A sentence for the person, beside the output."""
-    err.print(Text(sentence), soft_wrap=True)
+    err.print(sentence, soft_wrap=True)
+
+
+def tell(line: str) -> None:
+    """A line of the output."""
+    click.echo(plain(line))
 
 
 def complain(sentence: str) -> None:
     """What went wrong, in one sentence on stderr."""
-    err.print(Text.assemble(("vaporbrush: ", "bold red"), sentence), soft_wrap=True)
+    err.print(Text.assemble(("vaporbrush: ", "bold red"), plain(sentence)), soft_wrap=True)
 
 
 class Shows(Protocol):
@@ -127,9 +146,9 @@ def showing(*, quiet: bool = False) -> Iterator[Shows]:
         return
     columns = (
         SpinnerColumn(style="magenta"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None, complete_style="magenta", finished_style="magenta"),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     with Progress(*columns, console=err, transient=True, expand=True) as progress:
         yield Bar(progress)

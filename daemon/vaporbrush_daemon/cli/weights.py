@@ -32,7 +32,7 @@ def list_weights(*, as_json: bool) -> None:
         click.echo(json.dumps({"models": shown}))
         return
     for one in known:
-        click.echo(
+        terminal.tell(
             f"{one.model}: {f'{terminal.amount(one.size)}, {one.origin}, {one.path}' if one.present else 'not here'}"
         )
     for one in known:
@@ -44,7 +44,7 @@ def list_weights(*, as_json: bool) -> None:
 def fetch_weights() -> None:
     """Download VGG19 (575 MB; 52 MB of it are kept). Stops and resumes at any time."""
     if models.kept().is_file():
-        click.echo(f"vgg19 is here already: {models.kept()}")
+        terminal.tell(f"vgg19 is here already: {models.kept()}")
         return
     with terminal.showing() as shows:
 
@@ -53,7 +53,7 @@ def fetch_weights() -> None:
 
         report(0, models.VGG19.size)  # said before the first answer of a server that may be slow to give it
         path = models.fetch(report)
-    click.echo(f"vgg19: {path}")
+    terminal.tell(f"vgg19: {path}")
 
 
 @weights.command("import")
@@ -66,4 +66,4 @@ def import_weights(*, file: Path) -> None:
     if not file.is_file():
         raise RequestError("bad_field", f"{file} does not exist or is not an ordinary file.")
     models.import_file(file)
-    click.echo(f"vgg19: {models.kept()}")
+    terminal.tell(f"vgg19: {models.kept()}")

@@ -72,7 +72,7 @@ def recipe_in(data: bytes) -> Mapping[str, Any] | None:
         if text is not None:
             try:
                 found = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             return found if isinstance(found, dict) else None
     return None

@@ -124,7 +124,7 @@ def read_recipe(path: Path) -> Mapping[str, Any]:
     else:
         try:
             found = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RequestError("bad_field", f"{path} is neither a PNG with a recipe nor JSON.") from None
     if isinstance(found, dict) and isinstance(found.get("recipe"), dict):
         found = found["recipe"]

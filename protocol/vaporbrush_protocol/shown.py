@@ -1,0 +1,43 @@
+"""Text from elsewhere, made fit to be shown: file names, labels, messages of the other side.
+
+Whatever a terminal, a log, a docker or a dialog shows of them passes through `plain`. What is dangerous is written as
+an escape, so that it stays recognisable: a name can neither move the cursor nor set a window's title (C0 and C1
+controls), nor turn the text around it (Unicode's bidirectional controls), nor end a line.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from .limits import MAX_NAME_BYTES
+
+# Controls, lone surrogates (bytes of a file name that are not UTF-8), separators of lines and of paragraphs.
+ESCAPED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain(text: object) -> str:
+    r"""The text on one line, with every dangerous character as `\x1b` or `\u202e`.
+
+    A byte that is not UTF-8 (as `os.fsdecode` gives it) becomes `\xe9`.
+    """
+    shown = str(text)
+    return shown if shown.isprintable() and shown.isascii() else "".join(map(_escaped, shown))
+
+
+def _escaped(character: str) -> str:
+    if character not in BIDI and unicodedata.category(character) not in ESCAPED:
+        return character
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # PEP 383
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def short(text: object, most: int = MAX_NAME_BYTES) -> str:
+    """`plain`, in at most so many bytes of UTF-8; what is cut off is shown by `…`."""
+    shown = plain(text)
+    data = shown.encode()
+    if len(data) <= most:
+        return shown
+    return data[: most - len("…".encode())].decode("utf-8", "ignore") + "…"

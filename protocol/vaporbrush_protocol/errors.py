@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .shown import plain
+
 # code → (retryable, meaning). The specification's table is generated from this one.
 CODES: dict[str, tuple[bool, str]] = {
     "bad_frame": (False, "The message is not a valid sequence of frames."),
@@ -50,9 +52,9 @@ class VaporbrushError(Exception):
     def __init__(self, code: str, message: str, *, retry_after_s: float | None = None) -> None:
         if code not in CODES:
             raise AssertionError(f"error code {code!r} is not in the table")
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = plain(message)  # it may repeat a file's name, or what the other side said
+        super().__init__(self.message)
         self.retry_after_s = retry_after_s
 
     @property

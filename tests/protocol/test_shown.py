@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vaporbrush_protocol.errors import RemoteError
 from vaporbrush_protocol.shown import BIDI, plain, short
 
 
@@ -43,3 +44,8 @@ def test_a_shortened_text_fits_and_says_that_it_was_cut(text: str, most: int) ->
     shown = short(text, most)
     assert len(shown.encode()) <= most
     assert shown == plain(text) or (shown.endswith("…") and plain(text).startswith(shown[:-1]))
+
+
+def test_the_sentence_of_an_error_is_plain_whoever_said_it() -> None:
+    said = RemoteError.from_wire({"code": "internal", "message": "\x1b]0;X\x07 of\nthe daemon", "retryable": False})
+    assert said.message == str(said) == r"\x1b]0;X\x07 of\x0athe daemon"

@@ -17,6 +17,7 @@ from vaporbrush_protocol.endpoint import Connection, native
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
+from vaporbrush_protocol.shown import plain
 
 from .ui_text import START_COMMAND, _, byte_count, next_step
 
@@ -295,8 +296,8 @@ def _styles(client: Client) -> tuple[BundledStyle, ...]:
         found.append(
             BundledStyle(
                 name=str(raw.get("name", "")),
-                title=str(raw.get("title") or raw.get("name", "")),
-                description=str(raw.get("description", "")),
+                title=plain(raw.get("title") or raw.get("name", "")),
+                description=plain(raw.get("description", "")),
                 tuned=tuned(raw),
                 thumb=pixels,
                 thumb_width=thumb.width,

@@ -10,6 +10,7 @@ from typing import Any
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.progress import Progress
+from vaporbrush_protocol.shown import plain
 
 _ = gettext.translation("vaporbrush", Path(__file__).parent / "locale", fallback=True).gettext
 
@@ -130,7 +131,7 @@ def caveats(result: Mapping[str, Any]) -> list[str]:
     """What happened that was not asked for, one sentence each."""
     found = []
     if result.get("degraded"):
-        found.append(str(result["degraded"]))
+        found.append(plain(result["degraded"]))
     if result.get("clipped"):
         found.append(_("Some of the layer's colours are beyond white, black or sRGB: the nearest were painted."))
     return found
@@ -183,7 +184,7 @@ def log_line(path: str) -> str:
 
 def details(error: BaseException, *, log: str = "", host: str = "", daemon: str = "") -> str:
     """What *Copy details* puts on the clipboard: no picture, no token, no user name beyond the log's path."""
-    lines = [f"{type(error).__name__}: {error}"]
+    lines = [f"{type(error).__name__}: {plain(error)}"]
     if isinstance(error, VaporbrushError):
         lines.insert(0, f"code: {error.code}")
     lines += [f"{name}: {value}" for name, value in (("host", host), ("daemon", daemon), ("log", log)) if value]

@@ -64,14 +64,14 @@ class Verdict:
 
 
 @cache
-def network(weights: Path) -> torch.nn.Sequential:
+def network(weights: Path, device: str = "cpu") -> torch.nn.Sequential:
     layers = vgg19(weights=None).features[:30].eval().requires_grad_(requires_grad=False)
     stored = torch.load(weights, map_location="cpu", weights_only=True)
     layers.load_state_dict({key: stored[f"features.{key}"].float() for key in layers.state_dict()})
     for layer in layers:
         if isinstance(layer, torch.nn.ReLU):
             layer.inplace = False
-    return layers
+    return layers.to(device)
 
 
 def read(file: Path) -> Tensor:
@@ -90,8 +90,8 @@ def fitted(image: Tensor, width: int, height: int) -> Tensor:
 def activations(image: Tensor, weights: Path) -> dict[int, Tensor]:
     """Rows (M, N) of the ReLUs by torchvision's index."""
     wanted, found = {*STYLE_TAPS.values(), *HELD_OUT.values(), CONTENT_TAP}, {}
-    x = (image - MEAN) / STD
-    for index, layer in enumerate(network(weights)):
+    x = (image - MEAN.to(image.device)) / STD.to(image.device)
+    for index, layer in enumerate(network(weights, str(image.device))):
         x = layer(x)
         if index in wanted:
             found[index] = x[0].flatten(1).T
@@ -100,7 +100,7 @@ def activations(image: Tensor, weights: Path) -> dict[int, Tensor]:
 
 def wasserstein(a: Tensor, b: Tensor) -> float:
     """Sliced 2-Wasserstein distance of two clouds (M, N), (M', N), relative to the spread of `b`."""
-    axes = torch.randn(a.shape[1], PROJECTIONS, generator=torch.Generator().manual_seed(0))
+    axes = torch.randn(a.shape[1], PROJECTIONS, generator=torch.Generator().manual_seed(0)).to(a.device)
     axes = axes / axes.norm(dim=0)
     p, q = (a @ axes).sort(0).values, (b @ axes).sort(0).values  # (M, K)
     if len(p) != len(q):

@@ -35,6 +35,7 @@ from tests.bench import evaluate, reference
 
 from vaporbrush_daemon.engine import malloc
 from vaporbrush_daemon.engine.algorithm import FIRST_MOVE, LONGEST_MOVE
+from vaporbrush_daemon.engine.device import synchronise
 from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.objective import Objective
@@ -152,8 +153,9 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
     """Median seconds of one step at full size, taken in turn: the reference's loss and gradient (its optimiser, which
     looks through a history of 100, is not charged to it), all of ours, and all of ours without relu5_1.
     """
-    loss, start = reference.problem(*files, weights, size, DEFAULT_STRENGTH, penalised=True)
-    style = evaluate.read(files[1])
+    device = painter.device
+    loss, start = reference.problem(*files, weights, size, DEFAULT_STRENGTH, penalised=True, device=str(device))
+    style = evaluate.read(files[1]).to(device)
     style = evaluate.fitted(style, *reference.scaled(style, max(start.shape[2:])))
     precision = painter.load("vgg19").precision
 
@@ -180,6 +182,7 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
         for work, times in zip(works, laps, strict=True):
             began = time.perf_counter()
             work()
+            synchronise(str(device))
             times.append(time.perf_counter() - began)
     malloc.give_back()
     theirs_s, deep_s, shallow_s = (statistics.median(times[1:]) for times in laps)

@@ -41,11 +41,12 @@ def total_loss(
     content: Tensor, style: Tensor, weights: Path, strength: float, *, penalised: bool
 ) -> Callable[[Tensor], Tensor]:
     """The loss of an image (1, 3, H, W) in [0, 1], for autograd; content and style are already at their sizes."""
-    net = evaluate.network(weights)
+    net = evaluate.network(weights, str(content.device))
+    mean, std = evaluate.MEAN.to(content.device), evaluate.STD.to(content.device)
     taps = (*evaluate.STYLE_TAPS.values(), evaluate.CONTENT_TAP)
 
     def activations(image: Tensor) -> dict[int, Tensor]:
-        x, found = (image - evaluate.MEAN) / evaluate.STD, {}
+        x, found = (image - mean) / std, {}
         for index, layer in enumerate(net):
             x = layer(x)
             if index in taps:
@@ -98,7 +99,7 @@ def run(
 def save(image: Tensor, file: Path) -> None:
     """As any program saves: clamped, 8 bits."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    pixels = (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    pixels = (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file)
 
 
@@ -136,10 +137,10 @@ def verdicts(
 
 
 def problem(
-    content: Path, style: Path, weights: Path, size: int, strength: float, *, penalised: bool
+    content: Path, style: Path, weights: Path, size: int, strength: float, *, penalised: bool, device: str = "cpu"
 ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """The loss and the image to start from."""
-    pixels, painting = evaluate.read(content), evaluate.read(style)
+    pixels, painting = evaluate.read(content).to(device), evaluate.read(style).to(device)
     start = evaluate.fitted(pixels, *scaled(pixels, size))
     target = evaluate.fitted(painting, *scaled(painting, max(start.shape[2:])))
     return total_loss(start, target, weights, strength, penalised=penalised), start

@@ -32,9 +32,7 @@ READS = {
     "compose.shrink: __bool__": "once per scale: is the content transparent anywhere?",
     "grams.total_weight: __float__": "once per scale, region and tap: the weight of its positions",
     "grams.whitener: to the host": "once per scale, region and tap: eigenvectors are found on the processor",
-    "algorithm._paint_scale: __float__": "per report: has the loss settled?",
-    "monitor.report: __float__": "per report: what people are told",
-    "painter._facts: __float__": "at the end: the losses in the result",
+    "losses.read: item": "per report, in one transfer: what people are told, and has the loss settled? At the end too",
     "painter._paint: to the host": "at the end: the picture",
     "compose.deliver: to the host": "at the end: the picture",
 }
@@ -157,14 +155,30 @@ def test_the_full_model_paints_on_every_kind_of_device(device: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("case", ["plain", "regions", "tileable", "Adam"])
-def test_more_steps_read_nothing_more(case: str, tmp_path: Path) -> None:
+def test_more_steps_read_nothing_more_and_send_nothing_more(case: str, tmp_path: Path) -> None:
     """The clock stands still, so both report at the first and the last step of each scale."""
-    reads = []
+    traffic = []
     for steps in (12, 18):
         fake = FakeDevice("cuda:0")
         paint(fake, tmp_path, control=Silent(), weights=LITE, **CASES[case], steps=steps)
-        reads.append(fake.reads)
-    assert reads[0] == reads[1]
+        traffic.append((fake.reads, fake.uploads))
+    assert traffic[0] == traffic[1]
+
+
+def test_a_fake_device_notices_a_wrong_device_a_read_and_an_upload() -> None:
+    fake = FakeDevice("cuda:0")
+    with fake.running():
+        there, here = torch.ones(3, device="cuda:0"), torch.ones(3)
+        with pytest.raises(RuntimeError, match="on the same device"):
+            _ = there + here
+        assert not fake.reads
+        assert float(there.sum()) > 0
+        assert bool((there > 0).all())
+        assert there.cpu().numpy().shape == (3,)
+        assert float(here.sum()) > 0  # not from the device
+        assert fake.reads.total() == 3
+        here.to("cuda:0")
+        assert fake.uploads.total() == 1
 
 
 @pytest.mark.parametrize("optimizer", KERNELS)
@@ -185,7 +199,7 @@ def test_a_preview_is_one_read(device: str, tmp_path: Path) -> None:
     fake = FakeDevice(device)
     paint(fake, tmp_path, control=Watching(), weights=LITE, mask=HALF)
     assert set(fake.reads) <= set(READS) | set(PREVIEW)
-    assert fake.reads["inputs.preview: to the host"] <= fake.reads["monitor.report: __float__"]
+    assert fake.reads["inputs.preview: to the host"] <= fake.reads["losses.read: item"]
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -80,9 +80,9 @@ def _is_double_there(result: Any) -> bool:
 class _Kernels(TorchDispatchMode):
     """Counts what is launched, and what travels between host and device."""
 
-    def __init__(self, launches: Counter[str], log: Counter[str]) -> None:
+    def __init__(self, launches: Counter[str], log: Counter[str], uploads: Counter[str]) -> None:
         super().__init__()
-        self.launches, self.log = launches, log
+        self.launches, self.log, self.uploads = launches, log, uploads
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
@@ -98,6 +98,8 @@ class _Kernels(TorchDispatchMode):
             self.log[f"{_caller()}: to the host"] += 1
         elif made.device.type != "cpu":
             self.launches[name] += 1
+            if first is not None and name == "_to_copy" and first.device.type == "cpu":
+                self.uploads[_caller()] += 1
         return result
 
 
@@ -107,11 +109,12 @@ class FakeDevice:
     def __init__(self, name: str) -> None:
         self.name = name
         self.reads: Counter[str] = Counter()  # by place in the engine
+        self.uploads: Counter[str] = Counter()  # of tensors from the host, by the same
         self.launches: Counter[str] = Counter()  # by operator
 
     @contextmanager
     def running(self) -> Iterator[FakeDevice]:
         """Paint in here. Tensors made before (weights, pictures) are on the host and are taken from there."""
-        fake, kernels = FakeTensorMode(allow_non_fake_inputs=True), _Kernels(self.launches, self.reads)
+        fake, kernels = FakeTensorMode(allow_non_fake_inputs=True), _Kernels(self.launches, self.reads, self.uploads)
         with fake, kernels, _Reads(self.name, self.reads):
             yield self

@@ -125,8 +125,9 @@ def _paint_scale(
             del variables
             monitor.stepped(scale)
             if monitor.due() or step in (0, scale.steps - 1):
-                curve.add(step, float(losses.total))
-                monitor.report(losses, partial(inputs.preview, image))
+                values = losses.read()
+                curve.add(step, values.total)
+                monitor.report(values, partial(inputs.preview, image))
                 if plan.enough is not None and step < scale.steps - 1 and curve.converged(plan.enough):
                     monitor.stopped = "converged"
                     return image, losses

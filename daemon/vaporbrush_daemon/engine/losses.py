@@ -69,6 +69,20 @@ class Losses:
         """What is minimised."""
         return self.content + self.style + self.variation + self.range
 
+    def read(self) -> LossValues:
+        """Their values, in one transfer from the device."""
+        content, style, total = torch.stack([self.content, self.style, self.total]).tolist()
+        return LossValues(content, style, total)
+
+
+@dataclass(frozen=True)
+class LossValues:
+    """The losses that are reported."""
+
+    content: float
+    style: float
+    total: float
+
 
 def tap_weights(relative: Sequence[float] | None) -> dict[str, float]:
     """w of each style tap. `relative` ones are scaled to the default ones' sum, so that the strength keeps its

@@ -12,7 +12,7 @@ from vaporbrush_daemon.plan import Plan, Scale
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
 
-from .losses import Losses
+from .losses import LossValues
 
 REPORT_S = 0.05  # at most 20 reports a second; the losses are read from the device only then
 
@@ -84,8 +84,8 @@ class Monitor:
         self._reported = now
         return True
 
-    def report(self, losses: Losses, image: Preview) -> None:
-        """Tell the caller the losses (read from the device here) and the time left."""
+    def report(self, losses: LossValues, image: Preview) -> None:
+        """Tell the caller the losses and the time left."""
         self._reported = self.clock()
         elapsed = self._reported - self.began
         painting = max(1e-9, elapsed - self.seconds.get("loading", 0.0))
@@ -93,9 +93,9 @@ class Monitor:
         self.control.report(
             replace(
                 self.progress,
-                loss=float(losses.total),
-                content_loss=float(losses.content),
-                style_loss=float(losses.style),
+                loss=losses.total,
+                content_loss=losses.content,
+                style_loss=losses.style,
                 elapsed_s=elapsed,
                 eta_s=max(0.0, left),
             ),

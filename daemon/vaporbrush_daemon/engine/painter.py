@@ -156,7 +156,8 @@ class Painter:
         height, width = pictures.content.shape[:2]
         terms: Terms | None = None
         if losses is not None:
-            terms = {"content": float(losses.content), "style": float(losses.style), "total": float(losses.total)}
+            values = losses.read()
+            terms = {"content": values.content, "style": values.style, "total": values.total}
         return {
             "model": recipe.model,
             "device": str(self.device),

@@ -5,6 +5,7 @@
 #   make check   formatting, lint, types, who imports whom
 #   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
 #   make bench   the figures of the README
+#   make gpu     what a GPU alone can show, in less than nine minutes; small sizes where there is none
 #   make dist    wheel, sdist and the plug-ins' zips, built and checked
 #   make lock    renew the versions and hashes that CI installs
 #   make audit   known vulnerabilities of what is locked, where a database can be reached
@@ -24,7 +25,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
 
-.PHONY: demo test check hosts host-root bench dist lock audit clean
+.PHONY: demo test check hosts host-root bench gpu dist lock audit clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -64,6 +65,9 @@ hosts: $(READY) host-root
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+gpu: $(READY)
+	$(BIN)/python -m tests.bench.gpu
 
 dist: $(READY)
 	$(BIN)/python daemon/tools/release.py

@@ -24,7 +24,7 @@ from vaporbrush_protocol.errors import CODES  # noqa: E402
 from vaporbrush_protocol.messages import REQUESTS, TRANSITIONS  # noqa: E402
 from vaporbrush_protocol.recipe import Image, Recipe, Style  # noqa: E402
 
-CLIENT_ONLY = ("no_daemon", "link_lost", "wrong_token", "timeout", "bad_reply")  # never on the wire
+CLIENT_ONLY = ("no_daemon", "link_lost", "wrong_token", "not_private", "timeout", "bad_reply")  # never on the wire
 MARK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

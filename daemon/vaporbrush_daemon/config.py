@@ -14,6 +14,7 @@ from typing import Any
 import tomllib
 
 from vaporbrush_protocol import endpoint
+from vaporbrush_protocol.private import OTHERS, objection
 
 FILE = "config.toml"
 GIB = 1024**3
@@ -100,6 +101,10 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
+            closed = not path.parent.stat().st_mode & OTHERS
+            # It may name programs to run.
+            if problem := objection(path.parent) or objection(path, os.fstat(file.fileno()), inside_closed=closed):
+                raise ConfigError(problem)
             return tomllib.load(file)
     except (FileNotFoundError, NotADirectoryError):  # a home that cannot be used is told by whoever needs it
         return {}

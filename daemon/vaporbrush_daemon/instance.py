@@ -8,12 +8,16 @@ import secrets
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import lock_descriptor
 
+from vaporbrush_protocol.private import make_folder, objection
+
 from .config import ConfigError
 
+FOLDERS = ("run", "spool", "cache", "logs", "models", "styles")
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 MAX_SOCKET_PATH = 103  # bytes: macOS' sun_path holds 104 with the final zero, Linux' 108
 FILES_WANTED = 65_536  # libzmq aborts the process when it runs out of descriptors; two dozen clients never need this
@@ -28,12 +32,18 @@ class AlreadyRunning(Exception):  # noqa: N818 -- it is an outcome, not a defect
 
 
 def prepare(home: Path) -> None:
-    """Make the home folder and see that it can be used. Raises `ConfigError`."""
+    """Make the home folder, close it to everybody else, and see that it can be used. Raises `ConfigError`."""
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("run", "spool", "cache", "logs", "models", "styles"):
-            (home / name).mkdir(mode=0o700, exist_ok=True)
-        (home / "run").chmod(0o700)
+        make_folder(home)
+        if problem := objection(home):
+            raise ConfigError(problem)
+        folders = [home, *(home / name for name in FOLDERS)]
+        for folder in folders:
+            make_folder(folder)
+            if not folder.is_symlink():  # where it leads may be meant for others too
+                folder.chmod(0o700)
+        for log in (home / "logs").glob("*.log*"):
+            log.chmod(0o600)
         probe = home / "run" / f".probe-{secrets.token_hex(4)}"
         probe.write_bytes(b"\n")
         probe.unlink()
@@ -42,28 +52,42 @@ def prepare(home: Path) -> None:
             f"Vaporbrush keeps its files in {home}, which cannot be used: {error.strerror or error}"
             f" ({error.filename}). Make it writable, or let VAPORBRUSH_HOME name another folder."
         ) from error
-    if hasattr(os, "getuid") and home.stat().st_uid not in (os.getuid(), 0):
-        raise ConfigError(f"{home} belongs to another user; let VAPORBRUSH_HOME name a folder of your own.")
 
 
 class Lock:
     """Held for the life of the daemon; the operating system drops it with the process, however that ends."""
 
     def __init__(self, home: Path) -> None:
-        """Take the lock, and write this process's id into its file. Raises `AlreadyRunning`."""
-        self._descriptor = os.open(home / "run" / "lock", os.O_RDWR | os.O_CREAT | NO_LINKS, 0o600)
-        if not lock_descriptor(self._descriptor, blocking=False):
-            # Not the first byte: Windows lets nobody else read what is locked.
-            os.lseek(self._descriptor, 1 if sys.platform == "win32" else 0, os.SEEK_SET)
-            written = os.read(self._descriptor, 32).strip()
-            os.close(self._descriptor)
-            raise AlreadyRunning(home, int(written) if written.isdigit() else 0)
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f" {os.getpid()}".encode())
+        """Take the lock, and write this process's id into its file. Raises `AlreadyRunning`, `OSError`."""
+        self._home, self._path = home, home / "run" / "lock"
+        self._descriptor = self._take()
+
+    def keep(self) -> None:
+        """Where somebody has deleted the file, hold a new one. Raises `AlreadyRunning` where another daemon was faster:
+        then that one serves this home, and `OSError`.
+        """
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
+                return
+        make_folder(self._path.parent)
+        before, self._descriptor = self._descriptor, self._take()
+        os.close(before)
 
     def release(self) -> None:
         """Give the lock back."""
         os.close(self._descriptor)
+
+    def _take(self) -> int:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o600)
+        if not lock_descriptor(descriptor, blocking=False):
+            # Not the first byte: Windows lets nobody else read what is locked.
+            os.lseek(descriptor, 1 if sys.platform == "win32" else 0, os.SEEK_SET)
+            written = os.read(descriptor, 32).strip()
+            os.close(descriptor)
+            raise AlreadyRunning(self._home, int(written) if written.isdigit() else 0)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f" {os.getpid()}".encode())
+        return descriptor
 
 
 def socket_path(home: Path) -> Path:

@@ -30,6 +30,7 @@ from filelock import lock_descriptor
 
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.private import make_folder, open_private
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.version import __version__
 
@@ -137,8 +138,9 @@ def fetch(
     target = kept(source.model)
     part = target.with_name(source.url.rpartition("/")[2] + ".part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab") as file, _sole(file, part):
+        make_folder(home())
+        make_folder(target.parent)
+        with open_private(part, "ab") as file, _sole(file, part):
             _download(source, file, part, report, stall_s, sleep)
             (convert or import_file)(part, target)
             part.unlink()
@@ -153,7 +155,9 @@ def import_file(file: Path, target: Path | None = None) -> None:
     Runs in a process that loads tensors only: a file that would execute code when unpickled is refused.
     Raises `weights_corrupt` with what is wrong with the file.
     """
-    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.engine.convert", str(file), str(target or kept())]
+    target = kept() if target is None else target
+    make_folder(home())
+    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.engine.convert", str(file), str(target)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return

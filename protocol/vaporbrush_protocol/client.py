@@ -291,8 +291,8 @@ def connect(
     command = () if isinstance(start, bool) else tuple(start)
     try:
         connection = Connection.read(home)
-    except LinkError:
-        if not command:
+    except LinkError as error:
+        if not command or error.code != "no_daemon":
             raise
         connection = start_daemon(None, command, home)
     client = Client(connection, timeout_s, name=name)

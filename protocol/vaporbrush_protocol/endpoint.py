@@ -13,6 +13,7 @@ from typing import Any
 
 from . import atomic
 from .errors import LinkError
+from .private import make_folder, objection
 
 FILE = "connection.json"
 USERNAME = "vaporbrush"  # the PLAIN user name; the token is the password
@@ -70,11 +71,15 @@ class Connection:
 
     @classmethod
     def read(cls, folder: Path | None = None) -> Connection:
-        """The connection file of this home. Raises `LinkError` when there is none, or none that can be used."""
-        path = (home() if folder is None else folder) / FILE
+        """The connection file of this home. Raises `LinkError`: `no_daemon` where there is none or a damaged one,
+        `not_private` where others may have written it.
+        """
+        folder = home() if folder is None else folder
+        path = folder / FILE
         try:
             with path.open("rb") as file:
-                raw = json.loads(file.read(MAX_FILE_BYTES).decode("utf-8"))
+                problem = objection(folder) or objection(path, os.fstat(file.fileno()))
+                raw = None if problem else json.loads(file.read(MAX_FILE_BYTES).decode("utf-8"))
         except FileNotFoundError:
             raise LinkError(
                 "no_daemon",
@@ -84,6 +89,8 @@ class Connection:
             raise LinkError("no_daemon", f"{path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, RecursionError):
             raise LinkError("no_daemon", _damaged(path)) from None
+        if problem:
+            raise LinkError("not_private", problem)
         return cls._checked(raw, path)
 
     @classmethod
@@ -108,7 +115,7 @@ class Connection:
     def write(self, folder: Path | None = None) -> Path:
         """Write the connection file, for its owner's eyes only and never half. Returns its path."""
         folder = home() if folder is None else folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         wire = asdict(self)
         del wire["path"]
         wire["endpoints"], wire["start"] = [*map(portable, self.endpoints)], [*map(portable, self.start)]

@@ -38,6 +38,7 @@ CODES: dict[str, tuple[bool, str]] = {
     "no_daemon": (True, "No daemon answers."),
     "link_lost": (True, "The connection to the daemon broke."),
     "wrong_token": (False, "The daemon refused the token."),
+    "not_private": (False, "Other users may change what tells how to reach and start the daemon."),
     "timeout": (True, "The daemon did not answer in time."),
     "bad_reply": (False, "The daemon's reply breaks the protocol."),
 }

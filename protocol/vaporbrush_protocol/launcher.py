@@ -17,6 +17,7 @@ from .endpoint import Connection
 from .endpoint import home as default_home
 from .errors import LinkError
 from .limits import START_TIMEOUT_S
+from .private import make_folder, objection, open_private
 
 # What a host program sets for its own libraries; the daemon's Python and torch must not load those.
 HOST_VARIABLES = frozenset({
@@ -91,9 +92,11 @@ def _spawned(argv: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[b
     if sys.platform == "win32":  # pragma: no cover
         options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        for private in (folder, log.parent):
+            make_folder(private)
+            if problem := objection(private):
+                raise LinkError("not_private", problem)
+        with open_private(log, "ab") as output:
             return subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,

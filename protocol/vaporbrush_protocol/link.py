@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import select
 import socket
+import stat
 import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 
 from .codec import Buffer
 from .endpoint import Connection
 from .errors import LinkError
 from .limits import CONNECT_TIMEOUT_S
+from .peers import stranger
+from .private import objection
 from .zmtp import Conversation, framed
 
 # A host program may have started Python without its signal handlers: then a write to a closed socket raises SIGPIPE,
@@ -151,12 +155,12 @@ def _connected(endpoint: str, deadline: float) -> socket.socket:
         left = max(0.001, deadline - time.monotonic())
         try:
             if kind == "ipc" and hasattr(socket, "AF_UNIX"):
-                return _unix(address, left)
+                return _ours(_unix(address, left), endpoint)
             if kind == "tcp":
                 host, _, port = address.rpartition(":")
                 plain = socket.create_connection((host.strip("[]"), int(port)), timeout=left)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return plain
+                return _ours(plain, endpoint)
         except BlockingIOError:  # the backlog of the unix socket is full: a daemon is there, and busy
             if left > BACKLOG_WAIT_S:
                 time.sleep(BACKLOG_WAIT_S)
@@ -170,7 +174,24 @@ def _connected(endpoint: str, deadline: float) -> socket.socket:
         raise LinkError("no_daemon", f"The endpoint {endpoint!r} is of a kind that this system does not have.")
 
 
+def _ours(plain: socket.socket, endpoint: str) -> socket.socket:
+    """The socket, if it is not somebody else's program that answers there. Raises `LinkError` (`no_daemon`)."""
+    other = stranger(plain)
+    if not other:
+        return plain
+    plain.close()
+    raise LinkError(
+        "no_daemon",
+        f"At {endpoint} a program of {other} answers, and nothing was sent to it: your own daemon does not run. Start"
+        " it with `vaporbrush serve`.",
+    )
+
+
 def _unix(path: str, timeout_s: float) -> socket.socket:
+    folder = Path(path).parent
+    # In a sticky folder such as /tmp others can make files, but not replace ours: there the listener's owner tells.
+    if not (folder.exists() and folder.stat().st_mode & stat.S_ISVTX) and (problem := objection(folder)):
+        raise LinkError("not_private", problem)
     plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         plain.settimeout(timeout_s)

@@ -13,12 +13,14 @@ from .limits import MAX_CHUNK_BYTES
 from .recipe import Image
 from .rules import truth, whole
 
+MAX_RESTARTS = 3  # of an upload that gives way to others; then there are too many of them
+
 OnBytes = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 def upload(channel: Channel, data: memoryview, blob: str, on_bytes: OnBytes, wait_s: float) -> None:
     """Bring a blob to the daemon. Each round begins with the question how much of it is there."""
-    size, have, complete, broken = data.nbytes, -1, False, False
+    size, have, complete, broken, restarts = data.nbytes, -1, False, False, 0
 
     def deliver(_: Message, reply: Message) -> None:
         nonlocal have, complete
@@ -34,7 +36,8 @@ def upload(channel: Channel, data: memoryview, blob: str, on_bytes: OnBytes, wai
         try:
             channel.exchange(iter([Message(put())]), deliver, wait_s)
             if not complete:
-                _check_growth(before, have, size)
+                restarts += have < before  # it gave way to others' uploads, and begins anew
+                _check_growth(before, have, size, restarts)
                 offsets = range(have, size, MAX_CHUNK_BYTES)
                 pieces = (Message(put(offset=at), data[at : at + MAX_CHUNK_BYTES]) for at in offsets)
                 channel.exchange(pieces, deliver, wait_s)
@@ -110,6 +113,6 @@ class Arrival:
         return self._new.getvalue() if self._into is None else self._into
 
 
-def _check_growth(before: int, have: int, size: int) -> None:
-    if have <= before:
+def _check_growth(before: int, have: int, size: int, restarts: int) -> None:
+    if have == before or restarts > MAX_RESTARTS:
         raise LinkError("bad_reply", f"The daemon does not keep more than {have} of {size} bytes of a blob.")

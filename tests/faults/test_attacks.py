@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
+import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
 import zmq
 
 from support import vectors
-from support.daemon import Daemon, bystander, serving, until
-from vaporbrush_protocol import Connection, LinkError, codec
+from support.daemon import Daemon, bystander, paints, serving, until
+from vaporbrush_daemon import logs
+from vaporbrush_daemon.front.authentication import Refusals
+from vaporbrush_protocol import Client, Connection, LinkError, codec, zmtp
+from vaporbrush_protocol.launcher import start_daemon
 from vaporbrush_protocol.limits import MAX_OUTSTANDING
 
 
@@ -118,10 +126,6 @@ def _pings(socket_: zmq.Socket) -> bool:
 
 @pytest.mark.parametrize("token", ["", "wrong", "0" * 64])
 def test_a_wrong_token_is_refused(daemon: Daemon, token: str) -> None:
-    from dataclasses import replace
-
-    from vaporbrush_protocol import Client
-
     with bystander(daemon):
         for endpoint in Connection.read(daemon.home).endpoints:
             connection = replace(Connection.read(daemon.home), endpoints=(endpoint,), token=token)
@@ -196,25 +200,141 @@ def test_the_connection_file_and_the_socket_are_for_their_owner_only(daemon: Dae
     assert Connection.read(daemon.home).token not in daemon.log()
 
 
+def token(home: Path) -> str:
+    return Connection.read(home).token
+
+
 def test_the_token_stays_until_it_is_replaced(home: Path) -> None:
-    import sys
-
-    def token() -> str:
-        return Connection.read(home).token
-
     with serving(home):
-        first = token()
+        first = token(home)
     with serving(home):
-        assert token() == first
+        assert token(home) == first
     script = (
         "from vaporbrush_daemon import config; from vaporbrush_daemon.front.serve import serve;"
         "serve(config.load(), new_token=True)"
     )
     daemon = Daemon(home)
     process = daemon.launch(sys.executable, "-c", script)
-    until(lambda: token() != first, "it is replaced")
+    until(lambda: token(home) != first, "it is replaced")
     process.terminate()
     process.communicate()
+
+
+def test_a_token_that_was_used_over_tcp_is_worthless_there_after_a_restart(home: Path) -> None:
+    """While no daemon runs, any program may take its port, and is sent the token by clients that cannot tell."""
+    with serving(home, listen_tcp=True):
+        stolen = token(home)
+    with serving(home, listen_tcp=True) as daemon:
+        unix, tcp_ = Connection.read(home).endpoints
+        with bystander(daemon):
+            with pytest.raises(LinkError) as refused, Client(Connection((tcp_,), stolen), 3.0) as client:
+                client.ping()
+            assert refused.value.code == "wrong_token"
+            with Client(Connection((unix,), stolen), 3.0) as client:  # as one that has waited for the socket's daemon
+                assert client.ping() > 0
+    with serving(home, listen_tcp=True), pytest.raises(LinkError), Client(Connection((unix,), stolen), 3.0) as client:
+        client.ping()
+
+
+def test_a_token_that_others_could_read_or_guess_is_replaced(home: Path) -> None:
+    with serving(home):
+        first = token(home)
+    (home / "connection.json").chmod(0o644)
+    with serving(home):
+        second = token(home)
+        assert second != first
+        assert (home / "connection.json").stat().st_mode & 0o077 == 0
+    replace(Connection.read(home), token="x").write(home)
+    with serving(home):
+        assert len(token(home)) == 64
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022])
+def test_nothing_in_the_home_is_for_others_whatever_the_umask(home: Path, umask: int) -> None:
+    Daemon(home)  # its settings
+    shutil.copy(home / "config.toml", home.parent / "config.toml")
+    shutil.rmtree(home)
+    before = os.umask(umask)
+    try:
+        with pytest.raises(LinkError):
+            start_daemon(None, (sys.executable, "-c", ""), home)  # makes the home and the log, as a plug-in does
+        shutil.copyfile(home.parent / "config.toml", home / "config.toml")
+        daemon = Daemon.__new__(Daemon)
+        daemon.home = home
+        daemon.start()
+        try:
+            with daemon.client() as client:
+                assert paints(client, tint=1)
+        finally:
+            daemon.stop()
+    finally:
+        os.umask(before)
+    (home / "config.toml").unlink()  # made by the test
+    open_ = [str(path) for path in (home, *home.rglob("*")) if path.stat().st_mode & 0o077]
+    assert open_ == []
+
+
+def test_a_home_that_others_could_read_is_closed(home: Path) -> None:
+    """As version 0.1.0 made it."""
+    for name in ("", "logs", "styles"):
+        (home / name).mkdir(mode=0o755)
+    (home / "logs" / "daemon.log").touch(0o644)
+    with serving(home):
+        for name in ("", "logs", "styles", "logs/daemon.log"):
+            assert (home / name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        (lambda home: home.chmod(0o777), "chmod -R go-w"),
+        (lambda home: os.chown(home, 65534, 65534), "chown -R 0"),
+        (lambda home: (home.chmod(0o755), (home / "config.toml").chmod(0o666)), "chmod -R go-w"),
+        (lambda home: os.chown(home / "config.toml", 65534, 65534), "chown -R 0"),
+    ],
+)
+def test_a_home_that_others_may_change_starts_nothing(home: Path, change: Any, cure: str) -> None:
+    daemon = Daemon(home, worker_command=["/bin/touch", str(home.parent / "executed")])
+    change(home)
+    process = daemon.launch()
+    said = process.communicate()[1]
+    assert process.returncode == 78
+    assert cure in said
+    assert said.count("\n") == 1
+    assert not (home.parent / "executed").exists()
+
+
+def test_knocking_without_end_fills_no_log(daemon: Daemon) -> None:
+    """57,124 bad logins once wrote 3.9 MB."""
+    before = len(daemon.log())
+    login = bytes([10]) + b"vaporbrush" + bytes([5]) + b"wrong"
+    hello = bytes([4, 6 + len(login)]) + b"\x05HELLO" + login
+    with bystander(daemon):
+        for _ in range(300):
+            with socket.create_connection(tcp(daemon), 10) as raw:
+                raw.sendall(zmtp.GREETING + hello)
+                received = b""
+                while b"RROR" not in received:
+                    received += raw.recv(4096)
+    with daemon.client() as client:
+        assert client.status()["counters"]["connections_refused"] == 300
+    assert daemon.log()[before:].count("connections_refused") == 1
+
+
+def test_refusals_are_told_once_a_minute_with_their_number(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    logs.configure(tmp_path, "info")
+    refusals = Refusals()
+    refusals.note(100.0, "wrong token")
+    for _ in range(1000):
+        refusals.note(101.0, "wrong token")
+    refusals.tell(159.0)
+    assert capsys.readouterr().err.count("\n") == 1
+    refusals.tell(160.5)
+    refusals.tell(300.0)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert 'reason="wrong token" count=1000' in told
 
 
 def test_the_tcp_port_stays_across_restarts(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -155,6 +156,41 @@ def test_a_deleted_socket_file_is_made_again(home: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
         with daemon.client() as client:
             assert paints(client, tint=3)
+
+
+@pytest.mark.parametrize("names", [("run",), ("run/lock",), ("connection.json",), ("run/lock", "run/daemon.sock")])
+def test_what_somebody_deletes_under_a_live_daemon_is_made_again(home: Path, names: tuple[str, ...]) -> None:
+    with serving(home) as daemon, bystander(daemon):
+        for name in names:
+            shutil.rmtree(home / name) if (home / name).is_dir() else (home / name).unlink()
+        until(lambda: all((home / name).exists() for name in names) and daemon.answers(), "it is there again")
+        assert (home / "run").stat().st_mode & 0o777 == 0o700
+        second = daemon.launch()
+        assert f"(process {daemon.pid})" in second.communicate()[1]
+        assert second.returncode == 75
+
+
+def test_of_two_daemons_on_one_home_the_one_that_lost_the_lock_ends(home: Path) -> None:
+    """Once they took the socket from each other for ever."""
+    first, second = Daemon(home).start(), Daemon(home)
+    (home / "run" / "lock").unlink()
+    second.start()
+    try:
+        assert first.process.wait(30) == 0
+        assert "place_lost" in first.log()
+        with bystander(second):
+            assert Connection.read(home).pid == second.pid
+    finally:
+        first.stop()
+        second.stop()
+
+
+def test_a_daemon_whose_home_is_deleted_ends(home: Path) -> None:
+    daemon = Daemon(home).start()
+    shutil.rmtree(home)
+    assert daemon.process.wait(30) == 0
+    daemon.stop()
+    assert not home.exists()
 
 
 def test_a_home_that_cannot_be_used_gets_one_clear_line(tmp_path: Path) -> None:

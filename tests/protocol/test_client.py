@@ -334,6 +334,24 @@ def test_transfers_survive_a_restart_of_the_daemon(router: Router, client: Clien
     assert router.boots == 4
 
 
+def test_an_upload_that_gave_way_to_others_begins_anew_a_few_times(router: Router, client: Client) -> None:
+    _, pixels = square(1200)
+    forgets = [2, 5]
+
+    def put(request: Put) -> Any:
+        if forgets and router.names().count("put") >= forgets[0]:
+            forgets.pop(0)
+            router.blobs.pop(request.blob, None)
+        return router.blobs.setdefault(request.blob, Blob(request.size)).put(request)
+
+    router.answers["put"] = put
+    client.upload(pixels)
+    assert not forgets
+    router.answers["put"] = lambda request: {"have": 0 if request.chunk is None else 1, "complete": False}
+    with pytest.raises(LinkError, match="does not keep more than"):
+        client.upload(pixels[:-1])
+
+
 def test_a_daemon_that_keeps_nothing_is_not_sent_the_bytes_for_ever(router: Router, client: Client) -> None:
     router.answers["put"] = {"have": 0, "complete": False}
     with pytest.raises(LinkError, match=r"does not keep more than 0 of 5 bytes") as failure:

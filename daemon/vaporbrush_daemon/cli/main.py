@@ -17,6 +17,7 @@ from click.exceptions import NoArgsIsHelpError
 from vaporbrush_daemon.config import ConfigError
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.private import make_folder, open_private
 from vaporbrush_protocol.version import __version__
 
 from . import completion, daemon, demo, doctor, exit_status, install, jobs, styles, stylize, terminal, weights
@@ -94,8 +95,9 @@ def _run() -> int:
         status = exit_status.FAILED
     except Exception as error:  # noqa: BLE001 - a defect: people get a sentence, and a report gets the details
         path = home() / "logs" / "commands.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as log:
+        make_folder(home())
+        make_folder(path.parent)
+        with open_private(path, "a") as log:
             traceback.print_exc(file=log)
         terminal.complain(f"This is a defect in Vaporbrush: {error!r}. Please report it with the end of {path}.")
         status = exit_status.FAILED

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save
 
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.private import make_folder
 
 from .vgg19 import CONVS
 
@@ -49,9 +50,9 @@ def convert(source: Path, target: Path) -> None:
             raise _corrupt(source, f"`{name}` holds numbers that are not finite")
         # a tensor of a full file is a view into one large storage; fp16 stays fp16
         chosen[name] = tensor.to(torch.float32 if tensor.dtype == torch.float64 else tensor.dtype).clone().contiguous()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     data = save(chosen, metadata={"model": "vgg19", "source": source.name.removesuffix(".part")})
-    atomic.write(target, data, durable=True)  # the download that it came from is deleted next
+    atomic.write(target, data, mode=0o600, durable=True)  # the download that it came from is deleted next
 
 
 def _load(source: Path) -> dict[str, Any]:

@@ -16,21 +16,21 @@ from typing import Any
 
 import zmq
 
-from vaporbrush_daemon import logs
+from vaporbrush_daemon import instance, logs
 from vaporbrush_daemon.config import Config
 from vaporbrush_daemon.scheduling import effects as fx
 from vaporbrush_daemon.scheduling.job import Job
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
 from vaporbrush_daemon.workers.pool import Pool
 from vaporbrush_protocol.codec import Buffer
-from vaporbrush_protocol.endpoint import Connection
+from vaporbrush_protocol.endpoint import FILE, Connection
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.limits import MAX_WATCH_S
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.session import Frames, ReceivedRequest, Session
 from vaporbrush_protocol.version import __version__
 
-from .authentication import ZapHandler
+from .authentication import Tokens, ZapHandler
 from .background import Background
 from .clock import AwakeClock
 from .handlers import DaemonInfo, Handlers, Reply, Ticket
@@ -47,8 +47,9 @@ SESSION_TTL_S = 4 * MAX_WATCH_S  # libzmq does not say that a peer has gone
 class Front:
     """Sockets and loop."""
 
-    def __init__(self, config: Config, connection: Connection, notifier: Notifier) -> None:
-        self._config, self._notifier = config, notifier
+    def __init__(self, config: Config, tokens: Tokens, lock: instance.Lock, notifier: Notifier) -> None:
+        self._config, self._tokens, self._lock, self._notifier = config, tokens, lock, notifier
+        self._connection: Connection | None = None
         self.now = AwakeClock()
         self._info = DaemonInfo(secrets.token_hex(8), self.now())
         self.counters: Counter[str] = Counter()
@@ -66,7 +67,7 @@ class Front:
             config.home / "spool", config.spool_bytes, self._ttl_s, self._scheduler.live_blobs, self._background
         )
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._zap_handler = ZapHandler(self._context, connection.token, self.counters)
+        self._zap_handler = ZapHandler(self._context, tokens, self.counters, self.now)
         self._listener = Listener(self._context)
         self._router = self._listener.router
         self._pool = Pool(self._context, config)
@@ -90,7 +91,7 @@ class Front:
 
     # -- beginning and end
 
-    def open(self, connection: Connection) -> Connection:
+    def open(self, last: Connection) -> Connection:
         """Read the spool, bind, and return the connection file's new content. Raises `OSError`, `zmq.ZMQError`."""
         now = self.now()
         self._spool.open(now)
@@ -99,15 +100,17 @@ class Front:
             if job.state == "done" and not job.released:
                 self._spool.hold(job.job, job.made)
         self._housekeep(now)
-        self._info.endpoints = self._listener.open(self._config, connection)
-        return replace(
-            connection,
+        self._info.endpoints = self._listener.open(self._config, last)
+        self._connection = replace(
+            last,
+            token=self._tokens.current,
             endpoints=tuple(self._info.endpoints),
             start=(sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground", "--idle-exit"),
             log=logs.path(),
             pid=os.getpid(),
             daemon_version=__version__,
         )
+        return self._connection
 
     def stop(self, at_once: bool) -> None:
         """Take no more work and end: when the running jobs have delivered what they have, or at once."""
@@ -203,7 +206,25 @@ class Front:
         self._spool.sweep(now)
         for peer in [p for p, (s, used) in self._sessions.items() if used < now - SESSION_TTL_S and not s.outstanding]:
             del self._sessions[peer]
-        self._listener.check()
+        self._zap_handler.refusals.tell(now)
+        self._keep_place()
+
+    def _keep_place(self) -> None:
+        """Hold lock, socket and connection file, also where somebody deletes them. Where another daemon has taken the
+        home meanwhile, or where it is gone, this one ends.
+        """
+        if self._connection is None or self._stop_at is not None:
+            return
+        try:
+            if not self._config.home.is_dir():
+                raise FileNotFoundError(f"{self._config.home} is gone")
+            self._lock.keep()
+            self._listener.check()
+            if not (self._config.home / FILE).exists():
+                self._connection.write(self._config.home)
+        except (instance.AlreadyRunning, OSError, zmq.ZMQError) as error:
+            logs.event("place_lost", reason=error)
+            self.stop(at_once=True)
 
     # -- clients
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import zmq
@@ -14,9 +13,11 @@ import zmq
 from vaporbrush_daemon import config as configuration
 from vaporbrush_daemon import instance, logs
 from vaporbrush_daemon.config import Config, ConfigError
-from vaporbrush_protocol.endpoint import Connection, new_token
+from vaporbrush_protocol.endpoint import FILE, Connection
 from vaporbrush_protocol.errors import LinkError
+from vaporbrush_protocol.private import OTHERS, WINDOWS
 
+from .authentication import tokens
 from .loop import Front
 from .systemd import Notifier
 
@@ -24,13 +25,18 @@ EXIT_RUNNING = 75  # EX_TEMPFAIL: another daemon serves this home
 EXIT_CONFIG = 78  # EX_CONFIG: it will not work before somebody changes something
 
 
-def _known_connection(home: Path, *, fresh_token: bool) -> Connection:
-    """The connection file of the last daemon, whose token is kept; or a new one."""
+def _last_connection(home: Path) -> tuple[Connection, bool]:
+    """The connection file of the last daemon, and whether others could read its token; nothing is believed of one that
+    others may have written.
+    """
     try:
-        known = Connection.read(home)
-    except LinkError:
-        known = Connection(endpoints=(), token="")
-    return replace(known, token=new_token()) if fresh_token or not known.token else known
+        exposed = not WINDOWS and bool((home / FILE).stat().st_mode & OTHERS)
+        return Connection.read(home), exposed
+    except FileNotFoundError:
+        return Connection(endpoints=(), token=""), False
+    except LinkError as error:
+        logs.event("connection_file_not_used", reason=error.message)
+        return Connection(endpoints=(), token=""), False
 
 
 def serve(config: Config, *, new_token: bool = False, announce: Callable[[str], None] | None = None) -> int:
@@ -43,16 +49,17 @@ def serve(config: Config, *, new_token: bool = False, announce: Callable[[str], 
     front: Front | None = None
     with contextlib.ExitStack() as stack:
         try:
+            os.umask(0o077)  # whatever this process and its workers write is for their user
             instance.prepare(config.home)
             lock = instance.Lock(config.home)
             stack.callback(lock.release)
             log = logs.configure(config.home / "logs", config.log_level)
             files = instance.allow_many_files()
-            connection = _known_connection(config.home, fresh_token=new_token)
             notifier = Notifier()
-            front = Front(config, connection, notifier)
+            last, exposed = _last_connection(config.home)
+            front = Front(config, tokens(last, exposed=exposed, fresh=new_token), lock, notifier)
             stack.callback(front.close)
-            connection = front.open(connection)
+            connection = front.open(last)
             connection.write(config.home)
         except instance.AlreadyRunning as error:
             say(str(error))

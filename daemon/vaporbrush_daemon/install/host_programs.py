@@ -14,6 +14,7 @@ from vaporbrush_daemon.daemon_client import SERVE
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.private import make_folder
 from vaporbrush_protocol.version import __version__
 
 START_FILE = "installed.json"  # beside the plug-in's code: how it starts the daemon before that has ever run
@@ -42,7 +43,7 @@ def allow_tcp() -> bool:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         if "listen_tcp" in tomllib.loads(text):
             return False  # whatever it says there was somebody's decision
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         atomic.write(path, f"listen_tcp = true  # for programs in a Flatpak\n{text}".encode(), mode=0o600)
     except (OSError, ValueError) as error:
         raise VaporbrushError(

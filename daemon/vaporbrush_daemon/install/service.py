@@ -19,6 +19,7 @@ from vaporbrush_daemon.daemon_client import SERVE, STOP_S, has_ended, wait_for
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import Connection, home, new_token
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
+from vaporbrush_protocol.private import make_folder
 
 PLATFORM: str = sys.platform
 UNIT, SOCKET = "vaporbrush.service", "vaporbrush.socket"
@@ -163,7 +164,7 @@ def _install_task() -> list[str]:
     windowless = Path(sys.executable).with_name("pythonw.exe")
     command = (str(windowless) if windowless.is_file() else sys.executable, *SERVE[1:])
     path = home() / "vaporbrush-task.xml"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     path.write_text(task(command, getpass.getuser()), encoding="utf-16")  # schtasks reads nothing else
     try:
         _run("schtasks", "/Create", "/TN", TASK, "/XML", str(path), "/F")

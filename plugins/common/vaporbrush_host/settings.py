@@ -8,6 +8,7 @@ from typing import Any
 
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.endpoint import home
+from vaporbrush_protocol.private import make_folder
 
 FILE = "hosts.json"
 MAX_BYTES = 1024 * 1024  # far more than all remembered values; a larger file is not ours
@@ -31,7 +32,7 @@ class Settings:
         everything[host] = {**(section if isinstance(section, dict) else {}), name: value}
         text = json.dumps(everything, indent=1, sort_keys=True) + "\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             atomic.write(self.path, text.encode(), mode=0o600)
         except OSError:
             return False

@@ -123,7 +123,7 @@ def main():
     panel.details_button.click()
     tell("failed", [task.state.stage, task.state.error.code, panel.line.text(), panel.again_button.isVisible()])
     tell("details", QtWidgets.QApplication.clipboard().text())
-    docker.scroll.verticalScrollBar().setValue(9999)
+    docker.scroll_area.verticalScrollBar().setValue(9999)
     shot("failed")
     task.run.order.values["seed"] = 0
     panel.again_button.click()

@@ -11,7 +11,23 @@ from vaporbrush_protocol.controls import SETTINGS, Control, Value
 
 from .ui_text import _
 
+__all__ = [
+    "BY_NAME",
+    "CONTROLS",
+    "SETTINGS",
+    "Control",
+    "Value",
+    "Values",
+    "clean",
+    "defaults",
+    "from_recipe",
+    "from_slider",
+    "to_slider",
+]
+
 CONTROLS: tuple[Control, ...] = tuple(control.worded(_("layer"), _) for control in controls.CONTROLS)
+Values = Mapping[str, Any]  # a set of them, by name
+
 BY_NAME = {control.name: control for control in CONTROLS}
 
 

@@ -168,7 +168,7 @@ class PaintThread(Run):
         earlier: str = "",
     ) -> None:
         super().__init__(order.label, post, connect)
-        self.order = order
+        self.order: PaintRequest | None = order
         self._preview_side = preview_side
         self._lease_s = lease_s
         self._on_lease_end: OnLeaseEnd = on_lease_end
@@ -176,9 +176,16 @@ class PaintThread(Run):
         self._keep_canvas = keep_canvas
         self.earlier = earlier
 
+    def forget(self) -> None:
+        """Let go of the pixels."""
+        self.order = None
+
     def _work(self, client: Client) -> None:
         self._set(stage="sending", line=_("Sending the layer…"))
-        order = self.order.with_tuned(client.styles()) if self.order.left_open else self.order
+        order = self.order
+        assert order is not None  # forgotten only when the thread has ended
+        if order.left_open:
+            order = order.with_tuned(client.styles())
         recipe, pictures = order.prepared()
         total, sent = sum(map(len, pictures.values())), 0
 
@@ -218,7 +225,7 @@ class PaintThread(Run):
             wait_s=LOOK_S,
             lease_s=self._lease_s,
             on_lease_end=self._on_lease_end,
-            label=self.order.label[:60],
+            label=self.state.label[:60],
             release=not self._keep_canvas,
         )
 

@@ -72,8 +72,14 @@ class StyleRef:
         """What `from_json` reads."""
         return {name: getattr(self, name) for name in ("kind", "name", "layer", "document", "weight")}
 
-    def same_source(self, other: StyleRef) -> bool:
+    def weighted(self, weight: float) -> StyleRef:
+        """The same style with another weight."""
+        return replace(self, weight=weight)
+
+    def same_source(self, other: object) -> bool:
         """Whether both name the same picture, whatever its weight."""
+        if not isinstance(other, StyleRef):
+            return False
         if self.kind == "layer":
             return (self.kind, self.layer) == (other.kind, other.layer)
         return (self.kind, self.name) == (other.kind, other.name)

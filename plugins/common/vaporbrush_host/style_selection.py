@@ -8,13 +8,18 @@ from typing import Generic, Protocol, TypeVar
 
 from vaporbrush_protocol.limits import MAX_STYLES
 
+W = TypeVar("W")
+
 
 class Weighed(Protocol):
-    """A style as a host knows it: a frozen dataclass with a `weight`."""
+    """A style as a host knows it."""
 
     @property
     def weight(self) -> float:
         """Its share among the styles."""
+
+    def weighted(self: W, weight: float) -> W:
+        """The same style with another weight."""
 
     def same_source(self, other: object) -> bool:
         """Whether both are the same picture, whatever their weights."""
@@ -56,7 +61,7 @@ class StyleSelection(Generic[S]):
             if other.same_source(style):
                 return replace(self, at=place)
         before = self.chosen
-        weighed = style if before is None else replace(style, weight=before.weight)
+        weighed = style if before is None else style.weighted(before.weight)
         return replace(self, styles=(*self.styles[: self.at], weighed, *self.styles[self.at + 1 :]))
 
     def turn(self, at: int) -> StyleSelection[S]:
@@ -77,5 +82,5 @@ class StyleSelection(Generic[S]):
 
     def weigh(self, at: int, weight: float) -> StyleSelection[S]:
         """This one counts so much among the others."""
-        weighed = replace(self.styles[at], weight=weight)
+        weighed = self.styles[at].weighted(weight)
         return replace(self, styles=(*self.styles[:at], weighed, *self.styles[at + 1 :]))

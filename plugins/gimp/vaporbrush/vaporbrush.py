@@ -7,6 +7,7 @@ chooses the menu entry: GIMP itself would drop the entry without a word.
 
 import sys
 import traceback
+from typing import Any
 
 import gi
 
@@ -30,13 +31,13 @@ except Exception:  # noqa: BLE001 (see above)
 class Vaporbrush(Gimp.PlugIn):
     """The plug-in as GIMP sees it."""
 
-    def do_set_i18n(self, _name):
+    def do_set_i18n(self, _name: str) -> bool:
         return False  # English only for now: nothing to look for
 
-    def do_query_procedures(self):
+    def do_query_procedures(self) -> list[str]:
         return [STYLIZE, RESTYLIZE]
 
-    def do_create_procedure(self, name):
+    def do_create_procedure(self, name: str) -> Any:
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")  # what cannot be painted gets a sentence that says what to do
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
@@ -53,7 +54,7 @@ class Vaporbrush(Gimp.PlugIn):
         return procedure
 
 
-def run(procedure, run_mode, image, drawables, config, _data):
+def run(procedure: Any, run_mode: Any, image: Any, drawables: Any, config: Any, _data: object) -> Any:
     """One call of one of the procedures."""
     if broken:
         message = "Vaporbrush's plug-in is damaged. Install it again with: vaporbrush install gimp\n\n" + broken

@@ -4,11 +4,13 @@ Registering cannot fail. Whatever goes wrong while the plug-in is imported is ke
 menu entry; Krita itself would only grey the plug-in out.
 """
 
+from __future__ import annotations
+
 import sys
 import traceback
 from pathlib import Path
 
-from krita import Extension, Krita
+from krita import Extension, Krita, Window
 
 HERE = Path(__file__).resolve().parent
 if (HERE / "vendor").is_dir():  # an installed copy brings the protocol and what the hosts share; a checkout does not
@@ -20,15 +22,15 @@ class BrokenExtension(Extension):
 
     reason = ""
 
-    def setup(self):
+    def setup(self) -> None:
         """Krita calls this once; there is nothing to set up."""
 
-    def createActions(self, window):
+    def createActions(self, window: Window) -> None:
         """Called for each window."""
         action = window.createAction("vaporbrush_stylize", "Stylize Layer with Vaporbrush…", "tools/scripts")
         action.triggered.connect(self.tell)
 
-    def tell(self):
+    def tell(self) -> None:
         """The dialog with the reason."""
         import pykrita
 
@@ -42,7 +44,7 @@ class BrokenExtension(Extension):
         box.exec()
 
 
-def register():
+def register() -> None:
     """Tell Krita about the plug-in, or about why it does not work."""
     application = Krita.instance()
     try:

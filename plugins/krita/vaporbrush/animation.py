@@ -7,19 +7,24 @@ that nobody sees, the copy's pixels are replaced frame by frame, and the finishe
 document in one undo step, at any times and in any colour space.
 """
 
+from __future__ import annotations
+
 import hashlib
 
-from krita import Krita
+from krita import Document, Krita, Node
 
 from vaporbrush_host import row_strips
+from vaporbrush_host.request import Pixels
 from vaporbrush_host.ui_text import _
+from vaporbrush_protocol.codec import Buffer
+from vaporbrush_protocol.recipe import Image
 
 from . import layers
 from .layers import LayerError, Place
 from .qt import QtCore
 
 
-def can(node):
+def can(node: Node | None) -> bool:
     """Whether a layer has frames that can be painted."""
     return node is not None and node.type() == "paintlayer" and node.animated()
 
@@ -31,7 +36,7 @@ class Animation:
     are painted where they show, on the canvas. What is beyond is left out, and so is what was never painted.
     """
 
-    def __init__(self, document, node):
+    def __init__(self, document: Document, node: Node) -> None:
         if not can(node):
             raise LayerError(
                 _("The layer “{name}” has no frames. Choose an animated paint layer.").format(name=node.name())
@@ -42,8 +47,9 @@ class Animation:
         self.painted = self.empty = 0
         self.index = -1
         self._space = layers.space_of(node)
-        self._seen = {}  # what frames show, by its hash: the times at which that is painted already
+        self._seen: dict[bytes, int] = {}  # what frames show, by its hash: the times at which that is painted already
         self._cleared = 0
+        self._closed = False
         self._hidden = Krita.instance().createDocument(
             document.width(), document.height(), "Vaporbrush", *self._space, document.resolution()
         )
@@ -55,39 +61,39 @@ class Animation:
         self._painting.setBlendingMode("normal")
 
     @property
-    def at_last(self):
+    def at_last(self) -> bool:
         """Whether no frame can follow the present one."""
         return self.index + 1 == len(self.times)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.times)
 
-    def capture(self, document, node, *, use_selection):
+    def capture(self, document: Document, node: Node, *, use_selection: bool) -> layers.Capture:
         """The layer as captured, with the first frame's pixels. Raises `LayerError`."""
         pixels = self.advance()
         if pixels is None:
             raise LayerError(_("No frame of the layer “{name}” shows anything.").format(name=node.name()))
         return layers.captured(document, node, self.place, pixels, use_selection=use_selection)
 
-    def _copy(self, node):
+    def _copy(self, node: Node) -> Node:
         copy = node.duplicate()
         copy.setVisible(True)
         copy.setLocked(False)
         self._hidden.rootNode().addChildNode(copy, None)
         return copy
 
-    def _go(self, time):
+    def _go(self, time: int) -> None:
         if self._hidden.currentTime() != time:
             self._hidden.setCurrentTime(time)
         self._hidden.waitForDone()
 
-    def tick(self):
+    def tick(self) -> None:
         """What is to be done now and then: a frame of the copy is emptied, one at a time so that nobody is held up."""
         self._hidden.setModified(False)  # or Krita would save it from time to time
         if self._cleared < len(self.times):
             self._clear()
 
-    def _clear(self):
+    def _clear(self) -> None:
         self._go(self.times[self._cleared])
         self._cleared += 1
         rect = self._painting.bounds()
@@ -96,11 +102,11 @@ class Animation:
             blank = QtCore.QByteArray(bytes(rows * row_bytes))
             self._painting.setPixelData(blank, rect.x(), rect.y() + top, rect.width(), rows)
 
-    def _clear_all(self):
+    def _clear_all(self) -> None:
         while self._cleared < len(self.times):
             self._clear()
 
-    def advance(self):
+    def advance(self) -> Pixels | None:
         """The pixels of the next frame that has to be painted; None after the last.
 
         A frame that shows nothing stays empty, and one that shows what another does gets that one's painting.
@@ -120,30 +126,30 @@ class Animation:
             self._repeat(self._seen[digest])
         return None
 
-    def put(self, image, pixels):
+    def put(self, image: Image, pixels: Buffer) -> None:
         """The painting of the frame that `advance` gave."""
         self._clear_all()  # frames may share their pixels, so that none may be cleared once one is painted
         self._go(self.times[self.index])
         layers.write(self._hidden, self._painting, self._space, self.place, image, pixels)
         self.painted += 1
 
-    def _repeat(self, time):
+    def _repeat(self, time: int) -> None:
         place, row_bytes = self.place, self.place.width * layers.pixel_bytes(self._space)
         for top, rows in row_strips.bands(place.height, row_bytes):
             data = self._painting.pixelDataAtTime(place.x, place.y + top, place.width, rows, time)
             self._painting.setPixelData(data, place.x, place.y + top, place.width, rows)
         self.painted += 1
 
-    def insert(self, document, node_id, name):
+    def insert(self, document: Document, node_id: str, name: str) -> tuple[Node, bool]:
         """Put the paintings above the layer that they were made from. Returns (new layer, whether that one is gone)."""
         self._clear_all()
         layer = self._painting.duplicate()
         layer.setName(name)
         return layer, layers.add_above(document, node_id, layer)
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the frames."""
-        hidden, self._hidden, self._content, self._painting = self._hidden, None, None, None
-        if hidden is not None:
-            hidden.setModified(False)
-            hidden.close()  # Krita announces this, and whoever hears it may come here again
+        if not self._closed:
+            self._closed = True  # before Krita announces it: whoever hears that may come here again
+            self._hidden.setModified(False)
+            self._hidden.close()

@@ -1,14 +1,18 @@
 """The style chooser: a row with thumbnail and name for each chosen style, and the gallery that opens from it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from krita import Krita
+from krita import Document, Krita
 
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.style_selection import StyleSelection
 from vaporbrush_host.ui_text import _
 
 from . import layers, sources
+from .controller import Controller
 from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
 
 ROW_SIDE = 44  # px; two lines of text beside it
@@ -16,7 +20,7 @@ TILE_SIDE = 72
 GALLERY_SIZE = (360, 420)
 
 
-def pixmap(image, side):
+def pixmap(image: QtGui.QImage | None, side: int) -> QtGui.QPixmap:
     """An image fitted into a square pixmap, centred; a plain tile where there is none."""
     tile = QtGui.QPixmap(side, side)
     tile.fill(Qt.GlobalColor.transparent)
@@ -33,15 +37,21 @@ def pixmap(image, side):
     return tile
 
 
+class StyleList(QtWidgets.QListWidget):
+    """Thumbnails with names; `note` is shown instead while there are none."""
+
+    note: tuple[QtWidgets.QStackedWidget, QtWidgets.QLabel]
+
+
 class Gallery(QtWidgets.QFrame):
     """The pop-up with everything that can be a style. `chosen` carries a `StyleRef`."""
 
     chosen = Signal(object)
 
-    def __init__(self, controller, parent=None):
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.controller = controller
-        self.own = None
+        self.own: str | None = None
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self.tabs = QtWidgets.QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -63,7 +73,7 @@ class Gallery(QtWidgets.QFrame):
         box.addWidget(self.tabs)
         self.resize(*GALLERY_SIZE)
 
-    def _page(self, view):
+    def _page(self, view: StyleList) -> QtWidgets.QStackedWidget:
         page = QtWidgets.QStackedWidget()
         note = QtWidgets.QLabel()
         note.setWordWrap(True)
@@ -74,8 +84,8 @@ class Gallery(QtWidgets.QFrame):
         view.note = (page, note)
         return page
 
-    def _list(self):
-        view = QtWidgets.QListWidget()
+    def _list(self) -> StyleList:
+        view = StyleList()
         view.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
         view.setIconSize(QtCore.QSize(TILE_SIDE, TILE_SIDE))
         view.setGridSize(QtCore.QSize(TILE_SIDE + 32, TILE_SIDE + 2 * view.fontMetrics().height() + 10))
@@ -88,7 +98,7 @@ class Gallery(QtWidgets.QFrame):
         view.itemActivated.connect(self._clicked)
         return view
 
-    def fill(self, own):
+    def fill(self, own: str | None) -> None:
         """Show what there is now. `own` is the id of the layer to be painted, which cannot be its own style."""
         self.own = own
         self.bundled.clear()
@@ -112,12 +122,12 @@ class Gallery(QtWidgets.QFrame):
                     self.files, StyleRef("file", path), Path(path).stem, sources.file_thumbnail(path, TILE_SIDE), path
                 )
 
-    def _say(self, view, text):
+    def _say(self, view: StyleList, text: str) -> None:
         page, note = view.note
         note.setText(text)
         page.setCurrentIndex(0 if view.count() else 1)
 
-    def _add(self, view, ref, title, image, tip):
+    def _add(self, view: StyleList, ref: StyleRef, title: str, image: QtGui.QImage | None, tip: str) -> None:
         item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap(image, TILE_SIDE)), title)
         item.setData(Qt.ItemDataRole.UserRole, ref)
         item.setToolTip(tip)
@@ -125,13 +135,14 @@ class Gallery(QtWidgets.QFrame):
         item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         view.addItem(item)
 
-    def open_at(self, widget, own, kind):
+    def open_at(self, widget: QtWidgets.QWidget, own: str | None, kind: str) -> None:
         """Open below (or above) a widget, on the tab where the present style is."""
         self.fill(own)
         order = ["bundled", "layer", "file"]
         self.tabs.setCurrentIndex(order.index(kind) if kind in order else (0 if self.bundled.count() else 1))
         corner = widget.mapToGlobal(QtCore.QPoint(0, widget.height() + 2))
         screen = QtGui.QGuiApplication.screenAt(corner) or QtGui.QGuiApplication.primaryScreen()
+        assert screen is not None  # what has a corner is on one
         free = screen.availableGeometry()
         if corner.y() + self.height() > free.bottom():
             corner = widget.mapToGlobal(QtCore.QPoint(0, -self.height() - 2))
@@ -139,11 +150,11 @@ class Gallery(QtWidgets.QFrame):
         self.move(x, max(free.top(), corner.y()))
         self.show()
 
-    def _clicked(self, item):
+    def _clicked(self, item: QtWidgets.QListWidgetItem) -> None:
         self.hide()
         self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
 
-    def _browse(self):
+    def _browse(self) -> None:
         self.hide()
         recent = self.controller.recent_files()
         start = str(Path(recent[0]).parent) if recent else ""
@@ -164,7 +175,7 @@ class StyleRow(QtWidgets.QFrame):
     removed = Signal()
     weighed = Signal(float)
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.button = QtWidgets.QToolButton()
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -192,7 +203,7 @@ class StyleRow(QtWidgets.QFrame):
         row.addWidget(self.weight)
         row.addWidget(self.remove)
 
-    def show_ref(self, ref, title, image, where, several):
+    def show_ref(self, ref: StyleRef | None, title: str, image: QtGui.QImage | None, where: str, several: bool) -> None:
         """Show a style, or (None) the invitation to choose one."""
         if ref is None:
             self.button.setIcon(QtGui.QIcon(pixmap(None, ROW_SIDE)))
@@ -216,19 +227,19 @@ class StyleChooser(QtWidgets.QWidget):
 
     changed = Signal()
 
-    def __init__(self, controller, parent=None):
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.controller = controller
-        self.own = lambda: None  # the id of the layer to be painted
-        self._mix = StyleSelection()
-        self._rows = []
+        self.own: Callable[[], str | None] = lambda: None  # the id of the layer to be painted
+        self._mix: StyleSelection[StyleRef] = StyleSelection()
+        self._rows: list[StyleRow] = []
         self.setAcceptDrops(True)
         self.gallery = Gallery(controller, self)
         self.gallery.chosen.connect(self._chosen)
         self.add = QtWidgets.QToolButton()
         self.add.setText(_("+ Add another style"))
         self.add.setAutoRaise(True)
-        self.add.setToolTip(_("StyleSelection several styles, each with its weight."))
+        self.add.setToolTip(_("Mix several styles, each with its weight."))
         self.add.clicked.connect(lambda: self.open(len(self.refs())))
         self.column = QtWidgets.QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
@@ -237,38 +248,38 @@ class StyleChooser(QtWidgets.QWidget):
         controller.styles_changed.connect(self._show)
         self._show()
 
-    def refs(self):
+    def refs(self) -> tuple[StyleRef, ...]:
         """The chosen styles."""
         return self._mix.styles
 
-    def set_refs(self, refs):
+    def set_refs(self, refs: Sequence[StyleRef]) -> None:
         """Show other styles."""
         if tuple(refs) != self.refs():
             self._set(StyleSelection.of(refs))
 
-    def open(self, index):
+    def open(self, index: int) -> None:
         """Open the gallery for the style at this place (one past the end adds one)."""
         self._mix = self._mix.turn(index)
         kind = self._mix.chosen.kind if self._mix.chosen is not None else ""
         anchor = self._rows[min(index, len(self._rows) - 1)]
         self.gallery.open_at(anchor, self.own(), kind)
 
-    def _set(self, mix):
+    def _set(self, mix: StyleSelection[StyleRef]) -> None:
         self._mix = mix
         self._show()
         self.changed.emit()
 
-    def _chosen(self, ref):
+    def _chosen(self, ref: StyleRef) -> None:
         self._set(self._mix.choose(ref))
 
-    def _removed(self, index):
+    def _removed(self, index: int) -> None:
         self._set(self._mix.remove(index))
 
-    def _weighed(self, index, weight):
+    def _weighed(self, index: int, weight: float) -> None:
         self._mix = self._mix.weigh(index, weight)  # the row shows it already
         self.changed.emit()
 
-    def _show(self, _styles=None):
+    def _show(self, _styles: object = None) -> None:
         refs = self.refs()
         wanted = max(1, len(refs))
         while len(self._rows) > wanted:
@@ -293,7 +304,7 @@ class StyleChooser(QtWidgets.QWidget):
                 row.show_ref(ref, sources.title(ref, self.controller.bundled), image, self._where(ref), several)
         self.add.setVisible(bool(refs) and not self._mix.full)
 
-    def _where(self, ref):
+    def _where(self, ref: StyleRef) -> str:
         if ref.kind == "bundled":
             return _("Bundled style")
         if ref.kind == "file":
@@ -304,25 +315,27 @@ class StyleChooser(QtWidgets.QWidget):
         name = Path(found[0].fileName()).name or found[0].name() or _("Unnamed")
         return _("Layer in {document}").format(document=name)
 
-    def resizeEvent(self, event):
+    def resizeEvent(self, event: QtGui.QResizeEvent | None) -> None:
         """The names are cut to the room there is."""
         super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
+        if event is not None and event.oldSize().width() != event.size().width():
             QtCore.QTimer.singleShot(0, self._show)
 
-    def dragEnterEvent(self, event):
+    def dragEnterEvent(self, event: QtGui.QDragEnterEvent | None) -> None:
         """Picture files may be dropped."""
-        if sources.dropped_files(event.mimeData()):
+        if event is not None and sources.dropped_files(event.mimeData()):
             event.acceptProposedAction()
 
-    def dropEvent(self, event):
+    def dropEvent(self, event: QtGui.QDropEvent | None) -> None:
         """The dropped files become the styles."""
+        if event is None:
+            return
         files = sources.dropped_files(event.mimeData())
         self.set_refs([StyleRef("file", path) for path in files])
         event.acceptProposedAction()
 
 
-def own_layer_id(document):
+def own_layer_id(document: Document | None) -> str | None:
     """The id of the layer that would be painted."""
     node = layers.active_layer(document)
     return None if node is None else node.uniqueId().toString()

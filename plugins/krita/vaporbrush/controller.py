@@ -4,24 +4,38 @@ No widgets here. The docker of each window shows what the controller's signals s
 read when it is asked for, and Krita is not touched again before the result is there.
 """
 
+from __future__ import annotations
+
 import queue
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from krita import Krita
+from krita import Document, Krita, Node
 
 from vaporbrush_host import controls, ui_text
-from vaporbrush_host.daemon_monitor import Condition, DaemonMonitor, Estimated, StylesListed, installed_start
+from vaporbrush_host.controls import Values
+from vaporbrush_host.daemon_monitor import (
+    BundledStyle,
+    Condition,
+    DaemonMonitor,
+    Estimated,
+    StylesListed,
+    installed_start,
+)
 from vaporbrush_host.job_threads import FetchThread, PaintThread, RunState
 from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
 from vaporbrush_host.settings import Settings
 from vaporbrush_host.ui_text import _
+from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.recipe import Image
 
 from . import layers, sources
 from .animation import Animation
-from .layers import LayerError
+from .layers import Capture, LayerError
 from .qt import QtCore, Signal
 from .task import Restore, Stored, Task
 
@@ -41,10 +55,10 @@ class Controller(QtCore.QObject):
     estimated = Signal(object)  # Estimated
     said = Signal(str, bool)  # a sentence for the painter, and whether it is an error
 
-    def __init__(self, parent=None, home=None):
+    def __init__(self, parent: QtCore.QObject | None = None, home: Path | None = None) -> None:
         super().__init__(parent)
         self.settings = Settings(home)
-        self.events = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[object] = queue.SimpleQueue()
         folder = Path(__file__).resolve().parent
         version = Krita.instance().version()
         self.monitor = DaemonMonitor(
@@ -52,12 +66,12 @@ class Controller(QtCore.QObject):
         )
         self.monitor.start()
         self.condition = self.monitor.condition
-        self.bundled = ()
-        self.tasks = {}
-        self.fetch = None
-        self.fetch_state = None
-        self._lookers = set()
-        self._restores = []
+        self.bundled: tuple[BundledStyle, ...] = ()
+        self.tasks: dict[str, Task] = {}
+        self.fetch: FetchThread | None = None
+        self.fetch_state: RunState | None = None
+        self._lookers: set[object] = set()
+        self._restores: list[Restore] = []
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._drain)
@@ -65,8 +79,8 @@ class Controller(QtCore.QObject):
 
     # ── what the threads report ──
 
-    def _drain(self):
-        latest = {}  # of each run only the newest state is worth showing
+    def _drain(self) -> None:
+        latest: dict[str, RunState] = {}  # of each run only the newest state is worth showing
         while True:
             try:
                 event = self.events.get_nowait()
@@ -94,9 +108,9 @@ class Controller(QtCore.QObject):
             if task.animation is not None and not task.state.ended:
                 task.animation.tick()
 
-    def _task_reported(self, task, state):
+    def _task_reported(self, task: Task, state: RunState) -> None:
         if task.animation is not None:
-            state = self._frame_reported(task, state)
+            state = self._frame_reported(task, task.animation, state)
         task.state = state
         if state.stage == "done":
             self._deliver(task)
@@ -108,18 +122,18 @@ class Controller(QtCore.QObject):
         if state.stage == "cancelled":
             self.dismiss(task.key)
 
-    def _frame_reported(self, task, state):
+    def _frame_reported(self, task: Task, animation: Animation, state: RunState) -> RunState:
         """A frame's state as that of the whole animation. A frame that is done is kept, and the next one begins."""
-        animation = task.animation
         if state.stage == "done":
+            image, painted = _painting(state)
             try:
-                animation.put(state.job.image, state.pixels)
+                animation.put(image, painted)
                 pixels = animation.advance()
             except LayerError as error:
                 task.notes.append(str(error))
                 pixels = None
             if pixels is not None:
-                self._next_frame(task, state, pixels)
+                self._next_frame(task, animation, state, pixels)
                 state = task.run.state
         elif state.stage == "cancelled" and animation.painted:
             state = replace(state, stage="done")
@@ -136,19 +150,21 @@ class Controller(QtCore.QObject):
         left = ui_text.left((time.monotonic() - task.began) * (1 - share) / share) if animation.painted else ""
         return replace(state, line=line, left=left, fraction=share, preview=state.preview or task.state.preview)
 
-    def _next_frame(self, task, state, pixels):
+    def _next_frame(self, task: Task, animation: Animation, state: RunState, pixels: Pixels) -> None:
         """Begin the next frame from the painting of the last, at the same size and by the same model."""
         recipe = state.result["recipe"]
+        assert state.job is not None
+        assert task.run.order is not None
         order = replace(
             task.run.order,
             content=pixels,
             start=state.job.canvas,
             extra={name: recipe[name] for name in ("size", "model", "device")},
         )
-        task.run = self._run(order, earlier=state.job.job, keep_canvas=not task.animation.at_last)
+        task.run = self._run(order, earlier=state.job.job, keep_canvas=not animation.at_last)
         task.run.start()
 
-    def _fetch_reported(self, state):
+    def _fetch_reported(self, state: RunState) -> None:
         self.fetch_state = state
         if state.ended:
             self.fetch = None
@@ -157,7 +173,15 @@ class Controller(QtCore.QObject):
 
     # ── asking for a painting ──
 
-    def stylize(self, values, refs, document=None, node=None, *, frames=False):
+    def stylize(
+        self,
+        values: Values,
+        refs: Sequence[StyleRef],
+        document: Document | None = None,
+        node: Node | None = None,
+        *,
+        frames: bool = False,
+    ) -> Task | None:
         """Read the layer (or all its `frames`) and the styles, and start painting. Returns the task, or None and says
         why."""
         try:
@@ -168,7 +192,9 @@ class Controller(QtCore.QObject):
             self.said.emit(error.message, True)
         return None
 
-    def _stylize(self, values, refs, document, node, frames):
+    def _stylize(
+        self, values: Values, refs: tuple[StyleRef, ...], document: Document | None, node: Node | None, frames: bool
+    ) -> Task:
         document = document or Krita.instance().activeDocument()
         if document is None or document.rootNode() is None:
             raise LayerError(_("Open a picture first."))
@@ -187,6 +213,7 @@ class Controller(QtCore.QObject):
             else:
                 taken = animation.capture(document, node, use_selection=values["use_selection"])
             label = " + ".join(sources.title(ref, self.bundled) for ref in refs)
+            assert taken.pixels is not None
             order = PaintRequest(content=taken.pixels, styles=styles, values=values, mask=taken.mask, label=label)
             order.sizes_only()  # the same checks as the daemon's, before anything starts
         except BaseException:
@@ -194,12 +221,20 @@ class Controller(QtCore.QObject):
                 animation.close()
             raise
         self._remember(document, values, refs)
-        return self._begin(order, replace(taken, pixels=None), refs, values, animation)
+        return self._begin(order, taken.without_pixels(), refs, values, animation)
 
-    def _run(self, order, **more):
+    def _run(self, order: PaintRequest, **more: Any) -> PaintThread:
         return PaintThread(order, self.events.put, self.monitor.connect, **more)
 
-    def _begin(self, order, taken, refs, values, animation=None, earlier=""):
+    def _begin(
+        self,
+        order: PaintRequest,
+        taken: Capture,
+        refs: tuple[StyleRef, ...],
+        values: Values,
+        animation: Animation | None = None,
+        earlier: str = "",
+    ) -> Task:
         before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
         run = self._run(
             order, after=before, earlier=earlier, keep_canvas=animation is not None and not animation.at_last
@@ -210,22 +245,23 @@ class Controller(QtCore.QObject):
         self.task_changed.emit(task)
         return task
 
-    def again(self, key):
+    def again(self, key: str) -> Task | None:
         """Ask once more for a painting that failed, with the same pixels; an animation goes on where it was."""
         task = self.tasks.get(key)
         if task is not None and task.state.stage == "failed":
             self._remove(key)
+            assert task.run.order is not None  # forgotten only when it is dismissed
             return self._begin(
                 task.run.order, task.capture, task.styles, task.values, task.animation, earlier=task.run.earlier
             )
         return None
 
-    def repeat(self):
+    def repeat(self) -> Task | None:
         """Paint the active layer with the style and the values used last."""
         values, refs = self.remembered(Krita.instance().activeDocument())
         return self.stylize(values, refs)
 
-    def recipe_of(self, document, node):
+    def recipe_of(self, document: Document, node: Node) -> Stored | None:
         """What is stored with a painted layer; None where it is not one."""
         record = layers.records(document).get(node.uniqueId().toString())
         if not isinstance(record, dict):
@@ -233,12 +269,12 @@ class Controller(QtCore.QObject):
         values = controls.clean({**controls.from_recipe(record.get("recipe") or {}), **(record.get("values") or {})})
         return Stored(values, _refs(record.get("styles")), str(record.get("content", "")), bool(record.get("frames")))
 
-    def restylize(self):
+    def restylize(self) -> Task | None:
         """Paint anew what the active layer was painted from, with the settings stored with it."""
         document = Krita.instance().activeDocument()
         node = layers.active_layer(document)
-        stored = self.recipe_of(document, node) if node is not None else None
-        if stored is None:
+        stored = self.recipe_of(document, node) if document is not None and node is not None else None
+        if document is None or stored is None:
             self.said.emit(_("The active layer was not painted by Vaporbrush: choose one that was."), True)
             return None
         source = layers.find(document, stored.content)
@@ -249,17 +285,17 @@ class Controller(QtCore.QObject):
 
     # ── while it runs ──
 
-    def cancel(self, key):
+    def cancel(self, key: str) -> None:
         """Stop a painting and forget it."""
         if key in self.tasks:
             self.tasks[key].run.cancel()
 
-    def keep(self, key):
+    def keep(self, key: str) -> None:
         """Stop a painting and take it as it is."""
         if key in self.tasks:
             self.tasks[key].run.finish()
 
-    def dismiss(self, key):
+    def dismiss(self, key: str) -> None:
         """Forget a painting that has ended. What a failed animation has painted is kept."""
         task = self.tasks.get(key)
         if task is not None and task.state.ended:
@@ -268,11 +304,11 @@ class Controller(QtCore.QObject):
                 self._deliver(task)
             task.forget()
 
-    def _remove(self, key):
+    def _remove(self, key: str) -> None:
         del self.tasks[key]
         self.task_removed.emit(key)
 
-    def _deliver(self, task):
+    def _deliver(self, task: Task) -> None:
         document = layers.documents().get(task.capture.document)
         state = task.state
         task.state = replace(state, pixels=None)
@@ -283,7 +319,7 @@ class Controller(QtCore.QObject):
         name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
         try:
             if task.animation is None:
-                layer, orphan = layers.insert(document, task.capture, state.job.image, state.pixels, name)
+                layer, orphan = layers.insert(document, task.capture, *_painting(state), name)
             else:
                 layer, orphan = task.animation.insert(document, task.capture.node, name)
         except LayerError as error:
@@ -306,7 +342,7 @@ class Controller(QtCore.QObject):
 
     # ── remembered values ──
 
-    def _remember(self, document, values, refs):
+    def _remember(self, document: Document, values: Values, refs: Sequence[StyleRef]) -> None:
         memory = {"values": values, "styles": [ref.to_json() for ref in refs]}
         self.settings.put("krita", "last", memory)
         layers.store(document, "last", memory)
@@ -315,12 +351,12 @@ class Controller(QtCore.QObject):
             recent = files + [path for path in self.recent_files() if path not in files]
             self.settings.put("krita", "recent_files", recent[: sources.RECENT_FILES])
 
-    def recent_files(self):
+    def recent_files(self) -> list[str]:
         """Picture files used as styles, newest first."""
         found = self.settings.get("krita", "recent_files", [])
         return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
 
-    def remembered(self, document):
+    def remembered(self, document: Document | None) -> tuple[Values, tuple[StyleRef, ...]]:
         """(values, styles) used last in this document, else anywhere."""
         memory = layers.records(document).get("last") if document is not None else None
         if not isinstance(memory, dict):
@@ -330,12 +366,14 @@ class Controller(QtCore.QObject):
 
     # ── the daemon ──
 
-    def look(self, looker, looks):
+    def look(self, looker: object, looks: bool) -> None:
         """A docker that is seen keeps the daemon's condition fresh; without one nothing is asked."""
         (self._lookers.add if looks else self._lookers.discard)(looker)
         self.monitor.wake(bool(self._lookers))
 
-    def estimate(self, values, refs, document, node):
+    def estimate(
+        self, values: Values, refs: Sequence[StyleRef], document: Document | None, node: Node | None
+    ) -> int | None:
         """Ask for the expected time; returns the ticket, or None where there is nothing to ask about."""
         if not self.condition.reachable or document is None or node is None:
             return None
@@ -353,7 +391,7 @@ class Controller(QtCore.QObject):
         except VaporbrushError:
             return None  # pressing the button says what is wrong with it
 
-    def get_full_model(self):
+    def get_full_model(self) -> None:
         """Fetch the full model's weights, once."""
         if self.fetch is None:
             self.fetch = FetchThread(FULL_MODEL, self.events.put, self.monitor.connect)
@@ -361,10 +399,10 @@ class Controller(QtCore.QObject):
             self.fetch.start()
             self.fetch_changed.emit(self.fetch_state)
 
-    def close(self):
+    def close(self) -> None:
         """Krita ends: stop every painting, wait a moment for the daemon to hear of it, and let go."""
         self._timer.stop()
-        runs = [task.run for task in self.tasks.values() if not task.state.ended]
+        runs: list[PaintThread | FetchThread] = [task.run for task in self.tasks.values() if not task.state.ended]
         if self.fetch is not None:
             runs.append(self.fetch)
         for run in runs:
@@ -376,7 +414,7 @@ class Controller(QtCore.QObject):
         for task in self.tasks.values():
             task.forget()
 
-    def document_closed(self):
+    def document_closed(self) -> None:
         """Paintings whose document is gone are stopped."""
         still = layers.documents()
         for task in list(self.tasks.values()):
@@ -387,6 +425,14 @@ class Controller(QtCore.QObject):
                     self.dismiss(task.key)  # there is nothing to try again for
 
 
-def _refs(raw):
+def _painting(state: RunState) -> tuple[Image, Buffer]:
+    """What a painting that is done has brought."""
+    assert state.job is not None
+    assert state.job.image is not None
+    assert state.pixels is not None
+    return state.job.image, state.pixels
+
+
+def _refs(raw: object) -> tuple[StyleRef, ...]:
     found = [StyleRef.from_json(one) for one in raw] if isinstance(raw, list) else []
     return tuple(ref for ref in found if ref is not None)

@@ -1,15 +1,24 @@
 """The docker: the controls made from the shared table, the paintings under way, and the daemon's condition."""
 
-from krita import DockWidget, Krita
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from krita import Canvas, DockWidget, Document, Krita, Node
 
 from vaporbrush_host import controls, ui_text
+from vaporbrush_host.controls import Values
+from vaporbrush_host.daemon_monitor import Estimated
+from vaporbrush_host.request import StyleRef
 from vaporbrush_host.ui_text import _
 
 from . import animation, layers
 from .chooser import StyleChooser, own_layer_id
-from .fields import field_for
+from .controller import Controller
+from .fields import Field, field_for
 from .panels import ConditionPanel, TaskPanel, small
-from .qt import Qt, QtCore, QtWidgets
+from .qt import Qt, QtCore, QtGui, QtWidgets
+from .task import Task
 
 DOCKER_ID = "vaporbrush_docker"
 POLL_MS = 500  # Krita tells nobody that the active layer or the selection changed
@@ -22,22 +31,22 @@ COMFORTABLE = 560  # px of height that show the controls and a preview
 class VaporbrushDocker(DockWidget):
     """One docker per window; the controller behind it is one for all."""
 
-    controller = None  # set by the extension before Krita makes dockers
+    controller: Controller  # set by the extension before Krita makes dockers
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle("Vaporbrush")
-        self.fields = {}
-        self.panels = {}
-        self._moments = set()
-        self._newest = None
+        self.fields: dict[str, Field] = {}
+        self.panels: dict[str, TaskPanel] = {}
+        self._moments: set[tuple[str, bool, bool]] = set()
+        self._newest: TaskPanel | None = None
         self._show_panel = QtCore.QTimer(self)
         self._show_panel.setSingleShot(True)
         self._show_panel.setInterval(LAYOUT_MS)
         self._show_panel.timeout.connect(self._bring_into_view)
-        self._document = None
-        self._target = None
-        self._ticket = None
+        self._document: str | None = None
+        self._target: tuple[str, layers.Place] | None = None
+        self._ticket: int | None = None
         self._loading = False
         self.chooser = StyleChooser(self.controller)
         self.setWidget(self._build())
@@ -64,7 +73,7 @@ class VaporbrushDocker(DockWidget):
 
     # ── how it is built ──
 
-    def _build(self):
+    def _build(self) -> QtWidgets.QWidget:
         form = QtWidgets.QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(8)
@@ -120,11 +129,11 @@ class VaporbrushDocker(DockWidget):
         self.tasks = QtWidgets.QVBoxLayout()
         self.tasks.setSpacing(6)
         column.addLayout(self.tasks)
-        self.scroll = QtWidgets.QScrollArea()
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setWidget(inner)
+        self.scroll_area = QtWidgets.QScrollArea()
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setWidget(inner)
         inner.installEventFilter(self)
 
         self.message = small()
@@ -145,9 +154,9 @@ class VaporbrushDocker(DockWidget):
         self.menu_button.setToolTip(_("More"))
         self.menu_button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
         menu = QtWidgets.QMenu(self.menu_button)
-        self.repeat_action = menu.addAction(_("Repeat last stylize"), self.controller.repeat)
-        self.restylize_action = menu.addAction(_("Restylize this painting"), self.controller.restylize)
-        self.copy_action = menu.addAction(_("Copy settings from this painting"), self.copy_settings)
+        self.repeat_action = _entry(menu, _("Repeat last stylize"), self.controller.repeat)
+        self.restylize_action = _entry(menu, _("Restylize this painting"), self.controller.restylize)
+        self.copy_action = _entry(menu, _("Copy settings from this painting"), self.copy_settings)
         menu.aboutToShow.connect(self._menu_opens)
         self.menu_button.setMenu(menu)
         go = QtWidgets.QHBoxLayout()
@@ -171,56 +180,57 @@ class VaporbrushDocker(DockWidget):
         outer_column = QtWidgets.QVBoxLayout(outer)
         outer_column.setContentsMargins(0, 0, 0, 0)
         outer_column.setSpacing(0)
-        outer_column.addWidget(self.scroll, 1)
+        outer_column.addWidget(self.scroll_area, 1)
         outer_column.addLayout(bottom)
         return outer
 
-    def eventFilter(self, watched, event):
+    def eventFilter(self, watched: QtCore.QObject | None, event: QtCore.QEvent | None) -> bool:
         """Nothing is ever cut at the right: the docker cannot be narrower than its controls are just now."""
-        if event.type() == QtCore.QEvent.Type.LayoutRequest and watched is self.scroll.widget():
-            bar = self.scroll.verticalScrollBar().sizeHint().width()
-            self.scroll.setMinimumWidth(watched.minimumSizeHint().width() + bar)
+        inner, bar = self.scroll_area.widget(), self.scroll_area.verticalScrollBar()
+        laid_out = event is not None and event.type() == QtCore.QEvent.Type.LayoutRequest
+        if laid_out and watched is inner and inner is not None and bar is not None:
+            self.scroll_area.setMinimumWidth(inner.minimumSizeHint().width() + bar.sizeHint().width())
         return False
 
-    def _folded(self, open_):
+    def _folded(self, open_: bool) -> None:
         self.fold.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
         self.advanced.setVisible(open_)
         if open_:
-            QtCore.QTimer.singleShot(0, lambda: self.scroll.ensureWidgetVisible(self.advanced))
+            QtCore.QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.advanced))
 
     # ── what Krita tells ──
 
-    def canvasChanged(self, canvas):
+    def canvasChanged(self, canvas: Canvas) -> None:
         """Krita calls this when another view becomes active, and when the last one closes."""
         self.controller.document_closed()
         self._switch(self.document())
 
-    def document(self):
+    def document(self) -> Document | None:
         """The document of the active view."""
         return Krita.instance().activeDocument()
 
-    def showEvent(self, event):
+    def showEvent(self, event: QtGui.QShowEvent | None) -> None:
         """From now on the daemon's condition is kept fresh."""
         super().showEvent(event)
         self.controller.look(id(self), True)
         self._poll.start()
         self._look()
 
-    def hideEvent(self, event):
+    def hideEvent(self, event: QtGui.QHideEvent | None) -> None:
         """A hidden docker asks nothing."""
         super().hideEvent(event)
         self.controller.look(id(self), False)
         self._poll.stop()
 
-    def _switch(self, document):
+    def _switch(self, document: Document | None) -> None:
         key = layers.document_id(document) if document is not None else None
         if key != self._document:
             self._document = key
-            if key is not None and "last" in layers.records(document):
+            if document is not None and "last" in layers.records(document):
                 self._load(self.controller.remembered(document))
         self._look()
 
-    def _look(self):
+    def _look(self) -> None:
         """Notice another document, layer or size, which Krita does not announce."""
         document = self.document()
         key = layers.document_id(document) if document is not None else None
@@ -228,13 +238,15 @@ class VaporbrushDocker(DockWidget):
             self._switch(document)
             return
         node = layers.active_layer(document)
-        target = None if node is None else (node.uniqueId().toString(), layers.place_of(document, node))
+        target = (
+            None if document is None or node is None else (node.uniqueId().toString(), layers.place_of(document, node))
+        )
         if target != self._target:
             self._target = target
             self._changed()
         self._enable(document, node)
 
-    def _enable(self, document, node):
+    def _enable(self, document: Document | None, node: Node | None) -> None:
         problem = ""
         if document is None:
             problem = _("Open a picture to begin.")
@@ -245,14 +257,15 @@ class VaporbrushDocker(DockWidget):
         elif self.controller.condition.command:
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
-        self.button.setToolTip(problem or _("Paint “{layer}” on a new layer above it.").format(layer=node.name()))
+        name = node.name() if node is not None else ""
+        self.button.setToolTip(problem or _("Paint “{layer}” on a new layer above it.").format(layer=name))
         self.frames_button.setVisible(animation.can(node))
         self.frames_button.setEnabled(not problem)
         if animation.can(node):
             self.frames_button.setToolTip(
                 problem
                 or _("Paint every frame of “{layer}” on a new animated layer, each from the one before.").format(
-                    layer=node.name()
+                    layer=name
                 )
             )
         if problem:
@@ -260,11 +273,11 @@ class VaporbrushDocker(DockWidget):
 
     # ── the controls ──
 
-    def values(self):
+    def values(self) -> Values:
         """What the controls say."""
         return {name: field.value() for name, field in self.fields.items()}
 
-    def set_values(self, values):
+    def set_values(self, values: Values) -> None:
         """Show other values."""
         self._loading = True
         for name, value in controls.clean(values).items():
@@ -272,14 +285,14 @@ class VaporbrushDocker(DockWidget):
         self._loading = False
         self._changed()
 
-    def _load(self, remembered):
+    def _load(self, remembered: tuple[Values, tuple[StyleRef, ...]]) -> None:
         values, refs = remembered
         self.set_values(values)
         self._loading = True
         self.chooser.set_refs(refs)
         self._loading = False
 
-    def _style_changed(self):
+    def _style_changed(self) -> None:
         refs = self.chooser.refs()
         if not self._loading and len(refs) == 1 and refs[0].kind == "bundled":
             style = next((s for s in self.controller.bundled if s.name == refs[0].name), None)
@@ -287,11 +300,11 @@ class VaporbrushDocker(DockWidget):
                 self.set_values({**self.values(), **style.tuned})
         self._changed()
 
-    def _changed(self, _news=None):
+    def _changed(self, _news: object = None) -> None:
         if not self._loading:
             self._soon.start()
 
-    def _ask_estimate(self):
+    def _ask_estimate(self) -> None:
         document = self.document()
         node = layers.active_layer(document)
         self._enable(document, node)
@@ -302,44 +315,46 @@ class VaporbrushDocker(DockWidget):
             self.expected.setText("")
         self.expected.setVisible(True)
 
-    def _estimated(self, answer):
+    def _estimated(self, answer: Estimated) -> None:
         if answer.ticket != self._ticket or not self.button.isEnabled():
             return
         if answer.error is not None:
             self.expected.setText(answer.error.message)
-        else:
+        elif answer.estimate is not None:
             line = ui_text.expected(answer.estimate)
             self.expected.setText(line[:1].upper() + line[1:])
 
     # ── painting ──
 
-    def stylize(self, *, frames=False):
+    def stylize(self, *, frames: bool = False) -> Task | None:
         """The buttons."""
         return self.controller.stylize(self.values(), self.chooser.refs(), frames=frames)
 
-    def copy_settings(self):
+    def copy_settings(self) -> None:
         """Show the settings stored with the active painting."""
         document = self.document()
         node = layers.active_layer(document)
-        stored = self.controller.recipe_of(document, node) if node is not None else None
+        stored = self.controller.recipe_of(document, node) if document is not None and node is not None else None
         if stored is not None:
-            self._load(stored[:2])
+            self._load((stored.values, stored.styles))
 
-    def _menu_opens(self):
+    def _menu_opens(self) -> None:
         document = self.document()
         node = layers.active_layer(document)
-        painted = node is not None and self.controller.recipe_of(document, node) is not None
+        painted = False
+        if document is not None and node is not None:
+            painted = self.controller.recipe_of(document, node) is not None
         self.restylize_action.setEnabled(painted)
         self.copy_action.setEnabled(painted)
         self.repeat_action.setEnabled(node is not None)
 
-    def say(self, text, error=False):
+    def say(self, text: str, error: bool = False) -> None:
         """A sentence for the painter, for a while."""
         self.message.setText(("⚠ " if error else "") + text)
         self.message.show()
         self._message_end.start(MESSAGE_MS)
 
-    def _task_changed(self, task):
+    def _task_changed(self, task: Task) -> None:
         key = task.key
         panel = self.panels.get(key)
         if panel is None:
@@ -359,30 +374,37 @@ class VaporbrushDocker(DockWidget):
             self._newest = panel
             self._show_panel.start()
 
-    def _bring_into_view(self):
-        if self._newest in self.panels.values():
-            self.scroll.ensureWidgetVisible(self._newest)
+    def _bring_into_view(self) -> None:
+        if self._newest is not None and self._newest in self.panels.values():
+            self.scroll_area.ensureWidgetVisible(self._newest)
 
-    def _task_removed(self, key):
+    def _task_removed(self, key: str) -> None:
         panel = self.panels.pop(key, None)
         if panel is not None:
             panel.hide()  # `deleteLater` alone leaves it painted over the others for a moment
             self.tasks.removeWidget(panel)
             panel.deleteLater()
 
-    def _clear_finished(self):
+    def _clear_finished(self) -> None:
         """What was done well needs no more room once something new begins."""
         for key, task in list(self.controller.tasks.items()):
             if task.state.stage == "done":
                 self.controller.dismiss(key)
 
 
-def open_docker():
+def _entry(menu: QtWidgets.QMenu, text: str, act: Callable[[], object]) -> QtGui.QAction:
+    entry = menu.addAction(text)
+    assert entry is not None
+    entry.triggered.connect(lambda _checked=False: act())
+    return entry
+
+
+def open_docker() -> bool:
     """Show the docker of the active window and give it the keyboard. Returns whether there is one."""
     window = Krita.instance().activeWindow()
     dockers = window.dockers() if window is not None else []
     docker = next((one for one in dockers if one.objectName() == DOCKER_ID), None)
-    if docker is None:
+    if window is None or docker is None:
         return False
     if not docker.isVisible():
         docker.setVisible(True)

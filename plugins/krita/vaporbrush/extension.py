@@ -1,11 +1,16 @@
 """The menu actions, and the one controller behind them and behind every window's docker."""
 
-from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita, Window
 
 from vaporbrush_host.ui_text import _
 
 from .controller import Controller
 from .docker import DOCKER_ID, VaporbrushDocker, open_docker
+from .qt import QtCore
 
 MENU = "tools/scripts"
 
@@ -13,7 +18,7 @@ MENU = "tools/scripts"
 class VaporbrushExtension(Extension):
     """Made once; Krita calls `createActions` for each window."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: QtCore.QObject) -> None:
         super().__init__(parent)
         self.controller = Controller(self)
         notifier = Krita.instance().notifier()
@@ -21,10 +26,10 @@ class VaporbrushExtension(Extension):
         notifier.applicationClosing.connect(self.controller.close)
         notifier.imageClosed.connect(lambda _name: self.controller.document_closed())
 
-    def setup(self):
+    def setup(self) -> None:
         """Krita calls this once; everything is set up already."""
 
-    def createActions(self, window):
+    def createActions(self, window: Window) -> None:
         """The entries of Tools ▸ Scripts."""
         stylize = window.createAction("vaporbrush_stylize", _("Stylize Layer with Vaporbrush…"), MENU)
         stylize.triggered.connect(open_docker)  # the window that Krita gave is a wrapper that dies
@@ -34,12 +39,12 @@ class VaporbrushExtension(Extension):
         restylize.triggered.connect(lambda: self._and_show(self.controller.restylize))
 
     @staticmethod
-    def _and_show(begin):
+    def _and_show(begin: Callable[[], object]) -> None:
         open_docker()  # what it says while it paints, or why it does not, stands there
         begin()
 
 
-def add_to(application):
+def add_to(application: Krita) -> None:
     """Register the actions and the docker."""
     extension = VaporbrushExtension(application)
     VaporbrushDocker.controller = extension.controller

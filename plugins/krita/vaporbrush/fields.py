@@ -1,8 +1,11 @@
 """One widget for each control of the shared table. Each has `value()`, `set_value(v)` and the signal `changed`."""
 
-import secrets
+from __future__ import annotations
 
-from vaporbrush_host.controls import from_slider, to_slider
+import secrets
+from typing import Any
+
+from vaporbrush_host.controls import Control, from_slider, to_slider
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.controls import MAX_SEED
 
@@ -18,7 +21,7 @@ class Field(QtWidgets.QWidget):
 
     changed = Signal()
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.control = control
         self.setToolTip(control.tip)
@@ -26,11 +29,11 @@ class Field(QtWidgets.QWidget):
         self.row = QtWidgets.QHBoxLayout(self)
         self.row.setContentsMargins(0, 0, 0, 0)
 
-    def value(self):
+    def value(self) -> Any:
         """The control's value."""
         raise NotImplementedError
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Show a value that the control accepts."""
         raise NotImplementedError
 
@@ -38,7 +41,7 @@ class Field(QtWidgets.QWidget):
 class NumberField(Field):
     """A slider beside a number; logarithmic where the control is."""
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(control, parent)
         self.slider = QtWidgets.QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, SLIDER_STEPS)
@@ -57,19 +60,19 @@ class NumberField(Field):
         self.spin.valueChanged.connect(self._typed)
         self.set_value(control.default)
 
-    def value(self):
+    def value(self) -> Any:
         """The number."""
         return self.spin.value()
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Show the number; the slider follows."""
         self.spin.setValue(float(value))
         self._typed(self.spin.value())
 
-    def _slid(self, place):
+    def _slid(self, place: int) -> None:
         self.spin.setValue(from_slider(self.control, place / SLIDER_STEPS))
 
-    def _typed(self, value):
+    def _typed(self, value: Any) -> None:
         self.slider.blockSignals(True)
         self.slider.setValue(round(SLIDER_STEPS * to_slider(self.control, value)))
         self.slider.blockSignals(False)
@@ -79,7 +82,7 @@ class NumberField(Field):
 class ChoiceField(Field):
     """A drop-down list."""
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(control, parent)
         self.box = _combo()
         for option in control.options:
@@ -89,11 +92,11 @@ class ChoiceField(Field):
         self.set_value(control.default)
         self.box.currentIndexChanged.connect(lambda _index: self.changed.emit())
 
-    def value(self):
+    def value(self) -> Any:
         """The recipe's word."""
         return self.box.currentData()
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Choose an entry; a word that is not in the list (another machine's device) is added."""
         index = self.box.findData(value)
         if index < 0:
@@ -105,18 +108,18 @@ class ChoiceField(Field):
 class TruthField(Field):
     """A check box, which carries its own label."""
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(control, parent)
         self.box = QtWidgets.QCheckBox(control.label)
         self.row.addWidget(self.box, 1)
         self.set_value(control.default)
         self.box.toggled.connect(lambda _on: self.changed.emit())
 
-    def value(self):
+    def value(self) -> Any:
         """Yes or no."""
         return self.box.isChecked()
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Tick it or not."""
         self.box.setChecked(bool(value))
 
@@ -124,7 +127,7 @@ class TruthField(Field):
 class SizeField(Field):
     """Automatic, full size, or a number of pixels."""
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(control, parent)
         self.box = _combo()
         self.box.addItem(_("Automatic"), "auto")
@@ -142,19 +145,19 @@ class SizeField(Field):
         self.spin.valueChanged.connect(lambda _value: self.changed.emit())
         self.set_value(control.default)
 
-    def value(self):
+    def value(self) -> Any:
         """ "auto", "full" or the number."""
         chosen = self.box.currentData()
         return self.spin.value() if chosen == "pixels" else chosen
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Show it."""
         if not isinstance(value, str):
             self.spin.setValue(int(value))
         self.box.setCurrentIndex(self.box.findData(value if isinstance(value, str) else "pixels"))
         self._chosen()
 
-    def _chosen(self, _index=0):
+    def _chosen(self, _index: int = 0) -> None:
         self.spin.setVisible(self.box.currentData() == "pixels")
         self.changed.emit()
 
@@ -162,7 +165,7 @@ class SizeField(Field):
 class WholeField(Field):
     """A whole number; the seed has a button for another one, and `steps` a word for None."""
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(control, parent)
         self.spin = QtWidgets.QSpinBox()
         optional = control.kind == "steps"
@@ -180,12 +183,12 @@ class WholeField(Field):
         self.set_value(control.default)
         self.spin.valueChanged.connect(lambda _value: self.changed.emit())
 
-    def value(self):
+    def value(self) -> Any:
         """The number, or None."""
         value = self.spin.value()
         return None if self.control.kind == "steps" and value == 0 else value
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Show it."""
         self.spin.setValue(0 if value is None else int(value))
 
@@ -193,7 +196,7 @@ class WholeField(Field):
 class WeightsField(Field):
     """Five numbers, or empty."""
 
-    def __init__(self, control, parent=None):
+    def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(control, parent)
         self.edit = QtWidgets.QLineEdit()
         self.edit.setPlaceholderText(control.unset)
@@ -202,15 +205,15 @@ class WeightsField(Field):
         self.set_value(control.default)
         self.edit.editingFinished.connect(self._typed)
 
-    def value(self):
+    def value(self) -> Any:
         """The numbers; None where the field is empty or is not five numbers (it then shows so)."""
         return self._parsed()
 
-    def set_value(self, value):
+    def set_value(self, value: Any) -> None:
         """Show them."""
         self.edit.setText("" if value is None else "  ".join(f"{number:g}" for number in value))
 
-    def _typed(self):
+    def _typed(self) -> None:
         if self._parsed() is None and self.edit.text().strip():
             QtWidgets.QToolTip.showText(
                 self.mapToGlobal(QtCore.QPoint(0, self.height())), _("Five numbers, as in: 1 0.5 0.2 0.1 0.1"), self
@@ -218,7 +221,7 @@ class WeightsField(Field):
             self.edit.selectAll()
         self.changed.emit()
 
-    def _parsed(self):
+    def _parsed(self) -> tuple[float, ...] | None:
         try:
             numbers = tuple(float(word) for word in self.edit.text().replace(",", " ").split())
         except ValueError:
@@ -226,7 +229,7 @@ class WeightsField(Field):
         return numbers if numbers and self.control.accepts(numbers) else None
 
 
-def _combo():
+def _combo() -> QtWidgets.QComboBox:
     box = QtWidgets.QComboBox()
     # a long entry must not widen the docker beyond what the painter gave it
     box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -245,6 +248,6 @@ MAKERS = {
 }
 
 
-def field_for(control):
+def field_for(control: Control) -> Field:
     """The widget for a control."""
     return MAKERS[control.kind](control)

@@ -4,23 +4,35 @@ Pixels of 8-bit to float sRGB layers are read and written as they are. Every oth
 a layer that belongs to no document: filled in the source's colour space, converted by Krita, and read again.
 """
 
-import json
-from dataclasses import dataclass
+from __future__ import annotations
 
-from krita import Krita
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from krita import Document, Krita, Node
 
 from vaporbrush_host import row_strips
 from vaporbrush_host.request import Pixels
 from vaporbrush_host.ui_text import _
+from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
-from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES
+from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Channels, Depth, Image, Transfer
 
 from .qt import QtCore
 
+Space = tuple[str, str, str]  # model, depth, profile, as Krita's calls want them
+Form = tuple[Channels, Depth, Transfer]  # as the recipe has them
+
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 LINEAR = "sRGB-elle-V2-g10.icc"
-TRANSFER = {SRGB: "srgb", "sRGB built-in": "srgb", LINEAR: "linear"}  # the profiles that need no conversion
-DEPTHS = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
+TRANSFER: dict[str, Transfer] = {
+    SRGB: "srgb",
+    "sRGB built-in": "srgb",
+    LINEAR: "linear",
+}  # the profiles that need no conversion
+DEPTHS: dict[str, Depth] = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
 SHARED_SPACE = ("RGBA", "F32", SRGB)  # what every other colour space is converted to
 CHANNELS_OF_MODEL = {"A": 1, "GRAYA": 2, "RGBA": 4, "XYZA": 4, "LABA": 4, "YCbCrA": 4, "CMYKA": 5}
 LAYERS = ("paintlayer", "grouplayer", "filelayer", "filterlayer", "filllayer", "clonelayer", "vectorlayer")
@@ -41,7 +53,7 @@ class Place:
     width: int
     height: int
 
-    def meets(self, other):
+    def meets(self, other: Place) -> Place | None:
         """The common part, or None."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.width, other.x + other.width)
@@ -57,29 +69,33 @@ class Capture:
     node: str
     name: str
     place: Place
-    space: tuple
-    pixels: Pixels
+    space: Space
+    pixels: Pixels | None  # None once they are sent
     mask: Pixels | None = None
 
+    def without_pixels(self) -> Capture:
+        """The same, which holds on to no layer's content."""
+        return replace(self, pixels=None)
 
-def document_id(document):
+
+def document_id(document: Document | None) -> str:
     """What a document is known by while Krita runs, and in the saved file: its root layer's id."""
     root = document.rootNode() if document is not None else None
     return root.uniqueId().toString() if root is not None else ""
 
 
-def documents():
+def documents() -> dict[str, Document]:
     """The open documents, by id."""
     return {key: document for document in Krita.instance().documents() if (key := document_id(document))}
 
 
-def shown():
+def shown() -> dict[str, Document]:
     """The documents that a person sees, by id: those with a view."""
     seen = (view.document() for view in Krita.instance().views())
     return {key: document for document in seen if (key := document_id(document))}
 
 
-def nodes(root):
+def nodes(root: Node) -> Iterator[Node]:
     """All layers below a layer, topmost first, without masks."""
     for child in reversed(root.childNodes()):
         if child.type() in LAYERS:
@@ -87,12 +103,12 @@ def nodes(root):
             yield from nodes(child)
 
 
-def find(document, node_id):
+def find(document: Document, node_id: str) -> Node | None:
     """The layer of this id, or None where it was deleted."""
     return next((n for n in nodes(document.rootNode()) if n.uniqueId().toString() == node_id), None)
 
 
-def active_layer(document):
+def active_layer(document: Document | None) -> Node | None:
     """The active layer, or for a mask the layer it belongs to; None while the document loads."""
     node = document.activeNode() if document is not None else None
     while node is not None and node.type() not in LAYERS:
@@ -100,12 +116,12 @@ def active_layer(document):
     return node
 
 
-def canvas(document):
+def canvas(document: Document) -> Place:
     """The document's own rectangle."""
     return Place(document.xOffset(), document.yOffset(), document.width(), document.height())
 
 
-def place_of(document, node):
+def place_of(document: Document, node: Node) -> Place:
     """Where a layer has pixels: what lies beyond the canvas counts for paint layers; others end at the canvas."""
     rect = node.bounds()
     place = Place(rect.x(), rect.y(), rect.width(), rect.height())
@@ -117,17 +133,17 @@ def place_of(document, node):
     return canvas(document).meets(place) or Place(place.x, place.y, 0, 0)
 
 
-def space_of(node):
+def space_of(node: Node) -> Space:
     """A layer's colour space as Krita's calls want it: model, depth, profile."""
     return (node.colorModel(), node.colorDepth(), node.colorProfile())
 
 
-def pixel_bytes(space):
+def pixel_bytes(space: Space) -> int:
     """Bytes of one pixel of a colour space; 0 where it cannot be read."""
-    return CHANNELS_OF_MODEL.get(space[0], 0) * DEPTH_BYTES.get(DEPTHS.get(space[1]), 0)
+    return CHANNELS_OF_MODEL.get(space[0], 0) * DEPTH_BYTES.get(DEPTHS.get(space[1], ""), 0)
 
 
-def native(space):
+def native(space: Space) -> Form | None:
     """(channels, depth, transfer) of pixels that travel without conversion, or None."""
     model, depth, profile = space
     if model != "RGBA" or depth not in DEPTHS or profile not in TRANSFER:
@@ -136,7 +152,7 @@ def native(space):
     return ("BGRA" if depth in ("U8", "U16") else "RGBA", DEPTHS[depth], TRANSFER[profile])
 
 
-def read(document, node, place):
+def read(document: Document, node: Node, place: Place) -> Pixels:
     """The pixels of a layer with its masks, groups with all that is in them. Raises `LayerError`."""
     if place.width < 1 or place.height < 1:
         raise LayerError(
@@ -157,7 +173,7 @@ def read(document, node, place):
             )
         )
     if form is None:
-        goal = ("RGBA", "f32", "srgb")
+        goal: Form = ("RGBA", "f32", "srgb")
         get = _converting(document, node, place, space)
     else:
         goal = form
@@ -176,21 +192,21 @@ def read(document, node, place):
     return Pixels(data, place.width, place.height, *goal)
 
 
-def _getter(node):
+def _getter(node: Node) -> Callable[[int, int, int, int], QtCore.QByteArray]:
     # A paint layer without masks is read from its own pixels, which are right even while it is hidden.
     plain = node.type() == "paintlayer" and not node.childNodes()
     return node.pixelData if plain else node.projectionPixelData
 
 
-def _plain(node, place):
+def _plain(node: Node, place: Place) -> Callable[[int, int], bytes]:
     get = _getter(node)
     return lambda top, rows: get(place.x, place.y + top, place.width, rows).data()
 
 
-def _converting(document, node, place, space):
+def _converting(document: Document, node: Node, place: Place, space: Space) -> Callable[[int, int], bytes]:
     get = _getter(node)
 
-    def band(top, rows):
+    def band(top: int, rows: int) -> bytes:
         data = get(place.x, place.y + top, place.width, rows)
         if len(data) != place.width * rows * pixel_bytes(space):
             raise row_strips.ShortReadError(f"{len(data)} bytes for {place.width} × {rows} pixels of {' '.join(space)}")
@@ -199,7 +215,9 @@ def _converting(document, node, place, space):
     return band
 
 
-def _converted(document, data, width, rows, source, goal):
+def _converted(
+    document: Document, data: QtCore.QByteArray, width: int, rows: int, source: Space, goal: Space
+) -> QtCore.QByteArray:
     """Pixels in another colour space, by way of a layer that belongs to no document."""
     scratch = document.createNode("vaporbrush", "paintlayer")
     scratch.setColorSpace(*source)
@@ -211,7 +229,7 @@ def _converted(document, data, width, rows, source, goal):
     return scratch.pixelData(0, 0, width, rows)
 
 
-def read_selection(document, place):
+def read_selection(document: Document, place: Place) -> Pixels | None:
     """The selection over a rectangle as one byte a pixel; None without a selection. Raises `LayerError`."""
     selection = document.selection()
     if selection is None:
@@ -227,26 +245,26 @@ def read_selection(document, place):
     return Pixels(data, place.width, place.height, "GRAY", "u8", "srgb")
 
 
-def capture(document, node, *, use_selection):
+def capture(document: Document, node: Node, *, use_selection: bool) -> Capture:
     """Read a layer (and the selection) to be painted. Raises `LayerError`."""
     place = place_of(document, node)
     return captured(document, node, place, read(document, node, place), use_selection=use_selection)
 
 
-def captured(document, node, place, pixels, *, use_selection):
+def captured(document: Document, node: Node, place: Place, pixels: Pixels, *, use_selection: bool) -> Capture:
     """A layer whose pixels have been read, with the selection over it. Raises `LayerError`."""
     mask = read_selection(document, place) if use_selection else None
     return Capture(document_id(document), node.uniqueId().toString(), node.name(), place, space_of(node), pixels, mask)
 
 
-def write(document, layer, space, place, image, pixels):
+def write(document: Document, layer: Node, space: Space, place: Place, image: Image, pixels: Buffer) -> None:
     """Write a painting (`image` describes `pixels`) into a layer of this colour space. Raises `LayerError`."""
     form = (image.channels, image.depth, image.transfer)
     as_it_is = form == native(space)
     if not as_it_is and form != ("RGBA", "f32", "srgb"):
         raise LayerError(_("The painting came in a form that this layer does not have."))
 
-    def put(top, rows, data):
+    def put(top: int, rows: int, data: bytes) -> None:
         band = QtCore.QByteArray(data)
         if not as_it_is:
             band = _converted(document, band, image.width, rows, SHARED_SPACE, space)
@@ -255,7 +273,7 @@ def write(document, layer, space, place, image, pixels):
     row_strips.write(image.height, image.width * image.pixel_bytes, pixels, put)
 
 
-def insert(document, taken, image, pixels, name):
+def insert(document: Document, taken: Capture, image: Image, pixels: Buffer, name: str) -> tuple[Node, bool]:
     """Put a painting above the layer it was made from, as one undo step. Returns (new layer, whether that one is gone).
 
     `image` describes `pixels`.
@@ -267,7 +285,7 @@ def insert(document, taken, image, pixels, name):
     return layer, add_above(document, taken.node, layer)
 
 
-def add_above(document, node_id, layer):
+def add_above(document: Document, node_id: str, layer: Node) -> bool:
     """Add a layer above another, or on top where that one was deleted meanwhile. Returns whether it was."""
     below = find(document, node_id)
     parent = below.parentNode() if below is not None else document.rootNode()
@@ -275,16 +293,16 @@ def add_above(document, node_id, layer):
     return below is None
 
 
-def records(document):
+def records(document: Document) -> dict[str, Any]:
     """What is stored about the paintings in a document, by the painted layer's id."""
     try:
-        stored = json.loads(bytes(document.annotation(ANNOTATION)).decode("utf-8"))
+        stored = json.loads(document.annotation(ANNOTATION).data().decode("utf-8"))
     except ValueError:
         return {}
     return stored if isinstance(stored, dict) else {}
 
 
-def store(document, key, record):
+def store(document: Document, key: str, record: Mapping[str, Any]) -> None:
     """Store something about a painting with the document, under its layer's id (or another key)."""
     everything = records(document)
     everything.pop(key, None)

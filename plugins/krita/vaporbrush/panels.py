@@ -1,13 +1,20 @@
 """The parts of the docker below its controls: the paintings under way, and the daemon's condition."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from krita import Krita
 
 from vaporbrush_host import ui_text
-from vaporbrush_host.daemon_monitor import COPY_DETAILS
+from vaporbrush_host.daemon_monitor import COPY_DETAILS, Action
+from vaporbrush_host.job_threads import RunState
 from vaporbrush_host.ui_text import _
 
 from . import sources
+from .controller import Controller
 from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
+from .task import Task
 
 PREVIEW_HEIGHT = 220  # px at most; the controls stay in view beside it
 PROGRESS_STEPS = 1000
@@ -24,12 +31,14 @@ DOTS = {
 }
 
 
-def copy(text):
+def copy(text: str) -> None:
     """Put a text on the clipboard."""
-    QtWidgets.QApplication.clipboard().setText(text)
+    clipboard = QtWidgets.QApplication.clipboard()
+    assert clipboard is not None  # only a program without windows has none
+    clipboard.setText(text)
 
 
-def small(text=""):
+def small(text: str = "") -> QtWidgets.QLabel:
     """A label that wraps, and whose text can be selected."""
     label = QtWidgets.QLabel(text)
     label.setWordWrap(True)
@@ -43,14 +52,14 @@ def small(text=""):
 class Preview(QtWidgets.QWidget):
     """The painting as it is now, fitted into the width."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._image = None
+        self._image: QtGui.QImage | None = None
         policy = QtWidgets.QSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 
-    def show_image(self, image):
+    def show_image(self, image: QtGui.QImage | None) -> None:
         """Show a QImage; None hides the preview."""
         size = None if self._image is None else self._image.size()
         self._image = image
@@ -59,25 +68,25 @@ class Preview(QtWidgets.QWidget):
             self.updateGeometry()
         self.update()
 
-    def image(self):
+    def image(self) -> QtGui.QImage | None:
         """What is shown."""
         return self._image
 
-    def hasHeightForWidth(self):
+    def hasHeightForWidth(self) -> bool:
         """The picture's aspect ratio decides."""
         return True
 
-    def heightForWidth(self, width):
+    def heightForWidth(self, width: int) -> int:
         """The height that shows the whole picture."""
         if self._image is None:
             return 0
         return min(PREVIEW_HEIGHT, max(1, width * self._image.height() // self._image.width()))
 
-    def sizeHint(self):
+    def sizeHint(self) -> QtCore.QSize:
         """As high as the present width asks for."""
         return QtCore.QSize(200, self.heightForWidth(max(self.width(), 200)))
 
-    def paintEvent(self, _event):
+    def paintEvent(self, _event: QtGui.QPaintEvent | None) -> None:
         """Draw it."""
         if self._image is None:
             return
@@ -97,10 +106,10 @@ class TaskPanel(QtWidgets.QFrame):
     again = Signal(str)
     dismiss = Signal(str)
 
-    def __init__(self, key, parent=None):
+    def __init__(self, key: str, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.key = key
-        self._seen = None
+        self._seen: object = None  # the preview that is shown
         self._report = ""
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self.title = QtWidgets.QLabel()
@@ -145,7 +154,7 @@ class TaskPanel(QtWidgets.QFrame):
         column.addLayout(words_row)
         column.addLayout(buttons)
 
-    def show_task(self, task, *, log):
+    def show_task(self, task: Task, *, log: str) -> None:
         """Show the state of a painting."""
         state = task.state
         running = not state.ended
@@ -167,21 +176,21 @@ class TaskPanel(QtWidgets.QFrame):
             self.cancel_button.setText(_("Stop"))
             self.cancel_button.setToolTip(_("Stop here. The frames that are painted are kept; the others stay empty."))
         self.keep_button.setEnabled(
-            state.stage == "running" and state.job.progress is not None and state.job.progress.step > 0
+            state.stage == "running" and state.job is not None and bool(state.job.progress and state.job.progress.step)
         )
         self.cancel_button.setVisible(running)
         failed = state.stage == "failed"
         self.again_button.setVisible(failed)
         self.details_button.setVisible(failed)
         self.close_button.setVisible(state.ended)
-        if failed:
+        if failed and state.error is not None:
             version = f"Krita {Krita.instance().version()}"
             details = ui_text.details(state.error, log=log, host=version)
             self._report = f"{details}\n\n{state.report}"
 
-    def _words(self, task, log):
+    def _words(self, task: Task, log: str) -> str:
         state = task.state
-        if state.stage == "failed":
+        if state.stage == "failed" and state.error is not None:
             said = ui_text.failure(state.error, begun=state.job is not None)
             return f"{said}\n{ui_text.log_line(log)}" if log else said
         if state.stage == "done":
@@ -189,14 +198,14 @@ class TaskPanel(QtWidgets.QFrame):
             return "\n".join((line, *task.notes))
         return state.line
 
-    def _show_preview(self, state):
+    def _show_preview(self, state: RunState | None) -> None:
         if state is None or state.preview is None:
             self.preview.show_image(None)
         elif state.preview is not self._seen:
             self._seen = state.preview
             self.preview.show_image(sources.to_qimage(state.preview))
 
-    def _cancel(self):
+    def _cancel(self) -> None:
         self.cancel_button.setEnabled(False)
         self.keep_button.setEnabled(False)
         self.line.setText(_("Stopping…"))
@@ -206,7 +215,7 @@ class TaskPanel(QtWidgets.QFrame):
 class ConditionPanel(QtWidgets.QWidget):
     """The daemon's condition: a dot, words, and what can be done."""
 
-    def __init__(self, controller, parent=None):
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.controller = controller
         self._error = None
@@ -234,14 +243,14 @@ class ConditionPanel(QtWidgets.QWidget):
         column.addLayout(self.buttons)
         controller.condition_changed.connect(self.refresh)  # bound methods: Qt cuts them when the window is closed
         controller.fetch_changed.connect(self.refresh)
-        self._shown = ()
+        self._shown: tuple[Action, ...] = ()
         self.refresh()
 
-    def refresh(self, _news=None):
+    def refresh(self, _news: object = None) -> None:
         """Show what is known now."""
         condition = self.controller.condition
         fetch = self.controller.fetch_state
-        fetching = self.controller.fetch is not None
+        fetching = fetch is not None and self.controller.fetch is not None
         self.dot.setStyleSheet(f"color: {DOTS[condition.kind]}")
         self.short.setText(condition.short)
         tip = "\n".join(
@@ -255,9 +264,9 @@ class ConditionPanel(QtWidgets.QWidget):
         )
         self.short.setToolTip(tip)
         sentence, actions = condition.sentence, condition.actions
-        if fetching:
+        if fetch is not None and fetching:
             sentence, actions = _("Fetching the full model… {line}").format(line=fetch.line), ()
-        elif fetch is not None and fetch.stage == "failed" and condition.kind == "lite":
+        elif fetch is not None and fetch.error is not None and condition.kind == "lite":
             sentence = ui_text.failure(fetch.error, begun=False)
             actions = (*(a for a in actions if a.verb == "fetch"), COPY_DETAILS)
         if COPY_DETAILS in actions and condition.log and condition.log not in sentence:
@@ -265,19 +274,20 @@ class ConditionPanel(QtWidgets.QWidget):
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
         self.bar.setVisible(fetching)
-        if fetching:
+        if fetch is not None and fetching:
             self.bar.setRange(0, 0 if fetch.fraction is None else PROGRESS_STEPS)
             self.bar.setValue(round(PROGRESS_STEPS * (fetch.fraction or 0)))
         if actions != self._shown:
             self._shown = actions
             self._rebuild(actions)
 
-    def _rebuild(self, actions):
+    def _rebuild(self, actions: Sequence[Action]) -> None:
         while self.buttons.count():
             item = self.buttons.takeAt(0)
-            if item.widget() is not None:
-                item.widget().hide()
-                item.widget().deleteLater()
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
         for action in actions:
             button = QtWidgets.QPushButton(action.label)
             button.setObjectName(f"vaporbrush_do_{action.verb}")
@@ -286,7 +296,7 @@ class ConditionPanel(QtWidgets.QWidget):
             self.buttons.addWidget(button)
         self.buttons.addStretch(1)
 
-    def do(self, action):
+    def do(self, action: Action) -> None:
         """A button was pressed."""
         condition = self.controller.condition
         if action.verb == "start":

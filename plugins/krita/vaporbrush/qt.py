@@ -1,17 +1,25 @@
 """PyQt5 or PyQt6, whichever this Krita was built with.
 
 Krita 6 says so by `pykrita.qt_major_version`. Trying an import instead can crash Krita: a distribution may have both.
-The code of this plug-in uses scoped enums and names that both have.
+The code of this plug-in uses scoped enums and names that both have; the type checker reads those of PyQt6.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import pykrita
 
 QT_MAJOR = getattr(pykrita, "qt_major_version", lambda: 5)()
 
-QtCore = import_module(f"PyQt{QT_MAJOR}.QtCore")
-QtGui = import_module(f"PyQt{QT_MAJOR}.QtGui")
-QtWidgets = import_module(f"PyQt{QT_MAJOR}.QtWidgets")
+if TYPE_CHECKING:
+    from PyQt6 import QtCore, QtGui, QtWidgets
+else:
+    QtCore = import_module(f"PyQt{QT_MAJOR}.QtCore")
+    QtGui = import_module(f"PyQt{QT_MAJOR}.QtGui")
+    QtWidgets = import_module(f"PyQt{QT_MAJOR}.QtWidgets")
 Qt = QtCore.Qt
 Signal = QtCore.pyqtSignal
+
+__all__ = ["QT_MAJOR", "Qt", "QtCore", "QtGui", "QtWidgets", "Signal"]

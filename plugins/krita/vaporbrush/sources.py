@@ -1,11 +1,16 @@
 """Where styles come from in Krita: bundled ones, layers of all open documents, picture files. GUI thread only."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from krita import Krita
+from krita import Document, Krita, Node
 
+from vaporbrush_host.daemon_monitor import BundledStyle
 from vaporbrush_host.request import Pixels, StyleInput, StyleRef
 from vaporbrush_host.ui_text import _
+from vaporbrush_protocol.job import Preview
 
 from . import layers
 from .layers import LayerError
@@ -15,19 +20,19 @@ PICTURE_FILES = "*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.gif *.kra *.ora 
 RECENT_FILES = 12
 
 
-def title(ref, bundled=()):
+def title(ref: StyleRef, bundled: Sequence[BundledStyle] = ()) -> str:
     """What a style is called: a layer's or a file's name, a bundled style's title as far as the daemon has told it."""
     if ref.kind == "bundled":
         return next((style.title for style in bundled if style.name == ref.name), ref.name)
     return Path(ref.name).stem if ref.kind == "file" else ref.name
 
 
-def is_file(path):
+def is_file(path: str) -> bool:
     """Whether a file is there. By Qt: Krita's Python may take file names for Latin-1 (see `endpoint.native`)."""
     return QtCore.QFileInfo(path).isFile()
 
 
-def layer_refs(own=None):
+def layer_refs(own: str | None = None) -> Iterator[tuple[StyleRef, Document, Node]]:
     """Every layer of every open document that could be a style, the active document's first; without `own`."""
     active = layers.document_id(Krita.instance().activeDocument())
     for key, document in sorted(layers.shown().items(), key=lambda item: item[0] != active):
@@ -38,7 +43,7 @@ def layer_refs(own=None):
                 yield StyleRef("layer", node.name(), node_id, key), document, node
 
 
-def layer_of(ref):
+def layer_of(ref: StyleRef) -> tuple[Document, Node] | None:
     """(document, layer) of a layer reference: by id, and after reopening a file by the layer's name. Else None."""
     for document in layers.shown().values():
         node = layers.find(document, ref.layer)
@@ -47,7 +52,7 @@ def layer_of(ref):
     return None
 
 
-def thumbnail(ref, side, bundled=()):
+def thumbnail(ref: StyleRef, side: int, bundled: Sequence[BundledStyle] = ()) -> QtGui.QImage | None:
     """A small QImage of a style at most `side` pixels large, or None where it cannot be had."""
     if ref.kind == "layer":
         found = layer_of(ref)
@@ -58,7 +63,7 @@ def thumbnail(ref, side, bundled=()):
     return None if style is None or not style.thumb else bundled_thumbnail(style)
 
 
-def layer_thumbnail(node, side):
+def layer_thumbnail(node: Node, side: int) -> QtGui.QImage | None:
     """A layer's thumbnail in its own aspect ratio."""
     rect = node.bounds()
     longest = max(rect.width(), rect.height(), 1)
@@ -66,13 +71,13 @@ def layer_thumbnail(node, side):
     return image if image is not None and not image.isNull() else None
 
 
-def bundled_thumbnail(style):
+def bundled_thumbnail(style: BundledStyle) -> QtGui.QImage:
     """The thumbnail that came from the daemon."""
     width, height = style.thumb_width, style.thumb_height
     return QtGui.QImage(style.thumb, width, height, 3 * width, QtGui.QImage.Format.Format_RGB888).copy()
 
 
-def file_thumbnail(path, side):
+def file_thumbnail(path: str, side: int) -> QtGui.QImage | None:
     """A picture file's thumbnail, decoded small where the format allows it."""
     reader = QtGui.QImageReader(path)
     reader.setAutoTransform(True)
@@ -83,7 +88,7 @@ def file_thumbnail(path, side):
     return None if image.isNull() else image
 
 
-def style_input(ref):
+def style_input(ref: StyleRef) -> StyleInput:
     """The style's pixels (or its name, for a bundled one). Raises `LayerError`."""
     if ref.kind == "bundled":
         return StyleInput(name=ref.name, weight=ref.weight)
@@ -98,7 +103,7 @@ def style_input(ref):
     return StyleInput(pixels=layers.read(document, node, layers.place_of(document, node)), weight=ref.weight)
 
 
-def style_sizes(ref):
+def style_sizes(ref: StyleRef) -> tuple[int, int] | None:
     """(width, height) of a style, cheaply, for an estimate; None where that is not known."""
     if ref.kind == "layer":
         found = layer_of(ref)
@@ -110,7 +115,7 @@ def style_sizes(ref):
     return None
 
 
-def file_pixels(path):
+def file_pixels(path: str) -> Pixels:
     """A picture file as sRGB pixels: 8 bits, or 16 where the file has more. Raises `LayerError`."""
     if not is_file(path):
         raise LayerError(_("The picture {path} is not there any more. Choose another style.").format(path=path))
@@ -126,14 +131,15 @@ def file_pixels(path):
     image = image.convertToFormat(wanted)
     pixel_bytes = 8 if deep else 4
     bits = image.constBits()
+    assert bits is not None  # a picture that is not null has pixels
     bits.setsize(image.sizeInBytes())
     row_bytes = image.width() * pixel_bytes  # Qt pads rows to 4 bytes, which these are a multiple of
     return Pixels(
-        bytes(bits)[: row_bytes * image.height()], image.width(), image.height(), "RGBA", "u16" if deep else "u8"
+        bits.asstring()[: row_bytes * image.height()], image.width(), image.height(), "RGBA", "u16" if deep else "u8"
     )
 
 
-def _opened(path):
+def _opened(path: str) -> Pixels:
     """A file that only Krita itself reads (.kra, .psd, .exr …): its merged picture."""
     application = Krita.instance()
     application.setBatchmode(True)  # no dialogs about missing profiles
@@ -149,12 +155,13 @@ def _opened(path):
         document.close()
 
 
-def to_qimage(preview):
+def to_qimage(preview: Preview) -> QtGui.QImage:
     """A preview (packed RGB rows) as a QImage."""
     width, height = preview.width, preview.height
     return QtGui.QImage(bytes(preview.pixels), width, height, 3 * width, QtGui.QImage.Format.Format_RGB888).copy()
 
 
-def dropped_files(mime):
+def dropped_files(mime: QtCore.QMimeData | None) -> list[str]:
     """The picture files in what was dropped on the style chooser."""
-    return [url.toLocalFile() for url in mime.urls() if isinstance(url, QtCore.QUrl) and url.isLocalFile()]
+    urls = mime.urls() if mime is not None else []
+    return [url.toLocalFile() for url in urls if isinstance(url, QtCore.QUrl) and url.isLocalFile()]

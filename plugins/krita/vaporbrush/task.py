@@ -1,15 +1,20 @@
 """What the controller knows about a painting: while it is under way, right after it, and later in the document."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from krita import Krita
+from krita import Krita, Node
 
+from vaporbrush_host.controls import Values
 from vaporbrush_host.job_threads import PaintThread, RunState
+from vaporbrush_host.request import StyleRef
 
 from . import layers
 from .animation import Animation
+from .qt import QtCore
 
 RESTORE_S = 1.0  # Krita makes a new layer the active one some time after it was added
 
@@ -21,16 +26,16 @@ class Task:
     key: str
     run: PaintThread
     capture: layers.Capture
-    styles: tuple
-    values: dict
+    styles: tuple[StyleRef, ...]
+    values: Values
     state: RunState
     began: float
     animation: Animation | None = None
-    notes: list = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
-    def forget(self):
+    def forget(self) -> None:
         """Let go of the pixels. A painting that failed keeps them until it is dismissed, for *Try again*."""
-        self.run.order = None
+        self.run.forget()
         self.capture = replace(self.capture, mask=None)
         if self.animation is not None:
             self.animation.close()
@@ -39,8 +44,8 @@ class Task:
 class Stored(NamedTuple):
     """What a document keeps about a painting: `content` is the id of the layer it was made from, or of its `frames`."""
 
-    values: dict
-    styles: tuple
+    values: Values
+    styles: tuple[StyleRef, ...]
     content: str
     frames: bool
 
@@ -53,11 +58,11 @@ class Restore:
     """
 
     document: str
-    new: object
-    before: object
+    new: QtCore.QUuid
+    before: Node
     deadline: float = 0.0
 
-    def done(self):
+    def done(self) -> bool:
         """Try; returns whether there is no more to do."""
         document = layers.documents().get(self.document)
         if document is None:

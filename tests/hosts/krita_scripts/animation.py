@@ -112,7 +112,7 @@ def steps(tell):
         },
     )
     tell("pixels", save(painting, "walk"))
-    docker().scroll.verticalScrollBar().setValue(9999)
+    docker().scroll_area.verticalScrollBar().setValue(9999)
     yield 0.2
     yield ask(tell, "shot", "krita-animation-done")
     application.action("edit_undo").trigger()
@@ -160,7 +160,7 @@ def steps(tell):
     yield lambda: task.animation.painted == 1 and task.state.stage == "running" and task.state.preview is not None
     yield lambda: "step" in task.state.line and task.state.left
     yield 0.3
-    docker().scroll.verticalScrollBar().setValue(9999)
+    docker().scroll_area.verticalScrollBar().setValue(9999)
     panel = docker().panels[task.key]
     tell("line", [task.state.line, task.state.left, panel.keep_button.isVisible(), panel.cancel_button.text()])
     tell("cut running", cut_labels(docker()))

@@ -356,7 +356,7 @@ def steps(tell):
     docker().button.click()
     yield lambda: [t for t in controller().tasks.values() if t.state.stage == "running" and t.state.preview is not None]
     yield 0.6
-    docker().scroll.verticalScrollBar().setValue(9999)
+    docker().scroll_area.verticalScrollBar().setValue(9999)
     running, waiting = [t for t in controller().tasks.values() if not t.state.ended]
     tell("queue", [running.state.stage, waiting.state.stage, waiting.state.line])
     tell("cut running", cut_labels(docker()))

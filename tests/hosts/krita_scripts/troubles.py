@@ -101,7 +101,7 @@ def steps(tell):
     docker().button.click()
     yield lambda: last().state.ended
     yield 0.4
-    docker().scroll.verticalScrollBar().setValue(9999)
+    docker().scroll_area.verticalScrollBar().setValue(9999)
     tell("failed", {**outcome(last()), "shown": docker().panels[last().run.key].line.text()})
     yield ask(tell, "shot", "krita-painting-failed")
     controller().dismiss(last().run.key)
@@ -118,7 +118,7 @@ def steps(tell):
     seconds = time.monotonic() - began
     yield kind("stopped")
     yield 0.5
-    docker().scroll.verticalScrollBar().setValue(9999)
+    docker().scroll_area.verticalScrollBar().setValue(9999)
     panel = docker().panels[last().run.key]
     tell(
         "killed",

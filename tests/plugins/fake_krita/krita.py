@@ -146,6 +146,10 @@ class Document:
         Krita.instance()._documents.remove(self)
 
 
+class Canvas:
+    """A view's canvas; the plug-in asks nothing of it."""
+
+
 class View:
     """A document on the screen."""
 

@@ -143,7 +143,7 @@ class StyleChooser(Gtk.Box):
 
     def _next_layer(self) -> bool:
         image, layer = next(self._waiting, (None, None))
-        if layer is None:
+        if layer is None or image is None:
             return GLib.SOURCE_REMOVE
         if layer.get_id() != self._content.get_id():
             tip = _("“{layer}” of {image}, {width} × {height} px").format(

@@ -144,8 +144,8 @@ class Dialog:
             try:
                 if not self._taking:
                     self._go_on()
-                if self._work.state.ended:
-                    return self._take()
+                if self._work is not None and self._work.state.ended:
+                    return self._take(self._work)
             except VaporbrushError as error:
                 self._stop_taking(error)
         return None
@@ -159,8 +159,7 @@ class Dialog:
         self._monitor.stop()
         self._window.destroy()
 
-    def _take(self) -> Any:
-        work = self._work
+    def _take(self, work: Painting) -> Any:
         self._remember()  # a reset may have emptied what GIMP is about to keep
         layer = work.deliver()
         Gimp.progress_end()
@@ -175,13 +174,14 @@ class Dialog:
         self._refresh()
 
     def _keep_this(self) -> None:
-        self._work.run.finish()
+        if self._work is not None:
+            self._work.run.finish()
         self._keeping = True
         self._taking = True
         self._refresh()
 
     def _start_or_stop(self) -> None:
-        if self._is_running() and not self._is_stale():
+        if self._work is not None and self._is_running() and not self._is_stale():
             self._work.run.cancel()
             return
         try:
@@ -190,7 +190,7 @@ class Dialog:
             self._stop_taking(error)
 
     def _start(self) -> None:
-        if self._is_running():
+        if self._work is not None and self._is_running():
             self._work.run.cancel()
         self._notices.clear_error()
         self._asked = self._task()
@@ -325,7 +325,7 @@ class Dialog:
             self._canvas.show_picture(self._painted())
         self._preview.set_label(_("_Preview") if not running or stale else _("_Stop"))
         self._preview.set_sensitive(bool(self._chooser.sources) and not self._taking)
-        painted = running and state.preview is not None
+        painted = running and state is not None and state.preview is not None
         self._keep.set_sensitive(painted and not stale and not self._keeping)
         self._right.set_sensitive(not self._taking)
         self._window.set_response_sensitive(Gtk.ResponseType.OK, bool(self._chooser.sources) and not self._taking)
@@ -353,8 +353,9 @@ def _estimate_line(news: Estimated) -> str:
     """What is expected, or what is wrong with what is asked for. Why the daemon cannot be used is said elsewhere."""
     if news.estimate:
         return _("Takes {expected}.").format(expected=expected(news.estimate))
-    unusable = isinstance(news.error, LinkError) or news.error.code == "unsupported_version"
-    return "" if unusable else news.error.message
+    error = news.error
+    unusable = error is None or isinstance(error, LinkError) or error.code == "unsupported_version"
+    return "" if error is None or unusable else error.message
 
 
 def _room() -> int:

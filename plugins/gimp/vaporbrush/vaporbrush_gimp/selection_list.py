@@ -34,7 +34,7 @@ class SelectionList(Gtk.Box):
         self._add = Gtk.Button(label=_("Add another style"), relief=Gtk.ReliefStyle.NONE, halign=Gtk.Align.START)
         self._add.set_image(Gtk.Image.new_from_icon_name("list-add", Gtk.IconSize.BUTTON))
         self._add.set_always_show_image(True)
-        self._add.set_tooltip_text(_("StyleSelection several styles, each with its weight."))
+        self._add.set_tooltip_text(_("Mix several styles, each with its weight."))
         self._add.connect("clicked", lambda _button: self._changed(self._mix.add()))
         self.pack_start(self._list, False, False, 0)
         self.pack_start(self._add, False, False, 0)

@@ -56,9 +56,13 @@ class Source:
         """Whether it was not closed meanwhile."""
         return self.layer is None or self.layer.is_valid()
 
-    def same_source(self, other: Source) -> bool:
+    def weighted(self, weight: float) -> Source:
+        """The same style with another weight."""
+        return replace(self, weight=weight)
+
+    def same_source(self, other: object) -> bool:
         """Whether both are the same picture, whatever its weight."""
-        return self.key == other.key
+        return isinstance(other, Source) and self.key == other.key
 
     def ref(self) -> StyleRef:
         """What finds it again, in this session or a later one. A tattoo is a layer's number for life in its image."""
@@ -123,11 +127,14 @@ def sources_of(config: Any, *, alone: bool, whole: bool = True) -> tuple[Source,
         raise RequestError("bad_field", _("No style is chosen: choose a layer, a picture file or a bundled style."))
     text = config.get_property(STYLE_WEIGHTS)
     weights = numbers(text or "") or (1.0,) * len(found)
-    good = not isinstance(weights, str) and all(0 < weight <= MAX_WEIGHT for weight in weights)
-    if not good or len(weights) != len(found):
+    if (
+        isinstance(weights, str)
+        or not all(0 < weight <= MAX_WEIGHT for weight in weights)
+        or len(weights) != len(found)
+    ):
         wanted = _("one number for each style ({count}), above 0 and up to {high:g}, or empty")
         raise refused(STYLE_WEIGHTS, text, wanted.format(high=MAX_WEIGHT, count=len(found)))
-    return tuple(replace(source, weight=weight) for source, weight in zip(found, weights, strict=True))
+    return tuple(source.weighted(weight) for source, weight in zip(found, weights, strict=True))
 
 
 def of_layer(layer: Any) -> Source:

@@ -6,6 +6,7 @@
 #   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
 #   make bench   the figures of the README
 #   make gpu     what a GPU alone can show, in less than nine minutes; small sizes where there is none
+#   make torture mutated messages, jobs among kills, a soak, power cuts: 30 minutes (SHORT=1: three)
 #   make dist    wheel, sdist and the plug-ins' zips, built and checked
 #   make lock    renew the versions and hashes that CI installs
 #   make audit   known vulnerabilities of what is locked, where a database can be reached
@@ -25,7 +26,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
 
-.PHONY: demo test check hosts host-root bench gpu dist lock audit clean
+.PHONY: demo test check hosts host-root bench gpu torture dist lock audit clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -68,6 +69,9 @@ bench: $(READY)
 
 gpu: $(READY)
 	$(BIN)/python -m tests.bench.gpu
+
+torture: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m torture $(if $(SHORT),--short)
 
 dist: $(READY)
 	$(BIN)/python daemon/tools/release.py

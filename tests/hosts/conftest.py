@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hosts.gimp_console import Session, played
+from hosts.gimp_screen import Screen, gimp_on_screen
 from hosts.root import Root, find_root
 
 LOOKS = Path(__file__).parents[2] / "build" / "looks"
@@ -29,3 +32,24 @@ def looks() -> Path:
     """Where screenshots go for people to look at."""
     LOOKS.mkdir(parents=True, exist_ok=True)
     return LOOKS
+
+
+@pytest.fixture(scope="session")
+def session(root: Root) -> Iterator[Session]:
+    """The one run of gimp-console, for all tests that judge what it told."""
+    with played(root) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def gimp(root: Root, looks: Path) -> Iterator[Screen]:
+    """The full GIMP on a screen of its own."""
+    with gimp_on_screen(root, looks) as found:
+        yield found
+
+
+@pytest.fixture
+def screen(gimp: Screen) -> Screen:
+    """GIMP at rest."""
+    gimp.rest()
+    return gimp

@@ -5,14 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
+import signal
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from hosts.gimp import Gimp
-from hosts.host import Window
+from hosts.host import Desktop, Window
+from hosts.root import Root
 from support.daemon import Daemon, until
+from vaporbrush_daemon import packaged
 
 PATIENCE_S = 240  # for anything on a busy machine
 ATTEMPTS = 8  # a busy machine misses clicks and keys, as it does a person's
@@ -22,6 +30,11 @@ TITLE = "^Vaporbrush – "
 LAST_VALUES = "plug-in-settings/GimpProcedureConfigRun-plug-in-vaporbrush-stylize.last"
 
 Widget = dict[str, Any]  # kind, text, box (x, y, width, height), sensitive, active: see gimp_eyes
+
+
+WIDTH, HEIGHT = 240, 180  # of the scene
+QUICK = ('(quality "draft")', '(size "96")', "(steps 4)")
+ENDLESS = ('(quality "draft")', "(steps 5000)")
 
 
 class Screen:
@@ -87,6 +100,21 @@ class Screen:
         """The next dialog begins with these values and nothing else."""
         (self.gimp.profile / LAST_VALUES).unlink(missing_ok=True)
         self.last_values(*lines)
+
+    def rest(self) -> None:
+        """As a test finds it, whatever the one before left: the daemon runs, no dialog is open, the scene is alone."""
+        if self.daemon.process is None or self.daemon.process.poll() is not None:
+            self.daemon.start()
+        if self.desktop.windows(TITLE):
+            for process in self._plug_in():
+                os.kill(process, signal.SIGKILL)  # a test that failed left its dialog open
+            self.gone()
+            self.keys("Escape")
+        self.ask("image.get_floating_sel() and Gimp.floating_sel_remove(image.get_floating_sel()) and None")
+        self.ask("image.get_base_type() == Gimp.ImageBaseType.INDEXED and image.convert_rgb() and None")
+        self.ask("[image.remove_layer(layer) for layer in image.get_layers()[:-1]] and None")
+        self.ask("image.set_selected_layers(image.get_layers()) and None")
+        self.ask("Gimp.Selection.none(image)")
 
     def look(self, name: str) -> None:
         """A screenshot for people, without a tooltip in it."""
@@ -232,11 +260,12 @@ class Screen:
 
     def gone(self) -> None:
         """Wait until the plug-in has ended; GIMP's last values are written down by then."""
-        until(lambda: not self._plug_in_runs(), "the plug-in ends", PATIENCE_S)
+        until(lambda: not self._plug_in(), "the plug-in ends", PATIENCE_S)
 
-    def _plug_in_runs(self) -> bool:
+    def _plug_in(self) -> list[int]:
+        """The processes of the plug-in."""
         entry = os.fsencode(self.gimp.profile / "plug-ins" / "vaporbrush" / "vaporbrush.py")
-        return any(entry in _command_line(process) for process in Path("/proc").glob("[0-9]*"))
+        return [int(one.name) for one in Path("/proc").glob("[0-9]*") if entry in _command_line(one)]
 
     # ── the daemon ──
 
@@ -283,3 +312,25 @@ def _command_line(process: Path) -> bytes:
 
 def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
+
+
+@contextmanager
+def gimp_on_screen(root: Root, looks: Path, prefix: str = "gimp", **more: Any) -> Iterator[Screen]:
+    """A daemon, a desktop and GIMP with two pictures; everything is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="vp-gimp-"))  # short, because a unix socket lies in it
+    scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
+    scene.save(folder / "scene.png")
+    style = Image.open(packaged.art() / "styles" / "watercolour.jpg").convert("RGB")
+    style.resize((160, 120)).save(folder / "style.png")
+    daemon = Daemon(folder / "home")
+    (folder / "home" / "config.toml").write_text('devices = ["cpu"]\n')
+    daemon.start()
+    try:
+        with Desktop(root, folder, **more) as desktop:
+            screen = Screen(Gimp(desktop, daemon.home), daemon, looks, prefix)
+            yield screen
+            screen.process.kill()
+            screen.process.wait()
+    finally:
+        daemon.stop()
+        shutil.rmtree(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,8 +76,15 @@ class Told:
 
     @property
     def errors(self) -> str:
-        """Tracebacks of the script."""
-        return "\n".join(str(line["value"]) for line in self.lines if line["name"] == "error")
+        """Tracebacks of the scripts, each with its scene."""
+        return "\n".join(f"{line['scene']}: {line['value']}" for line in self.lines if line["name"] == "error")
+
+    def played(self, scene: str) -> None:
+        """Fail unless this scene came to its end without an error, and without an exception in what it called."""
+        mine = [line for line in self.lines if line["scene"] == scene]
+        wrong = [str(line["value"]) for line in mine if line["name"] in ("error", "exception")]
+        assert not wrong, "\n".join(wrong)
+        assert any(line["name"] == "scene ended" for line in mine), f"Krita did not come to it. {self.errors}"
 
 
 class Krita:
@@ -102,15 +111,17 @@ class Krita:
         self.log = desktop.folder / "krita.log"
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, script: Path, env: Mapping[str, str] | None = None, files: Sequence[Path] = ()) -> None:
-        """Start Krita with a script, which has to lie inside the desktop's folder."""
+    def start(self, *scripts: str, env: Mapping[str, str] | None = None, files: Sequence[Path] = ()) -> None:
+        """Start Krita with scripts of `krita_scripts/`, one after the other."""
+        for name in scripts:  # the checkout is not visible inside
+            shutil.copyfile(SCRIPTS / f"{name}.py", self.desktop.folder / f"{name}.py")
         self.report.write_text("")
         self.log.write_text("")
         self._process = self.desktop.popen(
             ["dbus-run-session", "krita", "--nosplash", *map(str, files)],
             env={
                 "LANG": "en_US.UTF-8",
-                "VAPORBRUSH_DRIVE": str(script),
+                "VAPORBRUSH_DRIVE": os.pathsep.join(str(self.desktop.folder / f"{name}.py") for name in scripts),
                 "VAPORBRUSH_REPORT": str(self.report),
                 **{name: str(path) for name, path in self.folders.items()},
                 **(env or {}),
@@ -197,8 +208,11 @@ def raw(run: Run, name: str) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
     return values, what
 
 
-def script(folder: Path, name: str) -> Path:
-    """A script where Krita can see it."""
-    target = folder / f"{name}.py"
-    target.write_text((SCRIPTS / f"{name}.py").read_text())
-    return target
+def scenes(*scripts: str) -> list[str]:
+    """The scenes that scripts define one by one, in order: what a test can be named after."""
+    return [
+        node.name
+        for script in scripts
+        for node in ast.parse((SCRIPTS / f"{script}.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and any(ast.unparse(one) == "scene" for one in node.decorator_list)
+    ]

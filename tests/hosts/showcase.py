@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image as Picture
 
 from hosts.host import Desktop
-from hosts.krita import LOOKS, REAL_WORKER, Krita, Told, cli, picture, script
+from hosts.krita import LOOKS, REAL_WORKER, Krita, Told, cli, picture
 from hosts.root import Root, find_root
 from support.daemon import ROOT, Daemon
 from vaporbrush_daemon import packaged
@@ -35,7 +35,7 @@ def show(root: Root, folder: Path, *, size: int, style: str = "impasto", weights
         with Desktop(root, folder, screen=SCREEN) as desktop:
             krita = Krita(desktop)
             cli(daemon.home, "install", "krita", own=desktop.home)
-            krita.start(script(folder, "showcase"), env={"VAPORBRUSH_HOME": str(daemon.home)})
+            krita.start("showcase", env={"VAPORBRUSH_HOME": str(daemon.home)})
             return krita.wait(KRITA_S)
     finally:
         daemon.stop()

@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from hosts.gimp import Gimp
-from hosts.gimp_screen import PATIENCE_S, TITLE, Screen, painting
-from hosts.host import Desktop
-from hosts.root import Root
-from support.daemon import Daemon, until
-from support.router import Router
+from hosts.gimp_screen import ENDLESS, HEIGHT, PATIENCE_S, QUICK, TITLE, WIDTH, Screen, painting
+from support.daemon import until
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.styles import StyleLibrary
-from vaporbrush_protocol import RemoteError
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 IDLE_WITHIN_S = 10.0  # what the design promises for GIMP's own Cancel: a lease of 5 s and then some
-WIDTH, HEIGHT = 240, 180
-QUICK = ('(quality "draft")', '(size "96")', "(steps 4)")
-ENDLESS = ('(quality "draft")', "(steps 5000)")
-SMALL_SCREEN = "1280x800x24"
-
-
-@contextmanager
-def gimp_on_screen(root: Root, looks: Path, prefix: str = "gimp", **more: Any) -> Iterator[Screen]:
-    """A daemon, a desktop and GIMP with two pictures; everything is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="vp-gimp-"))  # short, because a unix socket lies in it
-    scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
-    scene.save(folder / "scene.png")
-    style = Image.open(packaged.art() / "styles" / "watercolour.jpg").convert("RGB")
-    style.resize((160, 120)).save(folder / "style.png")
-    daemon = Daemon(folder / "home")
-    (folder / "home" / "config.toml").write_text('devices = ["cpu"]\n')
-    daemon.start()
-    with Desktop(root, folder, **more) as desktop:
-        screen = Screen(Gimp(desktop, daemon.home), daemon, looks, prefix)
-        yield screen
-        screen.process.kill()
-        screen.process.wait()
-    daemon.stop()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def screen(root: Root, looks: Path) -> Iterator[Screen]:
-    with gimp_on_screen(root, looks) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def one_layer(request: pytest.FixtureRequest) -> None:
-    """Each test begins with the scene alone, nothing selected, and no dialog."""
-    if "screen" in request.fixturenames:
-        screen = request.getfixturevalue("screen")
-        assert not screen.desktop.windows(TITLE), "the test before left its dialog open"
-        screen.ask("[image.remove_layer(layer) for layer in image.get_layers()[:-1]] and None")
-        screen.ask("image.set_selected_layers(image.get_layers()) and None")
-        screen.ask("Gimp.Selection.none(image)")
 
 
 def test_from_the_menu_to_a_painted_layer(screen: Screen) -> None:
@@ -358,101 +307,3 @@ def test_gimp_s_own_cancel_frees_the_worker(screen: Screen, record_property: Any
     assert screen.job(lambda job: job.final, "the job has ended").state == "cancelled"
     assert seconds < IDLE_WITHIN_S * 10  # ten times what is promised, for a busy machine
     assert len(screen.layers) == 1
-
-
-def test_what_cannot_be_painted_is_said_before_the_dialog(screen: Screen) -> None:
-    """A message of ours with what to do, never GIMP's “plug-in crashed”."""
-    screen.forget_values(*QUICK)
-    kinds = "Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE"
-    screen.ask(f"image.convert_indexed({kinds}, 16, False, False, '') and None")
-    _refused(screen, "indexed", "Image ▸ Mode ▸ RGB")
-    screen.ask("image.convert_rgb() and None")
-    screen.ask("image.get_layers()[0].add_alpha() and None")
-    screen.ask("Gimp.edit_copy(image.get_layers()) and None")
-    screen.ask("Gimp.edit_paste(image.get_layers()[0], True) and None")
-    _refused(screen, "floating", "anchor it")
-    screen.ask("Gimp.floating_sel_remove(image.get_floating_sel()) and None")
-
-
-def _refused(screen: Screen, name: str, says: str) -> None:
-    screen.until_done(screen.call_again, lambda: screen.find("Button", "Copy details"), "the message")
-    assert says in screen.texts()
-    screen.look(f"message-{name}")
-    screen.keys("Escape")
-    screen.gone()
-
-
-def test_an_error_says_what_to_do_and_leaves_the_dialog_open(screen: Screen) -> None:
-    screen.daemon.kill()
-    screen.forget_values(*ENDLESS)
-    screen.open()
-    screen.wait_text("Vaporbrush did not start")  # inside the root there is no Python that has it
-    screen.look("dialog-no-daemon")
-    screen.choose("Layers", "style")
-    screen.click("Button", "Preview")
-    screen.wait(lambda: "Connecting" not in screen.texts(), "the attempt is over")
-    screen.look("dialog-error")
-    assert screen.texts().count("could not be started") == 1
-    assert screen.find("Button", "Copy details")
-    screen.daemon.start()
-    screen.wait(lambda: "did not start" not in screen.texts(), "the daemon is noticed")
-    screen.about_to_paint()
-    screen.keys("alt+p")
-    screen.job(painting, "the next attempt paints")
-    screen.wait(lambda: screen.find("Button", "Keep this")["sensitive"], "there is something to keep")
-    screen.look("dialog-recovered")
-    screen.keys("alt+k")
-    screen.until_layers(2)
-    screen.gone()
-
-
-def test_a_daemon_that_dies_while_it_paints_is_said(screen: Screen) -> None:
-    screen.forget_values(*ENDLESS)
-    screen.open()
-    screen.choose("Layers", "style")
-    screen.about_to_paint()
-    screen.keys("alt+o")
-    screen.job(painting, "it paints")
-    screen.daemon.kill()
-    screen.wait(lambda: screen.find("Button", "Copy details"), "the error")
-    screen.wait_text("Vaporbrush ended while it painted this. Preview or OK starts it anew.")
-    screen.look("dialog-daemon-died")
-    assert screen.desktop.windows(TITLE)
-    screen.keys("Escape")
-    screen.gone()
-    assert len(screen.layers) == 1
-    screen.daemon.start()
-
-
-def test_a_daemon_of_another_version_is_said(screen: Screen) -> None:
-    home = screen.daemon.home
-    aside = screen.gimp.folder / "router"
-    aside.mkdir()
-    with Router(aside) as router:
-        router.answers["hello"] = RemoteError("unsupported_version", "This daemon speaks version 2; you speak 1.")
-        shutil.copy(home / "connection.json", aside / "ours.json")
-        shutil.copy(router.connection.write(aside), home / "connection.json")
-        screen.open()
-        screen.wait_text("This daemon speaks version 2")
-        assert "install" in screen.texts()
-        assert screen.texts().count("This daemon speaks version 2") == 1
-        screen.look("dialog-other-version")
-        screen.keys("Escape")
-        screen.gone()
-        shutil.copy(aside / "ours.json", home / "connection.json")
-
-
-def test_the_dialog_fits_a_small_screen(root: Root, looks: Path) -> None:
-    with gimp_on_screen(root, looks, "gimp-small", screen=SMALL_SCREEN) as screen:
-        screen.forget_values(*QUICK)
-        screen.open(screen.call_from_menu)
-        screen.choose("Bundled", "Mosaic")
-        screen.click("Button", "Add another style")
-        screen.choose("Bundled", "Woodcut")
-        screen.wait_text("Takes ")
-        screen.look("dialog")
-        dialog = screen.desktop.windows(TITLE)[0]
-        assert dialog.y >= 0
-        assert dialog.y + dialog.height <= 800
-        screen.keys("Escape")
-        screen.gone()

@@ -1,6 +1,8 @@
 """The docker without Krita: driven offscreen with PyQt5 or PyQt6, a real daemon, and the fake worker. Tells JSON lines.
 
-FAKE_KRITA_QT=6 python docker_script.py LOOKS-FOLDER
+    FAKE_KRITA_QT=6 python docker_script.py LOOKS-FOLDER
+
+Each scene is told for itself; one that fails is told too, and the next one plays.
 """
 
 import json
@@ -14,6 +16,7 @@ from krita import Krita, Node, QtCore, QtWidgets
 LOOKS = Path(sys.argv[1])
 ENDLESS, DIES = 8, 2  # seeds that the fake worker obeys
 PATIENCE_S = 60
+QT = QtCore.QT_VERSION_STR.split(".")[0]
 
 
 def tell(name, value):
@@ -37,143 +40,175 @@ def layer(document, name, tint, x=0, y=0, width=40, height=30):
     return node
 
 
-def main():
-    QtWidgets.QApplication.setStyle("Fusion")
-    application = QtWidgets.QApplication([])
-    krita = Krita.instance()
-    import vaporbrush  # registers itself
-    from vaporbrush import chooser, layers
+class Play:
+    """A Krita with one window and one picture. Its scenes are its public methods, in their order."""
 
-    from vaporbrush_host.request import StyleRef
+    def __init__(self):
+        import vaporbrush  # registers itself
 
-    assert vaporbrush.HERE
-    window = krita.open_window()
-    docker = window.dockers()[0]
-    controller = docker.controller
-    tell("qt", QtCore.QT_VERSION_STR.split(".")[0])
-    tell("actions", sorted(window.actions))
-    window.qwindow().resize(340, 860)
-    window.qwindow().show()
-    until(lambda: controller.condition.reachable)
+        assert vaporbrush.HERE
+        self.krita = Krita.instance()
+        self.window = self.krita.open_window()
+        self.docker = self.window.dockers()[0]
+        self.controller = self.docker.controller
+        tell("qt", QT)
+        tell("actions", sorted(self.window.actions))
+        self.window.qwindow().resize(340, 860)
+        self.window.qwindow().show()
+        until(lambda: self.controller.condition.reachable)
+        tell("no document", [self.docker.button.isEnabled(), self.docker.expected.text()])
+        self.document = self.krita.open_document("picture", 40, 30)
+        self.content, self.style = layer(self.document, "Photo", 10, -7, 5), layer(self.document, "Starry", 90)
+        self.document.setActiveNode(self.content)
+        self.docker.canvasChanged(None)
+        until(lambda: self.docker.expected.text() == "Choose a style to begin.")
+        until(lambda: self.controller.bundled)
 
-    def shot(name):
+    def play(self):
+        """All scenes, and what went wrong in those that did not end."""
+        for name, scene in vars(Play).items():
+            if name.startswith("scene_"):
+                try:
+                    self._chosen()
+                    scene(self)
+                except Exception:  # noqa: BLE001 (the test shows it)
+                    tell(f"error in {name.removeprefix('scene_')}", traceback.format_exc())
+
+    def _chosen(self):
+        """As each scene begins: nothing paints, and a layer is the style."""
+        from vaporbrush import layers
+
+        from vaporbrush_host.request import StyleRef
+
+        for key, task in list(self.controller.tasks.items()):
+            if not task.state.ended:
+                self.controller.cancel(key)
+        self.settled()
+        for one in self.document.rootNode().childNodes():
+            if one.name() not in ("Photo", "Starry"):
+                one.remove()
+        ref = StyleRef("layer", "Starry", self.style.uniqueId().toString(), layers.document_id(self.document))
+        self.docker.chooser.set_refs([ref])
+
+    def settled(self):
+        until(lambda: all(task.state.ended for task in self.controller.tasks.values()))
+
+    def shot(self, name, widget=None):
         QtWidgets.QApplication.processEvents()
-        docker.grab().save(str(LOOKS / f"krita-qt{tell_qt}-{name}.png"))
+        (widget or self.docker).grab().save(str(LOOKS / f"krita-qt{QT}-{name}.png"))
 
-    tell_qt = QtCore.QT_VERSION_STR.split(".")[0]
-    tell("no document", [docker.button.isEnabled(), docker.expected.text()])
-    document = krita.open_document("picture", 40, 30)
-    content, style = layer(document, "Photo", 10, -7, 5), layer(document, "Starry", 90)
-    document.setActiveNode(content)
-    docker.canvasChanged(None)
-    until(lambda: docker.expected.text() == "Choose a style to begin.")
-    until(lambda: controller.bundled)
-    docker.chooser.open(0)
-    gallery = docker.chooser.gallery
-    tell("gallery", [gallery.bundled.count(), gallery.layers.count()])
-    QtWidgets.QApplication.processEvents()
-    gallery.grab().save(str(LOOKS / f"krita-qt{tell_qt}-gallery.png"))
-    gallery._clicked(gallery.bundled.item(0))
-    tuned = controller.bundled[0]
-    tell("tuned", [docker.values()["strength"], tuned.tuned["strength"]])
-    ref = StyleRef("layer", "Starry", style.uniqueId().toString(), layers.document_id(document))
-    docker.chooser.set_refs([ref])
-    until(lambda: "full size" in docker.expected.text())
-    shot("idle")
+    def painted(self, seed):
+        """A painting that was begun."""
+        self.docker.set_values({**self.docker.values(), "seed": seed})
+        self.docker.button.click()
+        return list(self.controller.tasks.values())[-1]
 
-    def painted(seed, act=docker.button.click):
-        docker.set_values({**docker.values(), "seed": seed})
-        act()
-        return list(controller.tasks.values())[-1]
+    def scene_gallery(self):
+        self.docker.chooser.set_refs([])
+        self.docker.chooser.open(0)
+        gallery = self.docker.chooser.gallery
+        tell("gallery", [gallery.bundled.count(), gallery.layers.count()])
+        self.shot("gallery", gallery)
+        gallery._clicked(gallery.bundled.item(0))
+        tuned = self.controller.bundled[0]
+        tell("tuned", [self.docker.values()["strength"], tuned.tuned["strength"]])
 
-    # done
-    task = painted(0)
-    until(lambda: task.state.ended)
-    new = next(n for n in document.rootNode().childNodes() if n.name() == "Photo – Starry")
-    negative = bytes(255 - byte for byte in content._data)
-    tell("done", [task.state.stage, new.bounds() == content.bounds(), new._data == negative, task.state.report])
-    names = [n.name() for n in document.rootNode().childNodes()]
-    tell("order", names)
-    shot("done")
-    tell("stored", controller.recipe_of(document, new)[0]["seed"])
+    def scene_done(self):
+        until(lambda: "full size" in self.docker.expected.text())
+        self.shot("idle")
+        task = self.painted(0)
+        until(lambda: task.state.ended)
+        new = next(n for n in self.document.rootNode().childNodes() if n.name() == "Photo – Starry")
+        negative = bytes(255 - byte for byte in self.content._data)
+        same_place = new.bounds() == self.content.bounds()
+        tell("done", [task.state.stage, same_place, new._data == negative, task.state.report])
+        tell("order", [n.name() for n in self.document.rootNode().childNodes()])
+        self.shot("done")
+        tell("stored", self.controller.recipe_of(self.document, new)[0]["seed"])
 
-    # running, keep this
-    task = painted(ENDLESS)
-    until(lambda: task.state.preview is not None)
-    shot("running")
-    panel = docker.panels[task.run.key]
-    until(panel.keep_button.isEnabled)
-    panel.keep_button.click()
-    until(lambda: task.state.ended)
-    tell("kept", [task.state.stage, task.state.result.get("stopped")])
+    def scene_kept(self):
+        task = self.painted(ENDLESS)
+        until(lambda: task.state.preview is not None)
+        self.shot("running")
+        panel = self.docker.panels[task.run.key]
+        until(panel.keep_button.isEnabled)
+        panel.keep_button.click()
+        until(lambda: task.state.ended)
+        tell("kept", [task.state.stage, task.state.result.get("stopped")])
 
-    # two at once, cancel
-    first, second = painted(ENDLESS), painted(ENDLESS)
-    until(lambda: first.state.stage == "running" and second.state.stage == "queued")
-    shot("queue")
-    docker.panels[second.run.key].cancel_button.click()
-    docker.panels[first.run.key].cancel_button.click()
-    until(lambda: first.state.ended and second.state.ended)
-    tell("cancelled", [first.state.stage, second.state.stage, len(docker.panels)])
+    def scene_two_at_once(self):
+        first, second = self.painted(ENDLESS), self.painted(ENDLESS)
+        until(lambda: first.state.stage == "running" and second.state.stage == "queued")
+        self.shot("queue")
+        panels = self.docker.panels
+        panels[second.run.key].cancel_button.click()
+        panels[first.run.key].cancel_button.click()
+        until(lambda: first.state.ended and second.state.ended)
+        left = [key for key in panels if key in (first.run.key, second.run.key)]
+        tell("cancelled", [first.state.stage, second.state.stage, len(left)])
 
-    # failed, copy details, try again
-    task = painted(DIES)
-    until(lambda: task.state.ended)
-    panel = docker.panels[task.run.key]
-    panel.details_button.click()
-    tell("failed", [task.state.stage, task.state.error.code, panel.line.text(), panel.again_button.isVisible()])
-    tell("details", QtWidgets.QApplication.clipboard().text())
-    docker.scroll_area.verticalScrollBar().setValue(9999)
-    shot("failed")
-    task.run.order.values["seed"] = 0
-    panel.again_button.click()
-    again = list(controller.tasks.values())[-1]
-    until(lambda: again.state.ended)
-    tell("again", [again.state.stage, again is not task])
+    def scene_failed(self):
+        """Copy details, try again."""
+        task = self.painted(DIES)
+        until(lambda: task.state.ended)
+        panel = self.docker.panels[task.run.key]
+        panel.details_button.click()
+        tell("failed", [task.state.stage, task.state.error.code, panel.line.text(), panel.again_button.isVisible()])
+        tell("details", QtWidgets.QApplication.clipboard().text())
+        self.docker.scroll_area.verticalScrollBar().setValue(9999)
+        self.shot("failed")
+        task.run.order.values["seed"] = 0
+        panel.again_button.click()
+        again = list(self.controller.tasks.values())[-1]
+        until(lambda: again.state.ended)
+        tell("again", [again.state.stage, again is not task])
 
-    # values survive in the document and anywhere
-    docker.set_values({**docker.values(), "strength": 123.0, "size": 512, "steps": 7, "layer_weights": (1, 2, 3, 4, 5)})
-    painted(0)
-    until(lambda: all(t.state.ended for t in controller.tasks.values()))
-    values, refs = controller.remembered(None)
-    tell(
-        "remembered",
-        [values["strength"], values["size"], values["steps"], values["layer_weights"], [r.name for r in refs]],
-    )
-    docker.reset.click()
-    tell("reset", [docker.values()["strength"], docker.values()["size"], docker.values()["steps"]])
-    krita.open_document("other", 10, 10)
-    docker._look()
-    krita.documents()[-1].close()
-    docker._look()
-    tell("back", docker.values()["strength"])
-    tell("own", chooser.own_layer_id(document) == content.uniqueId().toString())
+    def scene_remembered(self):
+        """Values survive in the document and anywhere."""
+        from vaporbrush import chooser
 
-    # a second window comes and goes
-    other = krita.open_window()
-    other.qwindow().show()
-    QtWidgets.QApplication.processEvents()
-    other.qwindow().close()
-    other.qwindow().deleteLater()
-    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value if tell_qt == "6" else 52)
-    controller.condition_changed.emit(controller.condition)
-    controller.styles_changed.emit(controller.bundled)
-    painted(0)
-    until(lambda: all(t.state.ended for t in controller.tasks.values()))
-    tell("second window", True)
+        mine = {"strength": 123.0, "size": 512, "steps": 7, "layer_weights": (1, 2, 3, 4, 5)}
+        self.docker.set_values({**self.docker.values(), **mine})
+        self.painted(0)
+        self.settled()
+        values, refs = self.controller.remembered(None)
+        tell("remembered", [*(values[name] for name in mine), [ref.name for ref in refs]])
+        self.docker.reset.click()
+        tell("reset", [self.docker.values()[name] for name in ("strength", "size", "steps")])
+        self.krita.open_document("other", 10, 10)
+        self.docker._look()
+        self.krita.documents()[-1].close()
+        self.docker._look()
+        tell("back", self.docker.values()["strength"])
+        tell("own", chooser.own_layer_id(self.document) == self.content.uniqueId().toString())
 
-    # Krita ends while something runs
-    task = painted(ENDLESS)
-    until(lambda: task.state.stage == "running")
-    began = time.monotonic()
-    krita.notifier().applicationClosing.emit()
-    tell("closed", [time.monotonic() - began, task.run.is_alive()])
-    window.qwindow().close()
-    application.quit()
-    tell("end", True)
+    def scene_second_window(self):
+        """It comes and goes."""
+        other = self.krita.open_window()
+        other.qwindow().show()
+        QtWidgets.QApplication.processEvents()
+        other.qwindow().close()
+        other.qwindow().deleteLater()
+        deferred = QtCore.QEvent.Type.DeferredDelete.value if QT == "6" else 52
+        QtCore.QCoreApplication.sendPostedEvents(None, deferred)
+        self.controller.condition_changed.emit(self.controller.condition)
+        self.controller.styles_changed.emit(self.controller.bundled)
+        self.painted(0)
+        self.settled()
+        tell("second window", True)
+
+    def scene_krita_ends(self):
+        """While something runs; the last scene."""
+        task = self.painted(ENDLESS)
+        until(lambda: task.state.stage == "running")
+        began = time.monotonic()
+        self.krita.notifier().applicationClosing.emit()
+        tell("closed", [time.monotonic() - began, task.run.is_alive()])
+        self.window.qwindow().close()
 
 
-try:
-    main()
-except Exception:  # noqa: BLE001 (the test shows it)
-    tell("error", traceback.format_exc())
+QtWidgets.QApplication.setStyle("Fusion")
+application = QtWidgets.QApplication([])
+Play().play()
+application.quit()
+tell("end", True)

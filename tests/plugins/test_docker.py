@@ -33,6 +33,14 @@ def environment(home: Path, qt: int) -> dict[str, str]:
     }
 
 
+class Told(dict[str, Any]):
+    """What the script told. What it did not tell is the failure of the test that asks."""
+
+    def __missing__(self, name: str) -> Any:
+        wrong = "\n".join(f"{key}: {value}" for key, value in self.items() if key.startswith("error in "))
+        raise AssertionError(f"the script did not tell {name!r}\n{wrong or self['stderr'][-3000:]}")
+
+
 @pytest.fixture(scope="module", params=[5, 6], ids=["PyQt5", "PyQt6"])
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the script told, by name."""
@@ -49,12 +57,15 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             timeout=SCRIPT_S,
         )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    found = {line["name"]: line["value"] for line in lines}
-    assert "error" not in found, found["error"]
-    assert "end" in found, done.stderr[-3000:]
-    assert "Traceback" not in done.stderr, done.stderr[-3000:]
-    found["wanted qt"] = str(request.param)
+    found = Told({line["name"]: line["value"] for line in lines})
+    found |= {"wanted qt": str(request.param), "stderr": done.stderr}
     return found
+
+
+def test_every_scene_ends_without_an_exception(told: dict[str, Any]) -> None:
+    assert told["end"]
+    assert [value for key, value in told.items() if key.startswith("error in ")] == []
+    assert "Traceback" not in told["stderr"], told["stderr"][-3000:]
 
 
 def test_the_plug_in_uses_the_qt_that_krita_names(told: dict[str, Any]) -> None:

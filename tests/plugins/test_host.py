@@ -1,4 +1,4 @@
-"""What both plug-ins share: the table of controls, words, bands, remembered values, orders, runs and the monitor."""
+"""What both plug-ins share, apart from a daemon: controls, words, row strips, remembered values, requests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import ast
 import json
 import math
 import os
-import queue
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.daemon import ROOT, Daemon, negative, picture, serving, until
-from support.fake_worker import DIES, ENDLESS, WELL
+from support.daemon import ROOT, serving
+from support.paint_request import order
 from vaporbrush_host import controls, row_strips, ui_text
-from vaporbrush_host.daemon_monitor import (
-    Condition,
-    DaemonMonitor,
-    Estimated,
-    StylesListed,
-    condition_of_error,
-    condition_of_status,
-)
-from vaporbrush_host.job_threads import FetchThread, PaintThread, Run, RunState
-from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
+from vaporbrush_host.request import StyleRef
 from vaporbrush_host.settings import Settings
-from vaporbrush_protocol import Image, LinkError, Recipe, RemoteError, Style
+from vaporbrush_protocol import Image, LinkError, Recipe, Style
 from vaporbrush_protocol.errors import CODES
 from vaporbrush_protocol.progress import Progress
-
-# ── controls ──
 
 
 def test_the_defaults_are_the_recipes_defaults() -> None:
@@ -83,9 +70,6 @@ def test_a_slider_says_what_it_shows(control: controls.Control, place: float) ->
     else:
         rounding = 0.5 * 10**-control.decimals / (control.high - control.low)
     assert controls.to_slider(control, value) == pytest.approx(place, abs=rounding * 1.01)
-
-
-# ── words ──
 
 
 @pytest.mark.parametrize(
@@ -137,9 +121,6 @@ def test_details_name_the_code_and_the_log() -> None:
     assert text == "code: timeout\nLinkError: It hangs.\nhost: Krita 5.2.9\nlog: /x/daemon.log"
 
 
-# ── bands ──
-
-
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 70))
 def test_bands_cover_every_row_once(height: int, row_bytes: int, band_bytes: int) -> None:
     rows = [row for top, count in row_strips.bands(height, row_bytes, band_bytes) for row in range(top, top + count)]
@@ -168,9 +149,6 @@ def test_a_host_that_gives_too_few_bytes_is_noticed() -> None:
         row_strips.write(4, 4, b"123", lambda *_: None)
 
 
-# ── remembered values ──
-
-
 def test_values_are_remembered_apart_for_each_host(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "new")
     assert settings.put("krita", "last", {"seed": 1})
@@ -193,9 +171,6 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(tmp_path: Path) -
     assert not Settings(tmp_path / "file" / "below").put("krita", "last", 1)
 
 
-# ── orders ──
-
-
 def test_style_references_survive_json() -> None:
     ref = StyleRef("layer", "Starry", "{id}", "{document}", 2.5)
     assert StyleRef.from_json(json.loads(json.dumps(ref.to_json()))) == ref
@@ -204,251 +179,11 @@ def test_style_references_survive_json() -> None:
     assert StyleRef.from_json({"kind": "file", "name": "/a.png", "weight": -1}) == StyleRef("file", "/a.png")
 
 
-def order(seed: int = WELL, tint: int = 0, **more: Any) -> PaintRequest:
-    """For the fake worker."""
-    (content, pixels), (style, strokes) = picture(tint=tint), picture(tint=tint + 100)
-    return PaintRequest(
-        content=Pixels(pixels, content.width, content.height, "RGB"),
-        styles=(StyleInput(Pixels(strokes, style.width, style.height, "RGB")),),
-        values={**controls.defaults(), "seed": seed},
-        label="Starry",
-        **more,
-    )
-
-
 def test_an_order_becomes_a_recipe_with_its_pictures() -> None:
     recipe, pictures = order(seed=3).prepared()
     assert recipe.seed == 3
     assert set(pictures) == {image.blob for image in recipe.images}
     assert order().sizes_only().content.blob == ""
-
-
-# ── runs, against a real daemon ──
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as running:
-        yield running
-
-
-class Watched:
-    """A run and all that it reported."""
-
-    def __init__(self, make: Callable[[Callable[[RunState], None]], Run]) -> None:
-        self.states: list[RunState] = []
-        self.run = make(self.states.append)
-        self.run.start()
-
-    def ends(self) -> RunState:
-        self.run.join(30)
-        assert self.run.state.ended, self.run.state
-        return self.run.state
-
-    def reaches(self, stage: str) -> None:
-        until(lambda: self.run.state.stage == stage or self.run.state.ended, stage)
-        assert self.run.state.stage == stage, self.run.state
-
-
-def paints(daemon: Daemon, what: PaintRequest, **more: Any) -> Watched:
-    return Watched(lambda post: PaintThread(what, post, daemon.client, **more))
-
-
-def test_a_painting_passes_through_its_stages(daemon: Daemon) -> None:
-    watched = paints(daemon, order())
-    state = watched.ends()
-    assert state.stage == "done"
-    assert bytes(state.pixels or b"") == negative(picture()[1])
-    stages = list(dict.fromkeys(one.stage for one in watched.states))
-    assert stages[:2] == ["connecting", "sending"]
-    assert stages[-1] == "done"
-
-
-def test_a_preview_comes_while_it_paints(daemon: Daemon) -> None:
-    watched = paints(daemon, order(ENDLESS))
-    until(lambda: watched.run.state.preview, "a preview")
-    watched.run.cancel()
-    assert watched.ends().stage == "cancelled"
-
-
-def test_keep_this_delivers_what_there_is(daemon: Daemon) -> None:
-    watched = paints(daemon, order(ENDLESS))
-    watched.reaches("running")
-    watched.run.finish()
-    state = watched.ends()
-    assert (state.stage, state.result["stopped"]) == ("done", "finish")
-
-
-def test_cancel_frees_the_worker(daemon: Daemon) -> None:
-    watched = paints(daemon, order(ENDLESS))
-    watched.reaches("running")
-    watched.run.cancel()
-    assert watched.ends().stage == "cancelled"
-    assert paints(daemon, order(tint=9)).ends().stage == "done"
-
-
-def test_paintings_queue_in_the_order_they_were_asked_for(daemon: Daemon) -> None:
-    blocker = paints(daemon, order(ENDLESS))
-    blocker.reaches("running")
-    runs = [blocker]
-    for number in range(4):
-        runs.append(paints(daemon, order(tint=number), after=runs[-1].run))
-    runs[-1].reaches("queued")
-    with daemon.client() as client:
-        assert [job.job for job in client.jobs()] == [watched.run.key for watched in runs]
-    blocker.run.cancel()
-    assert all(watched.ends().stage == "done" for watched in runs[1:])
-
-
-def test_a_failed_job_reports_its_error(daemon: Daemon) -> None:
-    state = paints(daemon, order(DIES)).ends()
-    assert state.stage == "failed"
-    assert state.error is not None
-    assert state.error.code == "worker_crashed"
-    assert "RemoteError" in state.report
-
-
-def test_without_a_daemon_a_run_fails_with_the_next_step(home: Path) -> None:
-    def nobody() -> Any:
-        raise LinkError("no_daemon", "No daemon answers.")
-
-    state = Watched(lambda post: PaintThread(order(), post, nobody)).ends()
-    assert state.error is not None
-    assert ui_text.next_step(state.error.code)
-
-
-def test_a_defect_ends_in_a_report_and_not_in_silence(daemon: Daemon) -> None:
-    broken = PaintRequest(content=Pixels(b"short", 99, 99), styles=order().styles, values=controls.defaults())
-    state = paints(daemon, broken).ends()
-    assert state.stage == "failed"
-    assert "99×99" in state.line
-
-
-def test_a_later_frame_starts_from_the_earlier_one_which_is_then_forgotten(daemon: Daemon) -> None:
-    first = paints(daemon, order(), keep_canvas=True).ends()
-    assert first.job is not None
-    canvas = first.job.canvas
-    assert canvas is not None
-    with daemon.client() as client:
-        assert len(client.download(canvas)) == canvas.size_bytes
-    second = paints(daemon, order(tint=50, start=canvas), keep_canvas=True, earlier=first.job.job).ends()
-    assert second.result["recipe"]["start_image"]["blob"] == canvas.blob
-    with daemon.client() as client, pytest.raises(RemoteError) as gone:
-        client.download(canvas)
-    assert gone.value.code == "unknown_blob"
-
-
-def test_a_frame_whose_earlier_one_is_lost_begins_as_the_first_did(daemon: Daemon) -> None:
-    lost = Image("1" * 64, 8, 6, "RGB", "f32")
-    state = paints(daemon, order(start=lost)).ends()
-    assert state.stage == "done", state.line
-    assert state.result["recipe"].get("start_image") is None
-
-
-def test_a_daemon_that_dies_fails_the_painting(daemon: Daemon) -> None:
-    watched = paints(daemon, order(ENDLESS))
-    watched.reaches("running")
-    daemon.kill()
-    state = watched.ends()
-    assert state.error is not None
-    assert state.error.code in ("no_daemon", "link_lost")
-    daemon.start()
-
-
-def test_a_model_that_is_here_is_fetched_at_once(daemon: Daemon) -> None:
-    assert Watched(lambda post: FetchThread("vgg19", post, daemon.client)).ends().stage == "done"
-
-
-# ── the monitor ──
-
-
-class Kept:
-    """A monitor and all that it posted."""
-
-    def __init__(self, home: Path, **more: Any) -> None:
-        self.posted: list[Any] = []
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.monitor = DaemonMonitor(self._queue.put, name="test", home=home, **more)
-        self.monitor.start()
-
-    def __enter__(self) -> Kept:
-        self.monitor.wake(True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.monitor.stop()
-        self.monitor.join(20)
-        assert not self.monitor.is_alive()
-
-    def first(self, kind: type, check: Callable[[Any], bool] = lambda _: True) -> Any:
-        def found() -> Any:
-            while not self._queue.empty():
-                self.posted.append(self._queue.get())
-            return next((one for one in self.posted if isinstance(one, kind) and check(one)), None)
-
-        return until(found, f"{kind.__name__} is posted")
-
-
-def test_the_keeper_says_how_the_daemon_is_and_lists_styles(daemon: Daemon) -> None:
-    with Kept(daemon.home) as kept:
-        assert kept.first(Condition, lambda one: one.reachable).kind == "ready"
-        styles = kept.first(StylesListed).styles
-        assert len(styles) >= 8
-        assert all(len(one.thumb) == 3 * one.thumb_width * one.thumb_height for one in styles)
-        ticket = kept.monitor.estimate(order().sizes_only())
-        answer = kept.first(Estimated, lambda one: one.ticket == ticket)
-        assert answer.estimate["width"] == 16
-
-
-def test_the_keeper_notices_a_dead_daemon_and_a_new_one(daemon: Daemon) -> None:
-    with Kept(daemon.home) as kept:
-        kept.first(Condition, lambda one: one.reachable)
-        daemon.kill()
-        dead = kept.first(Condition, lambda one: one.kind == "stopped")
-        assert [action.verb for action in dead.actions] == ["start"]
-        kept.posted.clear()
-        daemon.start()
-        assert kept.first(Condition, lambda one: one.reachable)
-
-
-def test_the_start_button_starts_a_real_daemon(daemon: Daemon) -> None:
-    daemon.stop()
-    command = (sys.executable, "-m", "vaporbrush_daemon.front.serve")
-    with Kept(daemon.home, start_command=command) as kept:
-        kept.first(Condition, lambda one: one.kind == "stopped")
-        paths = os.pathsep.join(str(ROOT / name) for name in ("protocol", "daemon"))
-        assert paths  # the child finds the packages as this process does: installed, or beside it
-        kept.monitor.start_daemon()
-        kept.first(Condition, lambda one: one.kind == "starting")
-        kept.first(Condition, lambda one: one.reachable)
-        with daemon.client() as client:
-            client.shutdown(now=True)
-    daemon.start()
-
-
-def test_each_condition_names_the_next_step() -> None:
-    gone = RemoteError("no_daemon", "Nobody.")
-    never = condition_of_error(gone, (), flatpak=False, known=False)
-    assert (never.kind, never.command, never.startable) == ("absent", "vaporbrush serve", False)
-    flatpak = condition_of_error(gone, ("/a b/python", "serve"), flatpak=True, known=True)
-    assert (flatpak.kind, flatpak.command, flatpak.startable) == ("stopped", "'/a b/python' serve", False)
-    stopped = condition_of_error(gone, ("python",), flatpak=False, known=True)
-    assert (stopped.startable, stopped.actions[0].verb) == (True, "start")
-    version = condition_of_error(RemoteError("unsupported_version", "2, not 1."), (), flatpak=False, known=True)
-    assert "vaporbrush install" in version.sentence
-
-
-def test_the_status_becomes_words() -> None:
-    worker = {"device": "cuda:0", "state": "idle", "device_memory_bytes": 2_000_000_000}
-    ready = condition_of_status({"workers": [worker], "model": {"auto": "vgg19", "message": ""}})
-    assert (ready.kind, ready.short, [a.label for a in ready.actions]) == ("ready", "Ready · cuda:0", ["Free the GPU"])
-    lite = condition_of_status({"workers": [], "model": {"auto": "vgg19-lite", "message": "Get it."}})
-    assert (lite.kind, [a.verb for a in lite.actions]) == ("lite", ["fetch"])
-    loading = condition_of_status({"workers": [{**worker, "state": "loading"}], "model": {}})
-    assert loading.kind == "loading"
-
-
-# ── what runs inside a host ──
 
 
 def test_the_shared_code_is_python_310_and_imports_nothing_else() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from support.router import Router
+from vaporbrush_protocol import Client
 
 settings.register_profile("busy", deadline=None)  # a busy machine is no defect of the code
 settings.load_profile("busy")
@@ -26,4 +27,10 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def router(folder: Path) -> Iterator[Router]:
     with Router(folder) as made:
+        yield made
+
+
+@pytest.fixture
+def client(router: Router) -> Iterator[Client]:
+    with Client(router.connection, 5, name="test") as made:
         yield made

@@ -271,9 +271,16 @@ class Front:
         self._send(peer, session.refuse(asked.id, outcome))
 
     def _send(self, peer: bytes, frames: Frames) -> None:
+        message = [peer, *frames]
+        copy = len(frames[-1]) < 65536  # only a large frame is worth libzmq's reference to Python's memory
         try:
-            # Only a large frame is worth libzmq's reference to Python's memory.
-            self._router.send_multipart([peer, *frames], zmq.NOBLOCK, copy=len(frames[-1]) < 65536)
+            try:
+                self._router.send_multipart(message, zmq.NOBLOCK, copy=copy)
+            except zmq.Again:
+                # libzmq notices what a peer has read about once a millisecond: in a burst, a queue that is empty
+                # counts as full. Asking for the socket's events makes it look.
+                self._router.getsockopt(zmq.EVENTS)
+                self._router.send_multipart(message, zmq.NOBLOCK, copy=copy)
         except zmq.ZMQError as error:
             # EHOSTUNREACH: it has gone. EAGAIN: it asks without reading; what it has coming is all it gets.
             self.counters["replies_undeliverable"] += 1

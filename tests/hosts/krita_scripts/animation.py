@@ -1,15 +1,19 @@
 """All frames of a layer, painted, stopped, tried again. What came of it is told; test_krita_animation.py judges it."""
 
 import time
+from types import SimpleNamespace
 
 from krita import Krita
 from PyQt5.QtCore import QByteArray
 from vaporbrush_driver.kit import (
+    CHEAP,
     FOLDER,
     LOADED_S,
     QT_FOLDER,
+    activate,
     ask,
     choose,
+    close,
     controller,
     cut_labels,
     docker,
@@ -23,11 +27,12 @@ from vaporbrush_driver.kit import (
     painted_layer,
     picture,
     said,
+    scene,
     space,
     tree,
 )
 
-CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
+WORLD = SimpleNamespace()  # the film, which most scenes use
 TIMES = [0, 3, 7, 8, 12]  # the third shows what the first does, the fourth nothing
 
 
@@ -72,88 +77,112 @@ def animate(document, name, times, sources):
     yield 0.4
 
 
-def steps(tell):
-    application = Krita.instance()
-    document = new_document("film", 96, 72)
+def walk(**values):
+    """The film, without paintings of it, and the walk chosen; `yield from` gives (document, layer, style)."""
+    document = WORLD.document
+    activate(document)
+    while newest(document).name() == "Walk – Starry":
+        newest(document).remove()
+        yield 0.3
+    layer, style = named(document, "Walk"), named(document, "Starry")
+    choose(document, layer, layer_ref(document, style), **{**CHEAP, **values})
+    yield 0.6
+    return document, layer, style
+
+
+def framed():
+    """Press the button for all frames and wait for the end."""
+    docker().frames_button.click()
+    yield idle
+    yield 0.5
+
+
+@scene
+def still(tell):
+    """A layer without frames has no button."""
+    document = WORLD.document = new_document("film", 96, 72)
     yield LOADED_S
     others_hidden()
     style = painted_layer(document, "Starry", "style")
-    application.action("vaporbrush_stylize").trigger()
+    Krita.instance().action("vaporbrush_stylize").trigger()
     yield lambda: controller().condition.reachable
-
-    # ── a layer without frames has no button ──
     choose(document, style, layer_ref(document, named(document, "Background")), **CHEAP)
     yield 0.7
     tell("still", docker().frames_button.isVisible())
 
-    yield from animate(document, "Walk", TIMES, ["content", "second", "content", None, "style"])
-    layer = named(document, "Walk")
-    layer.setOpacity(128)
+
+@scene
+def all_frames(tell):
+    yield from animate(WORLD.document, "Walk", TIMES, ["content", "second", "content", None, "style"])
+    named(WORLD.document, "Walk").setOpacity(128)
+    document, layer, _style = yield from walk()
     tell("source", frames(layer))
-    choose(document, layer, layer_ref(document, style), **CHEAP)
-    yield 0.8
     tell("animated", [docker().frames_button.isVisible(), docker().frames_button.isEnabled()])
     tell("cut", cut_labels(docker()))
     yield ask(tell, "shot", "krita-animation-idle")
     before = tree(document.rootNode())
     docker().frames_button.click()
-    tell("open documents", [len(application.documents()), len(list(docker_styles()))])
+    tell("open documents", [len(Krita.instance().documents()), len(list(docker_styles()))])
     yield idle
     yield 0.5
-    painting = named(document, "Walk – Starry")
-    tell(
-        "painted",
-        {
-            **outcome(last()),
-            "before": before,
-            "after": tree(document.rootNode()),
-            "time": document.currentTime(),
-            "active": document.activeNode().name(),
-        },
-    )
-    tell("pixels", save(painting, "walk"))
+    after = {"after": tree(document.rootNode()), "time": document.currentTime()}
+    tell("painted", {**outcome(last()), "before": before, **after, "active": document.activeNode().name()})
+    tell("pixels", save(named(document, "Walk – Starry"), "walk"))
     docker().scroll_area.verticalScrollBar().setValue(9999)
     yield 0.2
     yield ask(tell, "shot", "krita-animation-done")
-    application.action("edit_undo").trigger()
+
+
+@scene
+def undo(tell):
+    document, _layer, _style = yield from walk()
+    yield from framed()
+    Krita.instance().action("edit_undo").trigger()
     yield 0.5
     tell("undone", [tree(document.rootNode()), document.currentTime()])
-    application.action("edit_redo").trigger()
+    Krita.instance().action("edit_redo").trigger()
     yield 0.5
     tell("redone", [tree(document.rootNode()), save(named(document, "Walk – Starry"), "redone")["frames"]])
 
-    # ── what the canvas shows while it plays ──
-    shown = []
+
+@scene
+def shown(tell):
+    """What the canvas shows while it plays."""
+    document, _layer, _style = yield from walk()
+    yield from framed()
+    found = []
     for moment in (0, 2, 3, 7, 9, 12, 30):
         document.setCurrentTime(moment)
         document.waitForDone()
         yield 0.2
         layer = named(document, "Walk – Starry")
-        shown.append([moment, layer.projectionPixelData(40, 30, 1, 1).data() == expected(layer, moment)])
-    tell("shown", shown)
+        found.append([moment, layer.projectionPixelData(40, 30, 1, 1).data() == expected(layer, moment)])
     document.setCurrentTime(5)
+    tell("shown", found)
 
-    # ── again, by what is stored with it ──
+
+@scene
+def restylize(tell):
+    """Again, by what is stored with it; and as a file has it."""
+    document, _layer, _style = yield from walk()
+    yield from framed()
     document.setActiveNode(named(document, "Walk – Starry"))
     yield 0.5
-    application.action("vaporbrush_restylize").trigger()
+    Krita.instance().action("vaporbrush_restylize").trigger()
     yield idle
     yield 0.5
     tell("restylized", [tree(document.rootNode()), frames(document.rootNode().childNodes()[-1])])
     path = QT_FOLDER + "/film ü.kra"
     document.saveAs(path)
-    again = application.openDocument(path)
+    again = Krita.instance().openDocument(path)
     tell("reopened", frames(named(again, "Walk – Starry")))
     again.close()
 
-    while newest(document).name() == "Walk – Starry":
-        newest(document).remove()
-        yield 0.3
 
-    # ── stopped: what is painted is kept ──
-    layer = named(document, "Walk")
-    choose(document, layer, layer_ref(document, style), **{**CHEAP, "steps": 400})
-    yield 0.5
+@scene
+def stopped(tell):
+    """What is painted is kept."""
+    document, _layer, _style = yield from walk(steps=400)
     known = tree(document.rootNode())
     docker().frames_button.click()
     task = last()
@@ -168,18 +197,17 @@ def steps(tell):
     began = time.monotonic()
     panel.cancel_button.click()
     yield lambda: task.state.ended
-    tell(
-        "stop",
-        {**outcome(task), "seconds": time.monotonic() - began, "added": len(tree(document.rootNode())) - len(known)},
-    )
+    seconds, added = time.monotonic() - began, len(tree(document.rootNode())) - len(known)
+    tell("stop", {**outcome(task), "seconds": seconds, "added": added})
     yield 0.3
     tell("stopped", save(newest(document), "stopped"))
-    newest(document).remove()
 
-    # ── stopped before the first: nothing is left ──
-    yield 0.4
-    document.setActiveNode(layer)
-    yield 0.3
+
+@scene
+def stopped_at_once(tell):
+    """Before the first frame is painted: nothing is left."""
+    document, _layer, _style = yield from walk(steps=400)
+    known = tree(document.rootNode())
     docker().frames_button.click()
     task = last()
     yield lambda: task.state.stage == "running"
@@ -187,9 +215,11 @@ def steps(tell):
     yield lambda: task.state.ended
     tell("stopped at once", [task.state.stage, tree(document.rootNode()) == known, task.key in docker().panels])
 
-    # ── a frame fails; *Try again* goes on with it ──
-    choose(document, layer, layer_ref(document, style), **{**CHEAP, "model": "vgg19"})
-    yield 0.5
+
+@scene
+def frame_fails(tell):
+    """*Try again* goes on with it."""
+    document, _layer, _style = yield from walk(model="vgg19")
     docker().frames_button.click()
     task = last()
     yield lambda: task.state.ended
@@ -201,10 +231,13 @@ def steps(tell):
     yield idle
     yield 0.3
     tell("again", {**outcome(last()), **save(newest(document), "again")})
-    newest(document).remove()
-    tell("documents left", len(application.documents()))
+    tell("documents left", len(Krita.instance().documents()))
 
-    # ── a mask on the layer hides the left half of every frame ──
+
+@scene
+def masked(tell):
+    """A mask on the layer hides the left half of every frame."""
+    document, layer, style = yield from walk()
     mask = document.createTransparencyMask("Half")
     layer.addChildNode(mask, None)
     mask.setPixelData(QByteArray((bytes(48) + bytes([255]) * 48) * 72), 0, 0, 96, 72)
@@ -212,39 +245,52 @@ def steps(tell):
     yield 0.5
     choose(document, layer, layer_ref(document, style), **CHEAP)
     yield 0.5
-    docker().frames_button.click()
-    yield idle
-    yield 0.5
+    yield from framed()
     masks = len(newest(document).childNodes())
     tell("masked", {**outcome(last()), **save(newest(document), "masked"), "masks": masks})
+    mask.remove()
+    yield 0.3
 
-    # ── a depth beyond 8 bits ──
+
+def float_film():
+    """A film beyond 8 bits; `yield from` gives (document, layer)."""
     deep = new_document("deep", 96, 72, "RGBA", "F32")
     yield LOADED_S
     yield from animate(deep, "Float", [0, 4], ["content", "second"])
-    float_layer = named(deep, "Float")
-    choose(deep, float_layer, layer_ref(document, style), **CHEAP)
-    yield 0.5
-    docker().frames_button.click()
-    yield idle
-    yield 0.5
-    tell("deep", {**outcome(last()), **save(named(deep, "Float – Starry"), "deep"), "source": space(float_layer)})
+    return deep, named(deep, "Float")
 
-    # ── its document is closed meanwhile ──
-    choose(deep, float_layer, layer_ref(document, style), **{**CHEAP, "steps": 5000})
+
+@scene
+def deep(tell):
+    film, layer = yield from float_film()
+    choose(film, layer, layer_ref(WORLD.document, named(WORLD.document, "Starry")), **CHEAP)
+    yield 0.5
+    yield from framed()
+    tell("deep", {**outcome(last()), **save(named(film, "Float – Starry"), "deep"), "source": space(layer)})
+    close(film)
+    yield 0.4
+
+
+@scene
+def document_closed(tell):
+    """While its frames are painted."""
+    film, layer = yield from float_film()
+    style = layer_ref(WORLD.document, named(WORLD.document, "Starry"))
+    choose(film, layer, style, **{**CHEAP, "steps": 5000})
     yield 0.5
     docker().frames_button.click()
     task = last()
     yield lambda: task.state.stage == "running"
-    deep.setModified(False)
-    deep.close()
+    close(film)
     yield lambda: task.state.ended
     yield 0.3
-    tell("closed", [task.state.stage, len(application.documents()), said()])
+    tell("closed", [task.state.stage, len(Krita.instance().documents()), said()])
 
-    # ── Krita ends meanwhile ──
-    choose(document, layer, layer_ref(document, style), **{**CHEAP, "steps": 5000})
-    yield 0.5
+
+@scene
+def krita_ends(tell):
+    """While frames are painted. The last scene: Krita ends after it."""
+    yield from walk(steps=5000)
     docker().frames_button.click()
     yield lambda: last().state.stage == "running"
     tell("quitting")

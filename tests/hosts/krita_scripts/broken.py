@@ -3,10 +3,11 @@
 from krita import Krita
 from PyQt5.QtCore import QTimer
 from PyQt5.QtWidgets import QApplication, QMessageBox
-from vaporbrush_driver.kit import LOADED_S, ask, new_document
+from vaporbrush_driver.kit import LOADED_S, ask, new_document, scene
 
 
-def steps(tell):
+@scene
+def the_menu_entry(tell):
     new_document("picture", 96, 72)
     yield LOADED_S
     action = Krita.instance().action("vaporbrush_stylize")

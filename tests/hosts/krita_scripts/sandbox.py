@@ -3,6 +3,7 @@
 from krita import Krita
 from PyQt5.QtWidgets import QApplication, QPushButton
 from vaporbrush_driver.kit import (
+    CHEAP,
     LOADED_S,
     ask,
     choose,
@@ -16,13 +17,13 @@ from vaporbrush_driver.kit import (
     others_hidden,
     outcome,
     painted_layer,
+    scene,
     tree,
 )
 
-CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
 
-
-def steps(tell):
+@scene
+def in_a_flatpak(tell):
     application = Krita.instance()
     document = new_document("picture", 96, 72)
     yield LOADED_S

@@ -20,6 +20,7 @@ from vaporbrush_driver.kit import (
     outcome,
     painted_layer,
     picture,
+    scene,
     tree,
 )
 
@@ -28,7 +29,8 @@ from vaporbrush_host.request import StyleRef
 DOCKER_HEIGHT = 720  # px: all controls and what is said about the painting
 
 
-def steps(tell):
+@scene
+def showcase(tell):
     wish = json.loads((FOLDER / "showcase.json").read_text())
     application = Krita.instance()
     _, width, height = picture("content")

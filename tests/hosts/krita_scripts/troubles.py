@@ -1,12 +1,13 @@
-"""Everything that can be wrong with the daemon, one after the other in one Krita. test_krita.py judges what is told."""
+"""Everything that can be wrong with the daemon, in one Krita. test_krita_troubles.py judges what is told."""
 
 import time
+from types import SimpleNamespace
 
 from krita import Krita
 from PyQt5.QtWidgets import QApplication, QPushButton
 from vaporbrush_driver.kit import (
     LOADED_S,
-    StallMeter,
+    activate,
     ask,
     choose,
     controller,
@@ -17,14 +18,17 @@ from vaporbrush_driver.kit import (
     others_hidden,
     outcome,
     painted_layer,
+    scene,
     screen_point,
     tree,
 )
+from vaporbrush_driver.meters import StallMeter
 
 ENDLESS, DIES = 8, 2  # seeds that the fake worker obeys
+WORLD = SimpleNamespace()  # the document and its layers, which all scenes use
 
 
-def told(condition):
+def shown(condition):
     return {
         "kind": condition.kind,
         "short": condition.short,
@@ -41,52 +45,74 @@ def kind(*names):
     return lambda: controller().condition.kind in names
 
 
-def steps(tell):
-    application = Krita.instance()
+def rest(tell):
+    """The daemon that Krita started runs, and the photograph is chosen."""
+    if not controller().condition.reachable:
+        yield ask(tell, "same version")
+        yield lambda: controller().condition.reachable
+    activate(WORLD.document)
+    choose(WORLD.document, WORLD.content, layer_ref(WORLD.document, WORLD.style), seed=0)
+    yield 0.3
+
+
+@scene
+def never_started(tell):
+    """It was never installed nor started here."""
+    document, content, style = WORLD.document, WORLD.content, WORLD.style = yield from pictures()
+    monitor = controller().monitor
+    WORLD.command = monitor._start_command
+    monitor._start_command = ()
+    document.setActiveNode(content)
+    Krita.instance().action("vaporbrush_stylize").trigger()
+    yield kind("absent")
+    docker().chooser.set_refs([layer_ref(document, style)])
+    yield 1.0
+    told = shown(controller().condition)
+    tell("absent", {**told, "button": docker().button.isEnabled(), "why": docker().expected.text()})
+    yield ask(tell, "shot", "krita-daemon-absent")
+    button("copy_command").click()
+    tell("copied", QApplication.clipboard().text())
+
+
+def pictures():
     document = new_document("picture", 96, 72)
     yield LOADED_S
     others_hidden()
     content = painted_layer(document, "Photo", "content")
     style = painted_layer(document, "Starry", "style")
     yield 0.5
+    return document, content, style
+
+
+@scene
+def start_fails(tell):
+    """It is installed, but cannot be started."""
     monitor = controller().monitor
-    start_command = monitor._start_command
-
-    # ── it was never installed nor started here ──
-    monitor._start_command = ()
-    document.setActiveNode(content)
-    application.action("vaporbrush_stylize").trigger()
-    yield kind("absent")
-    docker().chooser.set_refs([layer_ref(document, style)])
-    yield 1.0
-    tell(
-        "absent",
-        {**told(controller().condition), "button": docker().button.isEnabled(), "why": docker().expected.text()},
-    )
-    yield ask(tell, "shot", "krita-daemon-absent")
-    button("copy_command").click()
-    tell("copied", QApplication.clipboard().text())
-
-    # ── it is installed, but cannot be started ──
     monitor._start_command = ("/bin/false",)
     monitor.look()
     yield kind("stopped")
     button("start").click()
     yield lambda: controller().condition.short == "Vaporbrush did not start"
     yield 0.5
-    tell("start failed", told(controller().condition))
+    tell("start failed", shown(controller().condition))
     yield ask(tell, "shot", "krita-daemon-start-failed")
 
-    # ── it is installed, and starts ──
-    monitor._start_command = start_command
+
+@scene
+def starts(tell):
+    monitor = controller().monitor
+    monitor._start_command = WORLD.command
     monitor.start_daemon()
     yield kind("starting")
-    tell("starting", told(controller().condition))
+    tell("starting", shown(controller().condition))
     yield ask(tell, "shot", "krita-daemon-starting")
     yield lambda: controller().condition.reachable
-    tell("started", told(controller().condition))
+    tell("started", shown(controller().condition))
 
-    # ── the full model is fetched ──
+
+@scene
+def fetch(tell):
+    """The full model is fetched."""
     yield lambda: button("fetch") is not None
     yield ask(tell, "click", screen_point(button("fetch")))
     yield lambda: controller().fetch_state is not None and (controller().fetch_state.fraction or 0) > 0.3
@@ -96,8 +122,12 @@ def steps(tell):
     yield lambda: controller().fetch is None
     tell("fetched", controller().fetch_state.stage)
 
-    # ── a worker that dies twice ──
-    choose(document, content, layer_ref(document, style), seed=DIES)
+
+@scene
+def worker_dies(tell):
+    """Twice, so that the painting fails."""
+    yield from rest(tell)
+    docker().set_values({**docker().values(), "seed": DIES})
     docker().button.click()
     yield lambda: last().state.ended
     yield 0.4
@@ -106,7 +136,11 @@ def steps(tell):
     yield ask(tell, "shot", "krita-painting-failed")
     controller().dismiss(last().run.key)
 
-    # ── the daemon is killed while it paints ──
+
+@scene
+def daemon_killed(tell):
+    """While it paints; *Try again* starts it anew."""
+    yield from rest(tell)
     docker().set_values({**docker().values(), "seed": ENDLESS})
     docker().button.click()
     yield lambda: last().state.stage == "running"
@@ -120,28 +154,23 @@ def steps(tell):
     yield 0.5
     docker().scroll_area.verticalScrollBar().setValue(9999)
     panel = docker().panels[last().run.key]
-    tell(
-        "killed",
-        {
-            **outcome(last()),
-            "seconds": seconds,
-            "shown": panel.line.text(),
-            "stalls": meter.stop(),
-            **told(controller().condition),
-        },
-    )
+    told = {"seconds": seconds, "shown": panel.line.text(), "stalls": meter.stop(), **shown(controller().condition)}
+    tell("killed", {**outcome(last()), **told})
     yield ask(tell, "shot", "krita-daemon-killed")
     last().run.order.values["seed"] = 0
     panel.again_button.click()
     yield lambda: last().state.ended
     yield 0.3
-    tell("again", {**outcome(last()), "after": tree(document.rootNode())})
+    tell("again", {**outcome(last()), "after": tree(WORLD.document.rootNode())})
 
-    # ── a daemon of another version ──
+
+@scene
+def other_version(tell):
+    yield from rest(tell)
     yield ask(tell, "other version")
     yield kind("wrong_version")
     yield 0.3
-    tell("wrong version", told(controller().condition))
+    tell("wrong version", shown(controller().condition))
     yield ask(tell, "shot", "krita-daemon-wrong-version")
     docker().button.click()
     yield lambda: last().state.ended
@@ -150,21 +179,28 @@ def steps(tell):
     yield ask(tell, "same version")
     yield lambda: controller().condition.reachable
 
-    # ── the memory is given back, and the daemon ends politely ──
-    docker().set_values({**docker().values(), "seed": 0})
+
+@scene
+def unloaded(tell):
+    """The memory is given back."""
+    yield from rest(tell)
     docker().button.click()
     yield lambda: last().state.ended
     yield lambda: button("unload") is not None
     yield ask(tell, "shot", "krita-daemon-ready")
     yield ask(tell, "click", screen_point(button("unload")))
     yield lambda: "unload" not in [action.verb for action in controller().condition.actions]
-    tell("unloaded", told(controller().condition))
+    tell("unloaded", shown(controller().condition))
+
+
+@scene
+def stopped(tell):
+    """The daemon ends politely."""
+    yield from rest(tell)
     began = time.monotonic()
     yield ask(tell, "stop")
     yield kind("stopped")
-    tell(
-        "stopped",
-        {**told(controller().condition), "seconds": time.monotonic() - began, "button": docker().button.isEnabled()},
-    )
+    told = {"seconds": time.monotonic() - began, "button": docker().button.isEnabled()}
+    tell("stopped", {**shown(controller().condition), **told})
     yield 0.4
     yield ask(tell, "shot", "krita-daemon-stopped")

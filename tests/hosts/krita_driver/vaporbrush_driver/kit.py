@@ -8,12 +8,34 @@ from pathlib import Path
 
 from krita import Krita
 from PyQt5.QtCore import QByteArray, QPoint
-from PyQt5.QtWidgets import QApplication, QMdiArea, QWidget
+from PyQt5.QtWidgets import QApplication, QDialog, QMdiArea, QWidget
 
 FOLDER = Path(os.environ["VAPORBRUSH_REPORT"]).parent
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 QT_FOLDER = os.fsencode(FOLDER).decode("utf-8")  # as Qt spells it: this Python takes it for Latin-1
 LOADED_S = 1.2  # after `addView`, before which Krita has no active layer
+CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
+SCENES = []  # in the order in which the scripts have them
+
+
+def scene(function):
+    """What is done in one go and judged for itself; `tell` comes first."""
+    SCENES.append(function)
+    return function
+
+
+def tidy():
+    """After a scene that failed: no dialog is open, and nothing paints any more."""
+    for widget in QApplication.topLevelWidgets():
+        if isinstance(widget, QDialog) and widget.isVisible():
+            widget.reject()
+    while QApplication.activePopupWidget() is not None:
+        QApplication.activePopupWidget().close()
+    yield 0.3
+    for key, task in list(controller().tasks.items()):
+        if not task.state.ended:
+            controller().cancel(key)
+    yield idle
 
 
 def ask(tell, name, value=None):
@@ -171,60 +193,59 @@ def cut_labels(widget):
     return found
 
 
-class OwnMeter:
-    """CPU milliseconds of the plug-in's own work on the GUI thread, tick by tick: what a busy machine does not change.
+def stage(name, *form, at=(0, 0)):
+    """A document with a photograph on a layer and a style on another; `yield from` gives (document, content, style).
 
-    The tick that puts a painting into the document is apart: it writes pixels.
+    `form` is its model, depth and profile, `at` where the photograph lies.
     """
-
-    def __init__(self):
-        self.ticks, self.deliveries = [], []
-        self.hooked = [(controller()._timer, controller()._drain), (docker()._poll, docker()._look)]
-        for timer, slot in self.hooked:
-            timer.timeout.disconnect()
-            timer.timeout.connect(lambda slot=slot: self.timed(slot))
-
-    def timed(self, slot):
-        running = [task for task in controller().tasks.values() if not task.state.ended]
-        began = time.thread_time()
-        slot()
-        spent = round(1000 * (time.thread_time() - began), 1)
-        delivered = any(task.state.stage == "done" for task in running)
-        (self.deliveries if delivered else self.ticks).append(spent)
-
-    def stop(self):
-        """The longest ticks, and those that delivered."""
-        for timer, slot in self.hooked:
-            timer.timeout.disconnect()
-            timer.timeout.connect(slot)
-        return {
-            "longest": sorted(self.ticks, reverse=True)[:5],
-            "count": len(self.ticks),
-            "deliveries": self.deliveries,
-        }
+    document = new_document(name, 96, 72, *form)
+    yield LOADED_S
+    content = painted_layer(document, "Photo", "content", *at)
+    style = painted_layer(document, "Starry", "style")
+    yield 0.5
+    document.refreshProjection()
+    choose(document, content, layer_ref(document, style), **CHEAP)
+    yield 0.5
+    return document, content, style
 
 
-class StallMeter:
-    """How long the GUI thread is held: gaps between ticks of a 5 ms timer."""
+def painting(document, act=None):
+    """Press Stylize (or `act`) and wait for the end; `yield from` gives what became of it."""
+    before = tree(document.rootNode())
+    active = document.activeNode().name()
+    known = set(controller().tasks)
+    (act or docker().button.click)()
+    if not set(controller().tasks) - known:
+        raise AssertionError(f"nothing was begun: {said()}")
+    yield 0.05
+    yield idle
+    yield 0.5
+    after = tree(document.rootNode())
+    return {**outcome(last()), "before": before, "after": after, "active": [active, document.activeNode().name()]}
 
-    def __init__(self):
-        from PyQt5.QtCore import QTimer
 
-        self.gaps = []
-        self.last = time.perf_counter()
-        self.timer = QTimer()
-        self.timer.setTimerType(0)  # precise
-        self.timer.setInterval(5)
-        self.timer.timeout.connect(self.tick)
-        self.timer.start()
+def refused(document, layer):
+    """Press Stylize for a layer that cannot be painted; `yield from` gives what is said."""
+    document.setActiveNode(layer)
+    yield 0.3
+    docker().button.click()
+    yield 0.3
+    return said()
 
-    def tick(self):
-        now = time.perf_counter()
-        stages = [task.state.stage for task in controller().tasks.values() if not task.state.ended]
-        self.gaps.append((round(1000 * (now - self.last), 1), stages[0] if stages else ""))
-        self.last = now
 
-    def stop(self):
-        """The longest gaps, longest first: milliseconds, and what was going on."""
-        self.timer.stop()
-        return sorted(self.gaps, reverse=True)[:10]
+def newest_name():
+    """The name of the newest painting's layer."""
+    return f"{last().capture.name} – {last().state.label}"
+
+
+def everything(node):
+    """All layers below a node."""
+    for child in node.childNodes():
+        yield child
+        yield from everything(child)
+
+
+def close(document):
+    """Close without a question."""
+    document.setModified(False)
+    document.close()

@@ -1,0 +1,38 @@
+"""The command line as a program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from support import fake_worker
+from support.daemon import until
+from vaporbrush_protocol import connect
+
+PROGRAM = (sys.executable, "-m", "vaporbrush_daemon")
+WAIT_S = 60
+
+
+def vaporbrush(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=WAIT_S, **options)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has collected yet counts."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def begun(content: Path, style: Path, out: Path) -> subprocess.Popen[str]:
+    """A command whose painting would never end, as soon as it paints."""
+    command = [*PROGRAM, "stylize", str(content), str(style), "-o", str(out), "--seed", str(fake_worker.ENDLESS)]
+    painting = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if vaporbrush("status").returncode == 3:
+        until(lambda: vaporbrush("status").returncode == 0, "the daemon runs")
+    with connect() as client:
+        until(lambda: any(job.state == "running" and job.progress for job in client.jobs()), "it paints")
+    return painting

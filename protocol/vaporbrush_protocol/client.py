@@ -19,6 +19,7 @@ from .channel import Channel, Message, replying
 from .codec import Buffer
 from .endpoint import Connection
 from .errors import LinkError, RemoteError
+from .installation import installed
 from .job import Job
 from .launcher import start_daemon
 from .limits import CONNECT_TIMEOUT_S, DEFAULT_LEASE_S, LIST_PAGE, MAX_WATCH_S, REQUEST_TIMEOUT_S
@@ -285,13 +286,15 @@ def connect(
 ) -> Client:
     """A client that has greeted the daemon of this home.
 
-    With `start`, a daemon that does not answer is started: by the command in the connection file, or by the command
-    given. Raises `LinkError` with what to do.
+    With `start`, a daemon that does not answer is started: by the command given, or that in the connection file, or
+    that of the painter which a plug-in installed. Raises `LinkError` with what to do.
     """
     command = () if isinstance(start, bool) else tuple(start)
     try:
         connection = Connection.read(home)
     except LinkError as error:
+        if start is not False and not command and (painter := installed(home)) is not None:
+            command = painter.start
         if not command or error.code != "no_daemon":
             raise
         connection = start_daemon(None, command, home)

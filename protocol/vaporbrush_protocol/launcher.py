@@ -16,6 +16,7 @@ from .channel import Channel
 from .endpoint import Connection
 from .endpoint import home as default_home
 from .errors import LinkError
+from .installation import installed
 from .limits import START_TIMEOUT_S
 from .private import make_folder, objection, open_private
 
@@ -69,8 +70,13 @@ def start_daemon(
     `command` is used where given, else the one in the connection file. Raises `LinkError` (`no_daemon`) with the last
     line of the log where the daemon ends at once, and with the command to run by hand inside a Flatpak.
     """
+    folder = home or (connection.path.parent if connection and connection.path else default_home())
+    painter = installed(folder)
     argv = tuple(command) or (connection.start if connection else ())
-    if in_flatpak() if flatpak is None else flatpak:
+    if painter is not None and (not argv or not Path(argv[0]).is_file()):
+        argv = painter.start  # what last ran here is gone: an update of the painter took its place
+    confined = painter is not None and painter.confined and argv == painter.start  # made inside of the same sandbox
+    if (in_flatpak() if flatpak is None else flatpak) and not confined:
         raise LinkError(
             "no_daemon",
             "Vaporbrush's daemon does not run, and a program in a Flatpak cannot start it. "
@@ -78,7 +84,6 @@ def start_daemon(
         )
     if not argv:
         raise LinkError("no_daemon", "How to start the daemon is not known yet. Run `vaporbrush serve` once.")
-    folder = home or (connection.path.parent if connection and connection.path else default_home())
     log = Path(connection.log) if connection and connection.log else folder / "logs" / "daemon.log"
     process = _spawned(argv, folder, log)
     # The process is not waited for; a thread collects its exit status, so that no zombie stays.

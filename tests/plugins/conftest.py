@@ -1,4 +1,4 @@
-"""A real daemon with the fake worker."""
+"""A real daemon with the fake worker; a small painter to be installed, and the index that serves its wheels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,31 @@ from pathlib import Path
 
 import pytest
 
+from support import package_index
 from support.daemon import Daemon, serving
+from support.small_painter import SmallPainter, uv_wheel
 
 
 @pytest.fixture
 def daemon(home: Path) -> Iterator[Daemon]:
     with serving(home) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this machine's own uv."""
+    return uv_wheel(tmp_path_factory.mktemp("uv"))
+
+
+@pytest.fixture
+def painter(tmp_path: Path, uv: Path) -> SmallPainter:
+    """A small painter that can be installed: wheels, a plug-in's folder with its kit, and a home."""
+    return SmallPainter(tmp_path, uv)
+
+
+@pytest.fixture
+def index(painter: SmallPainter) -> Iterator[package_index.PackageIndex]:
+    """The index on loopback that serves its wheels."""
+    with package_index.serving(painter.wheels) as served:
+        yield served

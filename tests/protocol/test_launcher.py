@@ -15,6 +15,7 @@ import pytest
 from vaporbrush_protocol import connect
 from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError, RemoteError
+from vaporbrush_protocol.installation import Installation
 from vaporbrush_protocol.launcher import clean_environment, in_flatpak, start_daemon
 
 SCRIPT = str(Path(__file__).resolve().parents[1] / "support" / "scripted_daemon.py")
@@ -188,3 +189,36 @@ def test_what_a_host_sets_for_its_own_libraries_is_dropped() -> None:
     }
     outside = {"LD_LIBRARY_PATH": "/opt/cuda/lib64:", "PATH": "/usr/bin", "APPDIR": ""}
     assert clean_environment(outside) == {"LD_LIBRARY_PATH": "/opt/cuda/lib64:", "PATH": "/usr/bin"}
+
+
+def painter(home: Path, **more: str) -> None:
+    """A painter that a plug-in installed: its daemon is the scripted one."""
+    python = home.parent / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {SCRIPT} fast\n")
+    python.chmod(0o700)
+    Installation(home / "painter", home / "painter", python, "1", "cpu", **more).write(home)
+
+
+def test_a_painter_that_a_plug_in_installed_is_started_where_nothing_else_ever_ran(
+    home: Path,
+) -> None:
+    painter(home)
+    with connect(start=True, home=home) as client:
+        assert client.daemon["daemon"] == "scripted 0"
+        client.shutdown()
+
+
+def test_what_ran_last_is_gone_after_an_update_and_its_successor_is_started(home: Path) -> None:
+    painter(home)
+    gone = Connection(("ipc:///nowhere",), "token", start=("/gone/python", "-m", "vaporbrush_daemon"))
+    start_daemon(gone, home=home)
+    with connect(home=home) as client:
+        client.shutdown()
+
+
+def test_a_painter_made_in_the_flatpak_is_started_in_it(home: Path) -> None:
+    painter(home, confined="flatpak")
+    start_daemon(None, home=home, flatpak=True)
+    with connect(home=home) as client:
+        client.shutdown()

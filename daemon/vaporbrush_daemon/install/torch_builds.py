@@ -210,3 +210,19 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+def main() -> None:
+    """For a plug-in, which asks the painter that it installed: the build that fits, and the GPU, as JSON."""
+    machine = look()
+    build = fitting(machine)
+    usable = build is not None and not build.obstacle and not build.guide
+    sys.stdout.write(
+        json.dumps(
+            {"build": build.name if build and usable else "", "gpu": machine.gpus[0].name if machine.gpus else ""}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

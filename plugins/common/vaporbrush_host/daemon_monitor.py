@@ -15,6 +15,7 @@ from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.controls import tuned
 from vaporbrush_protocol.endpoint import Connection, native
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
+from vaporbrush_protocol.installation import installed
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
 from vaporbrush_protocol.shown import plain
@@ -184,7 +185,12 @@ class DaemonMonitor(threading.Thread):
 
     def connect(self) -> Client:
         """A new client, for a run's own thread; starts the daemon where it does not run. Raises `LinkError`."""
-        return connect(start=self._start_command or True, home=self._home, name=self._client_name)
+        return connect(start=self._start() or True, home=self._home, name=self._client_name)
+
+    def _start(self) -> tuple[str, ...]:
+        """The command that starts the daemon: the installer's, or that of the painter that a plug-in installed."""
+        painter = installed(self._home)
+        return self._start_command or (painter.start if painter is not None and painter.whole else ())
 
     def wake(self, awake: bool) -> None:
         """Whether anybody looks: a hidden docker costs nothing."""
@@ -193,6 +199,14 @@ class DaemonMonitor(threading.Thread):
     def start_daemon(self) -> None:
         """Start the daemon now."""
         self._todo.put(("start", None, 0))
+
+    def stop_daemon(self) -> None:
+        """End the daemon, and return when it has been told; one that does not answer does not matter."""
+        try:
+            with connect(home=self._home, timeout_s=BRIEF_S, name=self._client_name) as client:
+                client.shutdown(now=True)
+        except VaporbrushError:
+            return
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -257,8 +271,10 @@ class DaemonMonitor(threading.Thread):
         except LinkError:
             connection = None
         known = connection is not None and bool(connection.start)
-        start = self._start_command or (connection.start if connection else ())
-        found = condition_of_error(error, start, flatpak=in_flatpak(), known=known)
+        start = self._start() or (connection.start if connection else ())
+        painter = installed(self._home)
+        confined = painter is not None and bool(painter.confined)  # the painter is in the same sandbox
+        found = condition_of_error(error, start, flatpak=in_flatpak() and not confined, known=known)
         if started and found.kind == "stopped" and not found.command:
             actions = (*found.actions, COPY_DETAILS)
             found = Condition("stopped", _("Vaporbrush did not start"), error.message, actions)

@@ -1,0 +1,351 @@
+"""The first page, as both hosts show it: what it says in every state, and what its buttons do. No Qt, no GTK.
+
+A host shows `view()`, calls `press` and its like for clicks, and hands every event that it gets by `post` to `take`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from vaporbrush_host.daemon_monitor import installed_start
+from vaporbrush_host.settings import Settings
+from vaporbrush_host.ui_text import _, byte_count
+from vaporbrush_protocol.endpoint import home as default_home
+from vaporbrush_protocol.endpoint import native, portable
+from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.installation import installed
+from vaporbrush_protocol.launcher import clean_environment
+
+from . import places
+from .environment import free_bytes
+from .index import Index
+from .kit import Kit, read, this_system
+from .places import Want
+from .plan import MOVES, NAMES, Move, State, first_backend, offer, state_of
+from .work import Install, Report
+
+Mode = Literal["hidden", "full", "strip"]
+SECTION = "installer"  # of the settings; shared by all hosts
+GPU_ASK_S = 60.0
+# What `torch_builds` calls the builds, and what the locks do.
+BACKENDS = {"cu130": "cuda", "cu126": "cuda126", "rocm7.2": "rocm", "xpu": "xpu", "mps": "mps"}
+LABELS: dict[Move, str] = {
+    "install": _("Install the painter (about {size})"),
+    "go_on": _("Go on"),
+    "update": _("Update the painter (about {size})"),
+    "repair": _("Repair (about {size})"),
+    "change": _("Get it (about {size})"),
+    "uninstall": _("Remove the painter"),
+}
+
+
+@dataclass(frozen=True)
+class GpuFound:
+    """A GPU for which the kit has a build; posted once."""
+
+    backend: str
+    name: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What to show. `full` is the first page, in place of the controls; `strip` a line above them."""
+
+    mode: Mode = "hidden"
+    title: str = ""
+    text: str = ""
+    place: str = ""  # the folder, where it may be chosen
+    action: str = ""  # the button's label
+    line: str = ""  # how far it is
+    fraction: float | None = None
+    running: bool = False
+    stopping: bool = False
+    error: bool = False
+    dismissable: bool = False
+
+
+class Page:
+    """The page of one host program."""
+
+    def __init__(
+        self, plugin: Path, post: Callable[[Report | GpuFound], None], *, by: str, home: Path | None = None
+    ) -> None:
+        self.home = home or default_home()
+        self._kit: Kit | None = read(plugin)
+        self._start_command = installed_start(plugin)
+        self._system = this_system()
+        self._post, self._by = post, by
+        self._settings = Settings(self.home)
+        self._install: Install | None = None
+        self._report: Report | None = None
+        self._gpu: GpuFound | None = None
+        self._asked_gpu = False
+        self._stopping = False
+        self._bundle = ""
+        self.root = places.default_root(self.home)
+        self.state: State = "impossible"
+        self.look()
+
+    # ── what there is ──
+
+    def look(self) -> None:
+        """Look at the disk again."""
+        self.state = state_of(places.look(self.home, self._kit, self._system, self._start_command))
+        begun = places.journal(self.home)
+        found = installed(self.home)
+        if begun is not None:
+            self.root = begun.root
+        elif found is not None:
+            self.root = found.root
+        if self.state == "ready" and self._kit is not None and not self._asked_gpu:
+            self._asked_gpu = True
+            threading.Thread(target=self._ask_for_gpu, name="vaporbrush-gpu", daemon=True).start()
+
+    def resume(self) -> None:
+        """Go on with what was cut by the host's end; what a person stopped waits for a click."""
+        begun = places.journal(self.home)
+        if self._kit is not None and begun is not None and begun.step != places.STOPPED and not self.running:
+            self._start(replace(begun, version=self._kit.version))
+
+    @property
+    def running(self) -> bool:
+        """Whether an install is under way in this program."""
+        return self._install is not None
+
+    @property
+    def removable(self) -> bool:
+        """Whether there is a painter that a plug-in installed."""
+        return installed(self.home) is not None and not self.running
+
+    # ── clicks ──
+
+    def press(self) -> None:
+        """The page's button: the first move that the state allows."""
+        if self.running or self._kit is None:
+            return
+        move = self._move()
+        begun = places.journal(self.home)
+        if move == "go_on" and begun is not None:
+            want = replace(begun, version=self._kit.version, root=self.root, bundle=self._bundle or begun.bundle)
+            self._start(want)
+        elif move is not None:
+            self._start(self._want(self._backend(move)))
+
+    def cancel(self) -> None:
+        """Stop; what has been fetched stays."""
+        if self._install is not None:
+            self._stopping = True
+            self._install.cancel()
+
+    def dismiss(self) -> None:
+        """Not now: the offer of an update or of a build is not made again."""
+        offered = (
+            self._gpu.backend if self._move() == "change" and self._gpu else self._kit.version if self._kit else ""
+        )
+        self._settings.put(SECTION, "dismissed", [*self._dismissed(), offered])
+
+    def choose_folder(self, folder: Path) -> None:
+        """Another place for the painter."""
+        self.root = places.chosen_root(folder)
+
+    def choose_bundle(self, path: Path) -> None:
+        """Take the files from an offline bundle, and begin."""
+        self._bundle = str(path)
+        self.press()
+
+    def uninstall(self, *, everything: bool) -> str:
+        """Remove the painter. Returns what to say."""
+        left = places.uninstall(self.home, everything=everything)
+        self.look()
+        if left:
+            return _("Some files are still in use; they stay in {places}.").format(places=", ".join(map(str, left)))
+        return _("The painter is gone.")
+
+    # ── what happened ──
+
+    def take(self, event: Report | GpuFound) -> bool:
+        """An event from a thread. Returns whether a painter has just become ready."""
+        if isinstance(event, GpuFound):
+            self._gpu = event
+            return False
+        self._report = event
+        if not event.ended:
+            return False
+        self._install, stopped = None, self._stopping
+        self._stopping = False
+        if event.stage == "cancelled" and stopped:
+            places.mark_stopped(self.home)
+        self.look()
+        if event.stage == "done":
+            self._report, self._bundle = None, ""
+        return event.stage == "done"
+
+    def close(self) -> None:
+        """The host ends: an install stops where it is, and goes on at the next start."""
+        if self._install is not None:
+            self._install.cancel()
+
+    # ── what to show ──
+
+    def view(self) -> View:
+        """What to show now."""
+        report = self._report
+        if self._install is not None and report is not None:
+            mode: Mode = "strip" if installed(self.home) and self.state in ("ready", "outdated") else "full"
+            return View(
+                mode=mode,
+                title=_("Installing the painter"),
+                line=_("Stopping…") if self._stopping else report.line,
+                fraction=report.fraction,
+                running=True,
+                stopping=self._stopping,
+            )
+        move = self._move()
+        if move is None or (self._kit is None and self.state != "impossible"):
+            return View()
+        error = report.line if report is not None and report.stage == "failed" else ""
+        return replace(self._offer_view(move), line=error or self._stopped_line(report), error=bool(error))
+
+    def details(self) -> str:
+        """For *Copy details*."""
+        report = self._report
+        log = self.home / "logs" / "install.log"
+        return "\n".join(filter(None, (report.line, report.trace, f"Log: {log}") if report else (f"Log: {log}",)))
+
+    def _offer_view(self, move: Move) -> View:
+        assert self._kit is not None
+        backend = self._backend(move)
+        index = self._index()
+        lock = self._kit.lock(self._system, backend)
+        sources = index.hosts((self._kit.uv[self._system], *(lock.files if lock else ())))
+        if self._bundle:
+            sources = (Path(self._bundle).name,)
+        offered = offer(self._kit, self._system, backend, sources)
+        label = LABELS[move].format(size=byte_count(offered.fetch_bytes))
+        text = offered.describe(free_bytes(self.root))
+        titles = {
+            "install": _("Vaporbrush needs its painter"),
+            "go_on": _("The painter is not yet whole"),
+            "update": _("A newer painter is in this plug-in"),
+            "repair": _("The painter is damaged"),
+            "change": _("{gpu} can paint faster").format(gpu=self._gpu.name if self._gpu else ""),
+        }
+        blocking = move in ("install", "go_on", "repair") and not (move == "go_on" and self._usable())
+        if move == "install":
+            text = _("One click installs it, for you alone. {what}").format(what=text)
+            if places.confined():
+                text += " " + _(
+                    "This program runs in a Flatpak: the painter will run inside of it, and end with it. A GPU may be "
+                    "out of its reach. A Vaporbrush that runs outside, as a service of yours, is used instead."
+                )
+        return View(
+            mode="full" if blocking else "strip",
+            title=titles[move],
+            text=text,
+            place=str(self.root) if move == "install" else "",
+            action=label,
+            dismissable=move in ("update", "change"),
+        )
+
+    def _move(self) -> Move | None:
+        """What the button does; None where the page has nothing to say."""
+        if self._kit is None or self.state in ("elsewhere", "impossible"):
+            return None
+        move = MOVES[self.state][0]
+        if move == "update" and self._kit.version in self._dismissed():
+            return None
+        if move == "change":
+            known = self._gpu is not None and self._gpu.backend not in self._dismissed()
+            return move if known else None
+        return move
+
+    def _backend(self, move: Move) -> str:
+        assert self._kit is not None
+        found, begun = installed(self.home), places.journal(self.home)
+        if move == "change" and self._gpu is not None:
+            return self._gpu.backend
+        named = begun.backend if begun else found.backend if found else ""
+        return named if self._kit.lock(self._system, named) else first_backend(self._kit, self._system)
+
+    def _usable(self) -> bool:
+        found = installed(self.home)
+        return found is not None and found.whole
+
+    def _stopped_line(self, report: Report | None) -> str:
+        return report.line if report is not None and report.stage == "cancelled" else ""
+
+    # ── how ──
+
+    def _want(self, backend: str) -> Want:
+        assert self._kit is not None
+        index = self._index()
+        return Want(self._kit.version, backend, self.root, index.url, index.proxy, self._bundle)
+
+    def _index(self) -> Index:
+        def setting(name: str) -> str:
+            value = self._settings.get(SECTION, name, "")
+            return value if isinstance(value, str) else ""
+
+        return Index(setting("index"), setting("proxy"))
+
+    def set_index(self, url: str, proxy: str) -> None:
+        """Remember a package index and a proxy of the person's own."""
+        self._settings.put(SECTION, "index", url.strip())
+        self._settings.put(SECTION, "proxy", proxy.strip())
+
+    def index(self) -> Index:
+        """What `set_index` remembered."""
+        return self._index()
+
+    def _dismissed(self) -> list[str]:
+        found = self._settings.get(SECTION, "dismissed", [])
+        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+    def _start(self, want: Want) -> None:
+        assert self._kit is not None
+        self._report = Report(line=_("Looking for space…"))
+        mirror = self._settings.get(SECTION, "python_mirror", "")
+        self._install = Install(
+            self._kit, want, self._system, self.home, self._post, by=self._by, python_mirror=str(mirror or "")
+        )
+        self._install.start()
+
+    def _ask_for_gpu(self) -> None:
+        """Which build of torch fits a GPU here, asked of the painter that is installed."""
+        found = installed(self.home)
+        if found is None or found.backend != "cpu" or self._kit is None:
+            return
+        command = [str(found.python), "-P", "-m", "vaporbrush_daemon.install.torch_builds"]
+        try:
+            done = subprocess.run(  # noqa: S603 (the painter that we installed)
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=GPU_ASK_S,
+                check=False,
+                env=clean_environment(os.environ),
+            )
+            told = json.loads(done.stdout)
+            backend, name = BACKENDS.get(str(told["build"]), ""), str(told["gpu"])
+        except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError, VaporbrushError):
+            return  # an offer that is not made
+        if self._kit.lock(self._system, backend) is not None:
+            self._post(GpuFound(backend, name or NAMES.get(backend, backend)))
+
+
+def shown_path(path: str) -> str:
+    """A path as a host's widgets take it."""
+    return portable(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def taken_path(text: str) -> Path:
+    """The opposite, for what a person chose."""
+    return Path(native(text))

@@ -1,0 +1,163 @@
+"""A kit whose painter is small: real uv, real environments, real hashes, but wheels of a few kilobytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.package_index import PackageIndex, sha256, write_wheel
+from vaporbrush_host.installer import kit as kits
+from vaporbrush_host.installer import places, plan
+from vaporbrush_host.installer.places import Want
+from vaporbrush_host.installer.work import Install
+from vaporbrush_protocol.installation import Installation, installed
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+MAIN = """
+import json, os, sys, pathlib
+if "doctor" in sys.argv:
+    import torch_build
+    names = ["Python", "Vaporbrush", "libzmq", "msgpack", "PyTorch", "Model vgg19-lite", f"Device {torch_build.DEVICE}"]
+    state = "failed" if os.environ.get("SMALL_PAINTER_ILL") else "fine"
+    print("a warning that something printed")
+    print(json.dumps({"ok": True, "checks": [{"name": n, "state": state, "text": n, "cure": ""} for n in names]}))
+"""
+
+
+def uv_wheel(folder: Path) -> Path:
+    """uv's wheel, as this machine's own uv makes it."""
+    import uv
+
+    name = "uv.exe" if os.name == "nt" else "uv"
+    program = Path(uv.find_uv_bin()).read_bytes()
+    return write_wheel(folder, "uv", "0.13.9", {f"uv-0.13.9.data/scripts/{name}": program}, "py3-none-any")
+
+
+@dataclass
+class SmallPainter:
+    """Wheels in `wheels`, a plug-in folder with its kit in `plugin`, and a home."""
+
+    base: Path
+    uv: Path
+    version: str = "1.0.0"
+    payload: bytes = b"x" * 400_000
+    wheels: Path = field(init=False)
+    plugin: Path = field(init=False)
+    home: Path = field(init=False)
+
+    def __post_init__(self):
+        self.wheels, self.home = self.base / "wheels", self.base / "home" / ".local" / "share" / "vaporbrush"
+        self.wheels.mkdir(exist_ok=True)
+        if not (self.wheels / self.uv.name).exists():
+            os.link(self.uv, self.wheels / self.uv.name)
+        self.plugin = self.release(self.version)
+
+    def release(self, version: str) -> Path:
+        """The plug-in folder of one version."""
+        plugin = self.base / f"plugin-{version}"
+        folder = plugin / "painter"
+        (folder / "locks").mkdir(parents=True)
+        ours = write_wheel(folder, "vaporbrush", version, {
+            "vaporbrush_daemon/__init__.py": b"", "vaporbrush_daemon/__main__.py": MAIN.encode(),
+        })  # fmt: skip
+        shared = write_wheel(self.wheels, "brushes", "2.0", {"brushes/__init__.py": b"", "brushes/data": self.payload})
+        for backend in ("cpu", "cuda"):
+            code = f'DEVICE = "{backend}:0"\n'.encode()
+            torch = write_wheel(self.wheels, f"torch-build-{backend}", "3.0", {"torch_build.py": code})
+            files = [self._file("brushes", "2.0", shared), self._file(f"torch-build-{backend}", "3.0", torch)]
+            lock = {"system": kits.this_system(), "backend": backend, "pythons": [PYTHON], "files": files}
+            (folder / "locks" / f"{kits.this_system()}-{backend}.json").write_text(json.dumps(lock))
+        kit = {
+            "version": version,
+            "wheel": self._file("vaporbrush", version, ours),
+            "uv": {kits.this_system(): self._file("uv", "0.13.9", self.wheels / self.uv.name)},
+        }
+        (folder / "kit.json").write_text(json.dumps(kit))
+        return plugin
+
+    @staticmethod
+    def _file(project: str, version: str, path: Path) -> dict[str, object]:
+        about = {"project": project, "version": version, "name": path.name, "sha256": sha256(path)}
+        return {**about, "size": path.stat().st_size, "pythons": [PYTHON], "url": f"http://127.0.0.1:9/{path.name}"}
+
+    def kit(self, plugin: Path | None = None) -> kits.Kit:
+        """The kit of a plug-in folder."""
+        found = kits.read(plugin or self.plugin)
+        assert found is not None
+        return found
+
+    def install(self, index: str, *, backend: str = "cpu", plugin: Path | None = None, **more):
+        """Install in this process, to its end. Returns the last report and all of them."""
+        reports = []
+        want = {name: more.pop(name) for name in ("root", "proxy", "bundle") if name in more}
+        want = {"root": self.home / "painter", **want}
+        kit = self.kit(plugin)
+        install = Install(
+            kit,
+            Want(version=kit.version, backend=backend, index=index, **want),
+            kits.this_system(),
+            self.home,
+            reports.append,
+            by="a test",
+            **more,
+        )
+        install.run()
+        return reports[-1], reports
+
+    def child(self, index: str, *, backend: str = "cpu", plugin: Path | None = None, prefix: tuple[str, ...] = ()):
+        """Install in a process of its own, that prints its reports line by line."""
+        arguments = [str(plugin or self.plugin), str(self.home), index, backend]
+        path = os.pathsep.join(str(ROOT / one) for one in ("tests", "protocol", "plugins/common"))
+        return subprocess.Popen(
+            [*prefix, sys.executable, "-m", "support.small_painter", *arguments],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+
+
+def state(painter: SmallPainter, plugin: Path | None = None) -> str:
+    """What the installer makes of what is on the disk."""
+    return plan.state_of(places.look(painter.home, painter.kit(plugin), kits.this_system()))
+
+
+def simple(index: PackageIndex) -> str:
+    """The address of the index."""
+    return f"{index.url}/simple"
+
+
+def ready(painter: SmallPainter, backend: str = "cpu") -> Installation:
+    """The painter in force works, and nothing else lies around."""
+    found = installed(painter.home)
+    assert found is not None
+    assert found.whole
+    assert found.backend == backend
+    out = subprocess.run(
+        [found.python, "-m", "vaporbrush_daemon", "doctor"], capture_output=True, text=True, check=True
+    )
+    assert f"{backend}:0" in out.stdout
+    assert [one.name for one in places.environments(found.root).iterdir()] == [found.environment.name]
+    assert not (found.root / "downloads").exists()
+    assert places.journal(painter.home) is None
+    assert state(painter) == "ready"
+    return found
+
+
+def main() -> None:
+    """What `child` runs."""
+    plugin, home, index, backend = sys.argv[1:5]
+    kit = kits.read(Path(plugin))
+    want = Want(version=kit.version, backend=backend, root=Path(home) / "painter", index=index)
+
+    def tell(report):
+        print(json.dumps({"stage": report.stage, "step": report.step, "line": report.line}), flush=True)
+
+    Install(kit, want, kits.this_system(), Path(home), tell, by="a child", free=lambda _path: 10**12).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
 
-.PHONY: demo test check hosts host-root bench gpu torture dist lock audit clean
+.PHONY: demo test check hosts host-root bench gpu torture dist bundle lock audit clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -78,6 +78,11 @@ dist: $(READY)
 
 lock: $(READY)
 	$(BIN)/python daemon/tools/lock.py
+	$(BIN)/python daemon/tools/painter_locks.py
+
+# Everything that a plug-in would fetch, in one file for computers without a network; BUNDLE="linux-x86_64-cpu 3.13".
+bundle: dist
+	PYTHONPATH=plugins/common $(BIN)/python daemon/tools/bundle.py $(BUNDLE)
 
 audit: $(READY)
 	$(BIN)/python daemon/tools/audit.py

@@ -1,6 +1,6 @@
 """Builds what is given away into dist/ and checks it: the wheel, the sdist, a zip of each plug-in, SHA256SUMS, an SBOM.
 
-    python daemon/tools/release.py [FOLDER]      (`make dist`)
+    python daemon/tools/release.py [FOLDER [--locks FOLDER]]      (`make dist`)
 
 The same checkout gives the same bytes, whenever it is built. Krita's zip is for *Tools ▸ Scripts ▸ Import Python Plugin
 from File*; GIMP's is unpacked into a plug-ins folder.
@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
+import painter_kit
 import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -62,6 +63,7 @@ NEVER = ("__pycache__", ".pyc", ".venv", ".git/")
 def main() -> None:
     """Build and check; the first thing that is wrong ends it."""
     dist = Path(sys.argv[1]) if sys.argv[1:] else DIST
+    locks = Path(sys.argv[3]) if sys.argv[2:3] == ["--locks"] else painter_kit.LOCKS
     shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir()
     build(ROOT, dist)
@@ -72,7 +74,7 @@ def main() -> None:
         prefix = f"vaporbrush-{__version__}/"
         check(sdist, {name.removeprefix(prefix) for name in archive.getnames()}, IN_THE_SDIST)
     check_same_wheel(sdist, wheel)
-    made = [*plugin_zips(dist), wheel, sdist, write_sbom(dist)]
+    made = [*plugin_zips(dist, painter_kit.contents(wheel, locks)), wheel, sdist, write_sbom(dist)]
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made)]
     (dist / "SHA256SUMS").write_text("".join(sums), encoding="ascii")
     for path in made:
@@ -115,10 +117,11 @@ def runtime_packages() -> set[str]:
     return names
 
 
-def plugin_zips(dist: Path) -> tuple[Path, Path]:
-    """One zip for each host program, complete with its libraries."""
+def plugin_zips(dist: Path, kit: dict[str, bytes]) -> tuple[Path, Path]:
+    """One zip for each host program, complete with its libraries and with what installs the painter."""
     krita = vendor.contents(packaged.plugins() / "krita", install_krita.LIBRARIES)
-    gimp = vendor.contents(packaged.plugins() / "gimp" / install_gimp.NAME, install_gimp.LIBRARIES)
+    krita |= {str(install_krita.LIBRARIES.parent / name): data for name, data in kit.items()}
+    gimp = {**vendor.contents(packaged.plugins() / "gimp" / install_gimp.NAME, install_gimp.LIBRARIES), **kit}
     made = (
         write_zip(dist / f"vaporbrush-krita-{__version__}.zip", krita),
         write_zip(
@@ -130,7 +133,12 @@ def plugin_zips(dist: Path) -> tuple[Path, Path]:
     check(made[1], names_of_zip(made[1]), (f"{install_gimp.NAME}/{install_gimp.ENTRY}",))
     for path in made:
         found = names_of_zip(path)
-        for wanted in ("vaporbrush_protocol/client.py", "_vendor/msgpack/fallback.py", "_vendor/msgpack/COPYING"):
+        for wanted in (
+            "vaporbrush_protocol/client.py",
+            "_vendor/msgpack/fallback.py",
+            "_vendor/msgpack/COPYING",
+            "painter/kit.json",
+        ):
             if not any(name.endswith(wanted) for name in found):
                 sys.exit(f"{path.name} lacks {wanted}")
         if any(name.endswith(host_programs.START_FILE) for name in found):

@@ -21,12 +21,23 @@ DRIVER = Path(__file__).parent / "gimp_driver"
 EYES = Path(__file__).parent / "gimp_eyes"
 # no welcome, no looking for updates, no autosaving of window positions: a profile that stays as it is
 GIMPRC = "(show-welcome-dialog no)\n(check-updates no)\n(save-session-info no)\n(save-document-history no)\n"
+# As file managers unpack: with the files' modes.
+UNPACK = """
+import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as package:
+    package.extractall(sys.argv[2])
+    for entry in package.infolist():
+        if not entry.is_dir():
+            os.chmod(os.path.join(sys.argv[2], entry.filename), (entry.external_attr >> 16) & 0o777)
+"""
 
 
 class Gimp:
-    """GIMP on a desktop, with the plug-in installed by `vaporbrush install gimp`."""
+    """GIMP on a desktop, with the plug-in installed by `vaporbrush install gimp`, or unpacked from its `package`."""
 
-    def __init__(self, desktop: Desktop, vaporbrush: Path, profile: str = "profile") -> None:
+    def __init__(
+        self, desktop: Desktop, vaporbrush: Path, profile: str = "profile", package: Path | None = None
+    ) -> None:
         self.desktop = desktop
         self.folder = desktop.folder
         self.vaporbrush = vaporbrush
@@ -38,7 +49,12 @@ class Gimp:
         self.report.write_text("")
         self.widgets = desktop.folder / "widgets.json"
         shutil.copytree(EYES, self.folder / "eyes", dirs_exist_ok=True)  # the checkout is not visible inside
-        self.installed = self.vaporbrush_cli("install", "gimp")
+        self.environment: dict[str, str] = {}  # more of it
+        if package is None:
+            self.installed = self.vaporbrush_cli("install", "gimp")
+        else:
+            unpack = ["python3", "-c", UNPACK, str(package), str(self.profile / "plug-ins")]
+            self.installed = desktop.run(unpack).stdout
 
     def vaporbrush_cli(self, *words: str) -> str:
         """The command line, with this profile and this daemon. Returns what it printed."""
@@ -61,6 +77,7 @@ class Gimp:
             "VAPORBRUSH_TEST_REPORT": str(self.report),
             "VAPORBRUSH_TEST_WIDGETS": str(self.widgets),
             "PYTHONPATH": str(self.folder / "eyes"),
+            **self.environment,
             **(extra or {}),
         }
         return self.desktop.popen([program, *arguments], env=env, log=self.log)

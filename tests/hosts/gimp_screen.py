@@ -40,7 +40,7 @@ ENDLESS = ('(quality "draft")', "(steps 5000)")
 class Screen:
     """The full GIMP with two pictures open, of which the one called scene is in front."""
 
-    def __init__(self, gimp: Gimp, daemon: Daemon, looks: Path, prefix: str = "gimp") -> None:
+    def __init__(self, gimp: Gimp, daemon: Daemon | None, looks: Path, prefix: str = "gimp") -> None:
         self.gimp = gimp
         self.daemon = daemon
         self.desktop = gimp.desktop

@@ -23,6 +23,7 @@ from vaporbrush_daemon.install import gimp as install_gimp
 from vaporbrush_daemon.install import krita as install_krita
 from vaporbrush_daemon.install import service, torch_builds, vendor
 from vaporbrush_daemon.styles import StyleLibrary
+from vaporbrush_protocol import installation
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import FILE, home
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
@@ -258,13 +259,33 @@ def _plugin(name: str, target: Path, host: str) -> Finding:
     except VaporbrushError as error:
         return Finding(name, "failed", _discreet(error.message), cure)
     if installed is None:
-        return Finding(name, "note", "is here, the plug-in is not", cure)
+        return _from_zip(name, target) or Finding(name, "note", "is here, the plug-in is not", cure)
     gone = [file for file in installed.files if not (target / file).is_file()]
     if gone:
         return Finding(name, "failed", f"of the plug-in's {len(installed.files)} files, {len(gone)} are gone", cure)
     if installed.version != __version__:
         return Finding(name, "failed", f"has the plug-in of version {installed.version}", cure)
     return Finding(name, "fine", f"has the plug-in, {installed.version}")
+
+
+def _from_zip(name: str, target: Path) -> Finding | None:
+    """A plug-in that its host imported from the zip; it looks after its own painter."""
+    for kit in (target / "vaporbrush" / "painter" / "kit.json", target / "painter" / "kit.json"):
+        try:
+            version = str(json.loads(kit.read_text(encoding="utf-8"))["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        text = f"plug-in from the zip, {version}"
+        painter = installation.installed()
+        if (home() / "installing.json").exists():
+            return Finding(name, "note", f"{text}; an installation of the painter is not finished", f"Open {name}.")
+        if painter is None:
+            return Finding(name, "note", f"{text}; it has installed no painter and uses this one")
+        where = _discreet(str(painter.root))
+        if not painter.whole:
+            return Finding(name, "failed", f"{text}; its painter at {where} is damaged", f"Press Repair in {name}.")
+        return Finding(name, "fine", f"{text}, painter installed at {where} ({painter.version}, {painter.backend})")
+    return None
 
 
 def _flatpak() -> Iterator[Finding]:

@@ -25,6 +25,8 @@ from vaporbrush_host.daemon_monitor import (
     StylesListed,
     installed_start,
 )
+from vaporbrush_host.installer.page import GpuFound
+from vaporbrush_host.installer.work import Report
 from vaporbrush_host.job_threads import FetchThread, PaintThread, RunState
 from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
 from vaporbrush_host.settings import Settings
@@ -35,6 +37,7 @@ from vaporbrush_protocol.recipe import Image
 
 from . import layers, sources
 from .animation import Animation
+from .installer import Installer
 from .layers import Capture, LayerError
 from .qt import QtCore, Signal
 from .task import Restore, Stored, Task
@@ -60,10 +63,9 @@ class Controller(QtCore.QObject):
         self.settings = Settings(home)
         self.events: queue.SimpleQueue[object] = queue.SimpleQueue()
         folder = Path(__file__).resolve().parent
-        version = Krita.instance().version()
-        self.monitor = DaemonMonitor(
-            self.events.put, name=f"Krita {version}", start_command=installed_start(folder), home=home
-        )
+        name = f"Krita {Krita.instance().version()}"
+        self.monitor = DaemonMonitor(self.events.put, name=name, start_command=installed_start(folder), home=home)
+        self.installer = Installer(folder, self.events.put, self.monitor, by=name, home=home)
         self.monitor.start()
         self.condition = self.monitor.condition
         self.bundled: tuple[BundledStyle, ...] = ()
@@ -88,14 +90,8 @@ class Controller(QtCore.QObject):
                 break
             if isinstance(event, RunState):
                 latest[event.key] = event
-            elif isinstance(event, Condition):
-                self.condition = event
-                self.condition_changed.emit(event)
-            elif isinstance(event, StylesListed):
-                self.bundled = event.styles
-                self.styles_changed.emit(event.styles)
-            elif isinstance(event, Estimated):
-                self.estimated.emit(event)
+            else:
+                self._told(event)
         if self._restores:
             self._restores = [one for one in self._restores if not one.done()]
         running = {task.run.key: task for task in self.tasks.values()}
@@ -107,6 +103,18 @@ class Controller(QtCore.QObject):
         for task in self.tasks.values():
             if task.animation is not None and not task.state.ended:
                 task.animation.tick()
+
+    def _told(self, event: object) -> None:
+        if isinstance(event, Condition):
+            self.condition = event
+            self.condition_changed.emit(event)
+        elif isinstance(event, StylesListed):
+            self.bundled = event.styles
+            self.styles_changed.emit(event.styles)
+        elif isinstance(event, Estimated):
+            self.estimated.emit(event)
+        elif isinstance(event, (Report, GpuFound)):
+            self.installer.take(event)
 
     def _task_reported(self, task: Task, state: RunState) -> None:
         if task.animation is not None:
@@ -402,6 +410,7 @@ class Controller(QtCore.QObject):
     def close(self) -> None:
         """Krita ends: stop every painting, wait a moment for the daemon to hear of it, and let go."""
         self._timer.stop()
+        self.installer.page.close()
         runs: list[PaintThread | FetchThread] = [task.run for task in self.tasks.values() if not task.state.ended]
         if self.fetch is not None:
             runs.append(self.fetch)

@@ -16,6 +16,7 @@ from . import animation, layers
 from .chooser import StyleChooser, own_layer_id
 from .controller import Controller
 from .fields import Field, field_for
+from .installer_panel import with_installer
 from .panels import ConditionPanel, TaskPanel, small
 from .qt import Qt, QtCore, QtGui, QtWidgets
 from .task import Task
@@ -157,6 +158,7 @@ class VaporbrushDocker(DockWidget):
         self.repeat_action = _entry(menu, _("Repeat last stylize"), self.controller.repeat)
         self.restylize_action = _entry(menu, _("Restylize this painting"), self.controller.restylize)
         self.copy_action = _entry(menu, _("Copy settings from this painting"), self.copy_settings)
+        self.controller.installer.add_to(menu)
         menu.aboutToShow.connect(self._menu_opens)
         self.menu_button.setMenu(menu)
         go = QtWidgets.QHBoxLayout()
@@ -176,13 +178,7 @@ class VaporbrushDocker(DockWidget):
         bottom.addWidget(self.expected)
         bottom.addLayout(go)
         bottom.addWidget(self.condition)
-        outer = QtWidgets.QWidget()
-        outer_column = QtWidgets.QVBoxLayout(outer)
-        outer_column.setContentsMargins(0, 0, 0, 0)
-        outer_column.setSpacing(0)
-        outer_column.addWidget(self.scroll_area, 1)
-        outer_column.addLayout(bottom)
-        return outer
+        return with_installer(self.controller.installer, self.scroll_area, bottom)
 
     def eventFilter(self, watched: QtCore.QObject | None, event: QtCore.QEvent | None) -> bool:
         """Nothing is ever cut at the right: the docker cannot be narrower than its controls are just now."""

@@ -1,0 +1,62 @@
+"""The offline bundle: all that a plug-in would fetch to install the painter, for computers without a network.
+
+    python daemon/tools/bundle.py [SYSTEM-BACKEND [PYTHON]]     (`make bundle`) into dist/
+
+One file that *From a file…* in the plug-in takes. It is made for one system, build and Python: this machine's, unless
+you say.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import painter_kit
+
+from vaporbrush_host.installer import kit as kits
+from vaporbrush_host.installer.download import Web
+from vaporbrush_host.installer.index import Index
+from vaporbrush_protocol.version import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bundle(wheel: Path, target: str, python: str, dist: Path, locks: Path, index: str = "") -> Path:
+    """Fetch everything for one system, build and Python, each file by its hash, into one zip."""
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = Path(folder)
+        for name, data in painter_kit.contents(wheel, locks).items():
+            (plugin / name).parent.mkdir(parents=True, exist_ok=True)
+            (plugin / name).write_bytes(data)
+        kit = kits.read(plugin)
+        system, _dash, backend = target.rpartition("-")
+        lock = kit.lock(system, backend) if kit else None
+        if kit is None or lock is None or python not in lock.pythons:
+            known = ", ".join(f"{one.system}-{one.backend} {'/'.join(one.pythons)}" for one in kit.locks) if kit else ""
+            sys.exit(f"There is no lock for {target}, Python {python}; there are: {known}")
+        path = dist / f"vaporbrush-{__version__}-offline-{target}-python{python}.zip"
+        source = Web(Index(index))
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for file in (kit.uv[system], *lock.wheels(python)):
+                fetched = plugin / file.name
+                source.fetch(file, fetched, lambda _done: None, lambda: False)
+                archive.write(fetched, file.name)
+                fetched.unlink()
+                print(file.name, flush=True)
+    return path
+
+
+def main() -> None:
+    """The command."""
+    target = sys.argv[1] if sys.argv[1:] else f"{kits.this_system()}-cpu"
+    python = sys.argv[2] if sys.argv[2:] else f"{sys.version_info.major}.{sys.version_info.minor}"
+    wheels = sorted((ROOT / "dist").glob(f"vaporbrush-{__version__}-*.whl"))
+    if not wheels:
+        sys.exit("dist/ has no wheel yet: make dist")
+    print(bundle(wheels[-1], target, python, ROOT / "dist", painter_kit.LOCKS))
+
+
+if __name__ == "__main__":
+    main()

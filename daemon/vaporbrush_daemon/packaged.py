@@ -6,6 +6,8 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent.parent
+# What `models` holds, by name, and the sha256 that it was released with: checked when it is loaded.
+MODEL_SHA256 = {"vgg19-lite.safetensors": "6e7cda6d9af9320f7257e6f3425f9b15e3c9003e7d2cd8d7a53cb9b202eb0973"}
 
 
 def art() -> Path:

@@ -11,6 +11,7 @@ from torch import nn
 from torchvision.models import VGG19_Weights, vgg19
 
 from support.networks import picture, random_weights, tiny
+from vaporbrush_daemon import packaged
 from vaporbrush_daemon.engine.calibration import calibrated
 from vaporbrush_daemon.engine.models import load_weights
 from vaporbrush_daemon.engine.network import Network, Weights
@@ -110,6 +111,19 @@ def test_missing_and_damaged_weights_are_told_in_a_sentence(tmp_path: Path) -> N
         with pytest.raises(VaporbrushError, match="fetch or import them again") as damaged:
             load_weights("vgg19", tmp_path / name)
         assert damaged.value.code == "weights_corrupt"
+
+
+def test_the_bundled_model_is_loaded_only_as_it_was_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = packaged.models() / "vgg19-lite.safetensors"
+    load_weights("vgg19-lite", released)
+    changed = bytearray(released.read_bytes())
+    changed[-1] ^= 1  # still a model, and finite
+    (tmp_path / released.name).write_bytes(changed)
+    load_weights("vgg19-lite", tmp_path / released.name)  # as somebody's own file
+    monkeypatch.setattr(packaged, "models", lambda: tmp_path)
+    with pytest.raises(VaporbrushError, match="is not the model that was released") as refused:
+        load_weights("vgg19-lite", tmp_path / released.name)
+    assert refused.value.code == "weights_corrupt"
 
 
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import threading
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support import doomed_client
@@ -277,16 +278,19 @@ def test_pictures_of_a_job_that_waits_are_never_dropped_for_others(home: Path) -
         assert ended(client, waiting).state == "done"
 
 
-def test_a_disk_that_is_full_is_told_to_that_client_only(home: Path) -> None:
+def test_a_disk_that_is_full_is_told_to_that_client_only_and_recovers(home: Path) -> None:
     """The kernel's limit of a file's size stands for a full disk: a write fails in the middle of an upload."""
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))  # noqa: E731
-    daemon = Daemon(home).start(preexec_fn=limit)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    daemon = Daemon(home).start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard)))
     try:
         with daemon.client() as client, bystander(daemon):
+            data = os.urandom(3_000_000)
             with pytest.raises(RemoteError) as refused:
-                client.upload(os.urandom(3_000_000))
+                client.upload(data)
             assert refused.value.code == "disk_full"
             assert list((home / "spool" / "parts").iterdir()) == []
+            psutil.Process(daemon.pid).rlimit(psutil.RLIMIT_FSIZE, (hard, hard))  # somebody made room
+            assert client.upload(data) == hashlib.sha256(data).hexdigest()
     finally:
         daemon.stop()
 
@@ -317,9 +321,9 @@ def test_previews_go_to_those_who_ask_and_fit_what_they_ask(daemon: Daemon, clie
     client.cancel(job.job)
 
 
-def test_a_stopped_client_keeps_nobody_waiting(daemon: Daemon) -> None:
+def test_a_stopped_client_keeps_nobody_waiting_and_learns_what_became_of_its_job(daemon: Daemon) -> None:
     process = subprocess.Popen(
-        [sys.executable, doomed_client.__file__, "run", "cancel"],
+        [sys.executable, doomed_client.__file__, "follow", "cancel"],
         stdout=subprocess.PIPE,
         text=True,
         env=environment(daemon.home),
@@ -329,6 +333,8 @@ def test_a_stopped_client_keeps_nobody_waiting(daemon: Daemon) -> None:
         os.kill(process.pid, signal.SIGSTOP)
         with bystander(daemon), daemon.client() as client:
             until(lambda: _state(client, job) == "cancelled", "its lease ends")
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout.readline().split() == ["ended", "cancelled"]
     finally:
         process.kill()
         process.wait()

@@ -18,6 +18,8 @@ from support import fake_worker as fake
 from support.daemon import Daemon, bystander, ended, negative, paints, picture, recipe, running, serving, until
 from vaporbrush_protocol import Client, Connection, LinkError, RemoteError
 
+RACES = 50  # pairs of daemons that are started at once
+
 
 def test_after_a_kill_results_are_still_there_and_an_interrupted_job_can_be_submitted_again(home: Path) -> None:
     daemon = Daemon(home).start()
@@ -62,7 +64,7 @@ def test_a_client_on_an_old_connection_does_not_notice_a_restart(home: Path) -> 
 
 
 def test_of_two_daemons_started_at_once_exactly_one_serves(home: Path) -> None:
-    for _ in range(10):
+    for _ in range(RACES):
         daemon = Daemon(home)
         pair = [daemon.launch(), daemon.launch()]
         loser = until(

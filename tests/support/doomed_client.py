@@ -1,6 +1,8 @@
 """A client that gets as far as it is told, says so, and then waits to be killed.
 
-python doomed_client.py upload|run|download finish|cancel
+python doomed_client.py upload|run|follow|download finish|cancel
+
+(`follow` watches its job to the end, and says how it ended, if it is let live.)
 """
 
 from __future__ import annotations
@@ -28,17 +30,21 @@ def main() -> None:
     else:
         content, pixels = picture(tint=9)
         client.upload(pixels)
-        seed = ENDLESS if phase == "run" else WELL
+        seed = ENDLESS if phase in ("run", "follow") else WELL
         job = client.submit(
             Recipe(content, (Style(image=content),), seed=seed), str(uuid.uuid4()), LEASE_S, on_lease_end=on_lease_end
         )
-        while job.state != ("running" if phase == "run" else "done"):
+        while job.state != ("done" if phase == "download" else "running"):
             job = client.watch(job.job, job.seq)
         if phase == "download":
             assert isinstance(job.image, Image)
             client.request("get", {"blob": job.image.blob, "offset": 0, "size": 10})
         said = job.job
     print("here", said, flush=True)
+    if phase == "follow":
+        while not job.final:
+            job = client.watch(job.job, job.seq)
+        print("ended", job.state, flush=True)
     time.sleep(3600)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from vaporbrush_daemon import packaged
 from vaporbrush_daemon.plan import Precision
 from vaporbrush_protocol.errors import VaporbrushError
 
@@ -63,6 +65,7 @@ def load_weights(name: str, file: Path) -> Weights:
     """
     if not file.is_file():
         raise VaporbrushError("weights_missing", f"The weights of {name} are not at {file}.")
+    _check_bundled(file)
     try:
         if file.suffix == ".safetensors":
             stored = load_file(file)
@@ -79,6 +82,19 @@ def load_weights(name: str, file: Path) -> Weights:
             "weights_corrupt", f"{file} is not VGG19: its widths are {list(weights.widths.values())}."
         )
     return weights if weights.metrics else calibrated(weights)
+
+
+def _check_bundled(file: Path) -> None:
+    """A file that came with the package has to be the one that was released."""
+    if file.parent != packaged.models() or file.name not in packaged.MODEL_SHA256:
+        return
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != packaged.MODEL_SHA256[file.name]:
+        raise VaporbrushError(
+            "weights_corrupt",
+            f"{file} is not the model that was released (its sha256 is {found[:12]}…): install Vaporbrush again.",
+        )
 
 
 def _checked(name: str, stored: Mapping[str, Tensor]) -> Weights:

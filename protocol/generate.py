@@ -1,4 +1,4 @@
-"""Writes what comes from the code into SPEC.md and Krita's manual; with `--check`, only says whether it is up to date.
+"""Writes schema.json, and what comes from the code into SPEC.md and Krita's manual; `--check` only compares.
 
     python protocol/generate.py [--check]
 
@@ -18,11 +18,16 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import json_schema  # noqa: E402
 from vaporbrush_protocol import limits  # noqa: E402
 from vaporbrush_protocol.controls import CONTROLS, Control  # noqa: E402
 from vaporbrush_protocol.errors import CODES  # noqa: E402
+from vaporbrush_protocol.job import Job  # noqa: E402
 from vaporbrush_protocol.messages import REQUESTS, TRANSITIONS  # noqa: E402
+from vaporbrush_protocol.progress import Progress  # noqa: E402
 from vaporbrush_protocol.recipe import Image, Recipe, Style  # noqa: E402
+from vaporbrush_protocol.replies import REPLIES, Refusal  # noqa: E402
+from vaporbrush_protocol.result import Result  # noqa: E402
 
 CLIENT_ONLY = ("no_daemon", "link_lost", "wrong_token", "not_private", "timeout", "bad_reply")  # never on the wire
 MARK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -54,6 +59,16 @@ def record(kind: type) -> str:
         if each.metadata
     ]
     return table(("field", "type and range", "left out", "meaning"), rows) if rows else "No fields.\n"
+
+
+def reply(kind: type) -> str:
+    """The fields of a record in a reply: name, what it is, and what it means."""
+    rows = []
+    for each in fields(kind):
+        if each.metadata:
+            nil = " or nil" if each.default is None and not each.metadata.get("optional") else ""
+            rows.append((f"`{each.name}`", f"{each.metadata['kind']}{nil}", each.metadata["means"]))
+    return table(("field", "type", "meaning"), rows)
 
 
 def errors(codes: Iterable[str]) -> str:
@@ -92,6 +107,11 @@ def manual(controls: Iterable[Control]) -> str:
 ANNOUNCED: dict[str, Any] = limits.ANNOUNCED
 SPEC: dict[str, str] = {
     **{f"request:{name}": record(kind) for name, kind in REQUESTS.items()},
+    **{f"reply:{name}": reply(kind) for name, kind in REPLIES.items() if fields(kind) and kind is not Job},
+    "error": reply(Refusal),
+    "progress": reply(Progress),
+    "job": reply(Job),
+    "result": reply(Result),
     "image": record(Image),
     "style": record(Style),
     "recipe": record(Recipe),
@@ -105,6 +125,7 @@ MANUAL: dict[str, str] = {
     "controls": manual(control for control in WORDED if not control.advanced),
     "advanced-controls": manual(control for control in WORDED if control.advanced),
 }
+SCHEMA = HERE / "schema.json"
 PAGES: dict[Path, Mapping[str, str]] = {
     HERE / "SPEC.md": SPEC,
     HERE.parent / "plugins" / "krita" / "vaporbrush" / "manual.html": MANUAL,
@@ -116,19 +137,25 @@ def rewritten(text: str, tables: Mapping[str, str]) -> str:
     return MARK.sub(lambda found: found[1] + tables[found[2]] + found[3], text)
 
 
+def wanted() -> dict[Path, str]:
+    """Every file as the code has it. Raises `SystemExit` where a page lacks the place for a table."""
+    found = {SCHEMA: json_schema.document()}
+    for page, tables in PAGES.items():
+        text = page.read_text(encoding="utf-8")
+        left_out = set(tables) - {name for _, name, _ in MARK.findall(text)}
+        if left_out:
+            sys.exit(f"{page.name} has no place for the tables {', '.join(sorted(left_out))}.")
+        found[page] = rewritten(text, tables)
+    return found
+
+
 def main(arguments: Sequence[str]) -> int:
     """Rewrite, or check."""
-    for page, tables in PAGES.items():
-        before = page.read_text(encoding="utf-8")
-        after = rewritten(before, tables)
-        left_out = set(tables) - {name for _, name, _ in MARK.findall(before)}
-        if left_out:
-            sys.stderr.write(f"{page.name} has no place for the tables {', '.join(sorted(left_out))}.\n")
-            return 1
+    for path, text in wanted().items():
         if "--check" not in arguments:
-            page.write_text(after, encoding="utf-8")
-        elif before != after:
-            sys.stderr.write(f"{page.name} is not what the code says: run `python protocol/generate.py`.\n")
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            sys.stderr.write(f"{path.name} is not what the code says: run `python protocol/generate.py`.\n")
             return 1
     return 0
 

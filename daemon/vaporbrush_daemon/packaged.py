@@ -31,6 +31,12 @@ def plugins() -> Path:
     return packaged if packaged.is_dir() else _CHECKOUT / "plugins"
 
 
+def specification() -> Path:
+    """The vectors and transcripts beside the specification: data in the wheel, a folder of the checkout."""
+    packaged = _PACKAGE / "specification"
+    return packaged if packaged.is_dir() else _CHECKOUT / "protocol"
+
+
 def protocol() -> Path:
     """The protocol package's own folder, which is copied beside a plug-in."""
     import vaporbrush_protocol

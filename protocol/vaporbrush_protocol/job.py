@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import Any
 
 from .codec import Buffer
 from .errors import RemoteError
@@ -12,7 +12,7 @@ from .limits import MAX_SIDE
 from .messages import FINAL, JobKind, JobState
 from .progress import Progress
 from .recipe import Image
-from .rules import MAX_INTEGER, bad, choice, mapping, sequence, text, whole
+from .rules import MAX_INTEGER, bad, count, line, mapping, read, ref, rule, sequence, text, whole, word
 
 MAX_NOTES = 100
 MAX_NOTE_BYTES = 4096
@@ -28,45 +28,59 @@ class Preview:
     pixels: Buffer
 
 
+def _progress(_name: str, value: object) -> Progress:
+    return Progress.from_wire(value)
+
+
+def _error(name: str, value: object) -> RemoteError:
+    return RemoteError.from_wire(mapping(name, value))
+
+
+def _notes(name: str, value: object) -> tuple[str, ...]:
+    listed = enumerate(sequence(name, value, 0, MAX_NOTES))
+    return tuple(text(f"{name}[{i}]", note, MAX_NOTE_BYTES) for i, note in listed)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The state of one job. `seq` grows with every change; `position` counts the jobs before it in the queue."""
+    """The state of one job."""
 
-    job: str
-    state: JobState
-    seq: int = 0
-    kind: JobKind = "paint"
-    label: str = ""
-    position: int = 0
-    progress: Progress | None = None
-    result: Mapping[str, Any] | None = None
-    error: RemoteError | None = None
-    attempts: int = 0
-    notes: tuple[str, ...] = ()
+    job: str = field(metadata=line("its id: a UUID"))
+    state: JobState = field(metadata=word(JobState, "section 8"))
+    seq: int = field(metadata=count("grows with every change"))
+    kind: JobKind = field(default="paint", metadata=word(JobKind, "what it does"))
+    label: str = field(default="", metadata=line("what people call it"))
+    position: int = field(default=0, metadata=count("jobs before it in the queue"))
+    progress: Progress | None = field(default=None, metadata=rule(_progress, "map", "section 7.4", ref("progress")))
+    result: Mapping[str, Any] | None = field(
+        default=None, metadata=rule(mapping, "map", "section 7.6; not nil when a painting is `done`", ref("result"))
+    )
+    error: RemoteError | None = field(
+        default=None,
+        metadata=rule(
+            _error,
+            "map",
+            "as in section 3.2; not nil when the state is `failed`, or `cancelled`",
+            ref("error"),
+        ),
+    )
+    attempts: int = field(default=0, metadata=count("how often a worker began it"))
+    notes: tuple[str, ...] = field(
+        default=(),
+        metadata=rule(
+            _notes,
+            "list of texts",
+            "sentences for people about what happened on the way",
+            {"type": "array", "maxItems": MAX_NOTES, "items": {"type": "string", "maxLength": MAX_NOTE_BYTES}},
+        ),
+    )
     preview: Preview | None = None
 
     @classmethod
     def from_wire(cls, wire: object, chunk: Buffer | None = None) -> Job:
         """Validate a reply's job fields; unknown fields are ignored. Raises `RequestError`."""
         raw = mapping("job", wire)
-        progress, result, error = raw.get("progress"), raw.get("result"), raw.get("error")
-        return cls(
-            job=text("job", raw.get("job")),
-            state=choice("state", raw.get("state"), get_args(JobState)),  # type: ignore[arg-type]
-            seq=whole("seq", raw.get("seq"), 0, MAX_INTEGER),
-            kind=choice("kind", raw.get("kind", "paint"), get_args(JobKind)),  # type: ignore[arg-type]
-            label=text("label", raw.get("label", "")),
-            position=whole("position", raw.get("position") or 0, 0, MAX_INTEGER),
-            progress=None if progress is None else Progress.from_wire(progress),
-            result=None if result is None else mapping("result", result),
-            error=None if error is None else RemoteError.from_wire(mapping("error", error)),
-            attempts=whole("attempts", raw.get("attempts", 0), 0, MAX_INTEGER),
-            notes=tuple(
-                text(f"notes[{i}]", note, MAX_NOTE_BYTES)
-                for i, note in enumerate(sequence("notes", raw.get("notes", ()), 0, MAX_NOTES))
-            ),
-            preview=_preview(raw.get("preview"), chunk),
-        )
+        return cls(**read(cls, raw), preview=_preview(raw.get("preview"), chunk))
 
     @property
     def final(self) -> bool:

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from .rules import choice, mapping, number, whole
+from .rules import Rule, count, mapping, number, read, rule, word
 
 Phase = Literal["loading", "measuring", "style", "painting", "finishing", "downloading"]
-_HUGE = 1e300  # a loss is finite, or the job has failed
+HUGE = 1e300  # a loss is finite, or the job has failed
+
+
+def _value(means: str) -> Rule:
+    return rule(lambda name, value: number(name, value, -HUGE, HUGE), "number", means, {"type": "number"})
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job is. `scale` counts from 1; `step` and `steps` count over the whole job, in optimiser steps
-    (bytes while downloading); `width` and `height` are those of the present scale; times in seconds.
-    """
+    """Where a job is. Steps count over the whole job; times in seconds."""
 
-    phase: Phase
-    scale: int = 0
-    scales: int = 0
-    step: int = 0
-    steps: int = 0
-    width: int = 0
-    height: int = 0
-    loss: float | None = None
-    content_loss: float | None = None
-    style_loss: float | None = None
-    elapsed_s: float = 0.0
-    eta_s: float | None = None
+    phase: Phase = field(metadata=word(Phase, "what is being done"))
+    scale: int = field(default=0, metadata=count("the present scale, from 1, coarse to fine; 0 before the first"))
+    scales: int = field(default=0, metadata=count("how many scales there are"))
+    step: int = field(default=0, metadata=count("optimiser steps done, over the whole job; bytes while downloading"))
+    steps: int = field(default=0, metadata=count("of how many"))
+    width: int = field(default=0, metadata=count("pixels of the present scale"))
+    height: int = field(default=0, metadata=count("pixels of the present scale"))
+    loss: float | None = field(default=None, metadata=_value("as last read from the device"))
+    content_loss: float | None = field(default=None, metadata=_value("the content's part of it"))
+    style_loss: float | None = field(default=None, metadata=_value("the style's part of it"))
+    elapsed_s: float = field(default=0.0, metadata=_value("seconds since the job began to run"))
+    eta_s: float | None = field(default=None, metadata=_value("seconds left, as far as known"))
 
     @classmethod
     def from_wire(cls, wire: object) -> Progress:
         """Validate; unknown fields are ignored."""
-        raw = mapping("progress", wire)
-        given: dict[str, Any] = {f.name: raw[f.name] for f in fields(cls) if f.name in raw}
-        for name, value in given.items():
-            if name == "phase":
-                choice("progress.phase", value, get_args(Phase))
-            elif name in ("scale", "scales", "step", "steps", "width", "height"):
-                whole(f"progress.{name}", value, 0, 2**53)
-            elif value is not None or name == "elapsed_s":
-                given[name] = number(f"progress.{name}", value, -_HUGE, _HUGE)
-        given["phase"] = choice("progress.phase", raw.get("phase"), get_args(Phase))
-        return cls(**given)
+        return cls(**read(cls, mapping("progress", wire), "progress."))
 
     def to_wire(self) -> dict[str, Any]:
         """The map that `from_wire` reads."""

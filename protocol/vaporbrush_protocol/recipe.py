@@ -54,6 +54,10 @@ MIN_STRENGTH, MAX_STRENGTH = 0.1, 100_000.0
 MIN_STYLE_SCALE, MAX_STYLE_SCALE = 0.1, 4.0
 MAX_LAYER_WEIGHT = 1e9  # relative to each other only
 
+# As JSON Schemas: a mask's picture, and a style that counts.
+_MASK = {"allOf": [ref("image"), {"required": ["channels"], "properties": {"channels": {"const": "GRAY"}}}]}
+_WEIGHTY = {"not": {"required": ["weight"], "properties": {"weight": {"const": 0}}}}
+
 
 def _maybe_sha256(name: str, value: object) -> str:
     return "" if value == "" else sha256(name, value)
@@ -142,9 +146,7 @@ class Style:
     weight: float = field(default=1.0, metadata=real(0.0, 1000.0, "its share among the styles"))
     mask: Image | None = field(
         default=None,
-        metadata=rule(
-            None, "map: an image, `GRAY`, as large as the content", "where in it this style paints", ref("image")
-        ),
+        metadata=rule(None, "map: an image, `GRAY`, as large as the content", "where in it this style paints", _MASK),
     )
 
     @classmethod
@@ -189,14 +191,12 @@ class Recipe:
             None,
             f"list of 1 to {MAX_STYLES} styles",
             "in what manner",
-            {"type": "array", "minItems": 1, "maxItems": MAX_STYLES, "items": ref("style")},
+            {"type": "array", "minItems": 1, "maxItems": MAX_STYLES, "items": ref("style"), "contains": _WEIGHTY},
         )
     )
     mask: Image | None = field(
         default=None,
-        metadata=rule(
-            None, "map: an image, `GRAY`, as large as the content", "where to paint: 0 is not at all", ref("image")
-        ),
+        metadata=rule(None, "map: an image, `GRAY`, as large as the content", "where to paint: 0 is not at all", _MASK),
     )
     start_image: Image | None = field(
         default=None,

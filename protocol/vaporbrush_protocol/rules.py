@@ -18,6 +18,9 @@ SHA256 = "^[0-9a-f]{64}$"
 UUID4 = "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 MAX_INTEGER = 2**53 - 1  # what a peer that only has doubles can repeat exactly
 
+MAX_SENTENCE_BYTES = 4096  # of what people read; more would not fit a header besides the rest
+MAX_TEXTS = 1000  # in one list; the header's size is the true bound
+
 Check = Callable[[str, Any], Any]  # the field's name and a value → the value to keep; raises RequestError
 Rule = Mapping[str, Any]
 
@@ -154,6 +157,47 @@ def identity(means: str) -> Rule:
     return rule(uuid4, "text: a UUID", means, {"type": "string", "pattern": UUID4})
 
 
+def count(means: str) -> Rule:
+    """How many of something there are."""
+    return {**integer(0, MAX_INTEGER, means), "kind": "integer"}
+
+
+def amount(means: str) -> Rule:
+    """A number that is not negative."""
+    schema = {"type": "number", "minimum": 0}
+    return rule(lambda name, value: number(name, value, 0.0, float(MAX_INTEGER)), "number", means, schema)
+
+
+def sentence(means: str) -> Rule:
+    """A text that people read."""
+    schema = {"type": "string", "maxLength": MAX_SENTENCE_BYTES}
+    return rule(lambda name, value: text(name, value, MAX_SENTENCE_BYTES), "text", means, schema)
+
+
+def texts(means: str) -> Rule:
+    """A list of such texts."""
+
+    def check(name: str, value: object) -> tuple[str, ...]:
+        listed = enumerate(sequence(name, value, 0, MAX_TEXTS))
+        return tuple(text(f"{name}[{i}]", one, MAX_SENTENCE_BYTES) for i, one in listed)
+
+    return rule(check, "list of texts", means, {"type": "array", "items": {"type": "string"}})
+
+
+def map_of(check: Check, kind: str, schema: Mapping[str, Any], means: str) -> Rule:
+    """A map whose values are all of one kind."""
+
+    def checked(name: str, value: object) -> dict[str, Any]:
+        return {key: check(f"{name}.{key}", one) for key, one in mapping(name, value).items()}
+
+    return rule(checked, f"map: name → {kind}", means, {"type": "object", "additionalProperties": dict(schema)})
+
+
+def optional(declared: Rule) -> Rule:
+    """The rule of a reply's field that may be absent."""
+    return {**declared, "optional": True}
+
+
 def read(kind: type, raw: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The fields of a dataclass from a map, each by its rule. Unknown keys are ignored; nil is a field left out."""
     given: dict[str, Any] = {}
@@ -164,6 +208,6 @@ def read(kind: type, raw: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
         value = raw.get(each.name)
         if value is not None:
             given[each.name] = check(f"{prefix}{each.name}", value)
-        elif each.default is MISSING:
+        elif each.default is MISSING and each.default_factory is MISSING:
             raise RequestError("bad_field", f"`{prefix}{each.name}` is missing; it must be given.")
     return given

@@ -25,11 +25,11 @@ def test_a_bar_that_waits_after_the_upload_moves_without_an_end() -> None:
     bar = terminal.Bar(bars)
     bar.bytes("Sending the pictures", 100, 100)
     assert bars.tasks[0].finished
-    bar.job(Job("a", "queued", position=2))
+    bar.job(Job("a", "queued", 1, position=2))
     assert (bars.tasks[0].description, bars.tasks[0].total, bars.tasks[0].finished) == (
         "Waiting, 2 before this", None, False,
     )  # fmt: skip
-    bar.job(Job("a", "running", progress=HALF))
+    bar.job(Job("a", "running", 2, progress=HALF))
     (task,) = bars.tasks
     assert task.description == "Painting 96×72, scale 1 of 2"
     assert (task.completed, task.total) == (50, 100)
@@ -38,9 +38,9 @@ def test_a_bar_that_waits_after_the_upload_moves_without_an_end() -> None:
 
 def test_the_list_of_jobs_says_how_far_each_is() -> None:
     jobs = (
-        Job("0123456789", "done", label="stopped-early.jpg", progress=HALF),
-        Job("123456789a", "running", label="photo.jpg", progress=HALF),
-        Job("23456789ab", "queued", label="next.jpg", position=1),
+        Job("0123456789", "done", 1, label="stopped-early.jpg", progress=HALF),
+        Job("123456789a", "running", 1, label="photo.jpg", progress=HALF),
+        Job("23456789ab", "queued", 1, label="next.jpg", position=1),
     )
     done, running, queued = shown(terminal.jobs_table(jobs)).splitlines()[1:]
     assert done.split() == ["01234567", "stopped-early.jpg", "done", "100%"]
@@ -50,5 +50,5 @@ def test_the_list_of_jobs_says_how_far_each_is() -> None:
 
 
 def test_a_label_is_neither_markup_nor_obeyed() -> None:
-    table = terminal.jobs_table((Job("0123456789", "done", label="x[/b]y [red] \x1b[2J \u202e"),))
+    table = terminal.jobs_table((Job("0123456789", "done", 1, label="x[/b]y [red] \x1b[2J \u202e"),))
     assert r"x[/b]y [red] \x1b[2J \u202e" in shown(table)

@@ -8,14 +8,21 @@ from typing import Any
 
 from support.daemon import ended, picture, recipe, serving
 from support.fake_worker import ENDLESS
+from support.schema import problems
 from support.spec import first_column, mentioned, reply_fields, section
 from vaporbrush_protocol import Client, Style
+from vaporbrush_protocol.replies import check_reply
 
 SELF = {"id", "ok"}
 
 
 def reply(client: Client, name: str, chunk: bytes | None = None, **fields: Any) -> set[str]:
-    return set(client.request(name, fields, chunk)[0]) - SELF
+    """The fields of the reply; request and reply fit the schema and the rules."""
+    header, came = client.request(name, fields, chunk)
+    assert problems(f"request.{name}", {"id": 1, "request": name, **fields}) == []
+    assert problems(f"reply.{name}", header) == []
+    check_reply(name, header, came)
+    return set(header) - SELF
 
 
 def test_every_reply_is_as_the_specification_says(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -25,15 +26,16 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def run(script: Path, user: Path, *arguments: Path) -> subprocess.CompletedProcess[str]:
+def run(script: Path, user: Path, *arguments: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VAPORBRUSH_")}
+    environment |= variables
     command = [sys.executable, str(script), *map(str, arguments)]
     return subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=120, env={**environment, "HOME": str(user)}
     )
 
 
-def test_a_stranger_s_twenty_lines_stylize_a_picture(home: Path, script: Path, tmp_path: Path) -> None:
+def test_a_stranger_s_thirty_lines_stylize_a_picture(home: Path, script: Path, tmp_path: Path) -> None:
     user = home.parent / "user"
     content, style, made = tmp_path / "content.png", tmp_path / "style.png", tmp_path / "made.png"
     noise = os.urandom(700 * 600 * 3)  # more than one chunk
@@ -59,3 +61,31 @@ def test_the_script_ends_with_the_daemon_s_sentence_when_it_is_refused(
         done = run(wrong, user, content, content, tmp_path / "made.png")
         assert done.returncode == 1
         assert done.stderr.strip() == "`size` is 'huge', but must be one of full, auto."
+
+
+def test_the_script_finds_a_daemon_whose_home_was_moved(home: Path, script: Path, tmp_path: Path) -> None:
+    content = tmp_path / "content.png"
+    Image.new("RGB", (64, 64)).save(content)
+    with serving(home):
+        done = run(script, tmp_path, content, content, tmp_path / "made.png", VAPORBRUSH_HOME=str(home))
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("trouble", ["no daemon", "another token"])
+def test_the_script_ends_with_a_sentence_where_nobody_answers(
+    home: Path, script: Path, tmp_path: Path, trouble: str
+) -> None:
+    content = tmp_path / "content.png"
+    Image.new("RGB", (64, 64)).save(content)
+    impatient = script.read_text(encoding="utf-8").replace("10_000", "1_000")
+    script.write_text(impatient, encoding="utf-8")
+    with serving(home):
+        found = json.loads((home / "connection.json").read_text(encoding="utf-8"))
+        moved = tmp_path / "moved"
+        moved.mkdir()
+        wrong = {"token": "0" * 64} if trouble == "another token" else {"endpoints": [f"ipc://{tmp_path}/nobody"]}
+        (moved / "connection.json").write_text(json.dumps({**found, **wrong}), encoding="utf-8")
+        done = run(script, tmp_path, content, content, tmp_path / "made.png", VAPORBRUSH_HOME=str(moved))
+    assert done.returncode == 1
+    assert done.stderr.startswith("No answer from ")
+    assert done.stderr.count("\n") == 1

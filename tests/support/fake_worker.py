@@ -131,6 +131,16 @@ class FakeWorker:
                 "device": self.device,
                 "steps_done": step,
                 "stopped": "finish" if self.wanted == "finish" else "steps",
+                "precision": "fp32",
+                "plan": "none",
+                "painted": [content["width"], content["height"]],
+                "delivered": [content["width"], content["height"]],
+                "losses": None,
+                "seconds": {},
+                "clipped": False,
+                "degraded": None,
+                "cached": {},
+                "versions": {},
             },
         )
 

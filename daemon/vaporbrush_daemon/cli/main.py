@@ -20,7 +20,20 @@ from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.private import make_folder, open_private
 from vaporbrush_protocol.version import __version__
 
-from . import completion, daemon, demo, doctor, exit_status, install, jobs, styles, stylize, terminal, weights
+from . import (
+    completion,
+    conformance,
+    daemon,
+    demo,
+    doctor,
+    exit_status,
+    install,
+    jobs,
+    styles,
+    stylize,
+    terminal,
+    weights,
+)
 
 PATHS = ("VAPORBRUSH_HOME", "VAPORBRUSH_WEIGHTS")  # a daemon started from here has another working directory
 LOOK = click.RichHelpConfiguration(
@@ -42,6 +55,7 @@ PANELS: dict[str, tuple[click.Command, ...]] = {
         daemon.logs,
     ),
     "Set up": (doctor.doctor, weights.weights, install.install, install.uninstall),
+    "For those who write programs": (conformance.conformance,),
 }
 
 

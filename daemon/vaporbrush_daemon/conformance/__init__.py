@@ -1,0 +1,1 @@
+"""A client that tests servers: whether one keeps to the specification, told check by check."""

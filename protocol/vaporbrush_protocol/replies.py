@@ -1,0 +1,386 @@
+"""The replies: one frozen record each, as the requests have.
+
+A reply has all of its record's fields; one that is nil is said to be so by its default. Clients read leniently (unknown
+fields are ignored, see `Job.from_wire`); `check_reply` is strict, for those who test a daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Any, Literal, get_args
+
+from .codec import Buffer
+from .controls import BY_NAME, TUNED
+from .errors import RequestError
+from .job import Job
+from .limits import MAX_BLOB_BYTES, MAX_SIDE, PREVIEW_SIDE
+from .progress import Progress
+from .recipe import Image
+from .result import Result
+from .rules import (
+    MAX_INTEGER,
+    Rule,
+    amount,
+    bad,
+    choice,
+    count,
+    flag,
+    integer,
+    line,
+    map_of,
+    mapping,
+    number,
+    optional,
+    read,
+    real,
+    ref,
+    rule,
+    sentence,
+    sequence,
+    texts,
+    truth,
+    whole,
+    word,
+)
+
+MANY = 1000  # entries of a list in a reply; its header's size is the true bound
+WorkerState = Literal["stopped", "starting", "idle", "loading", "busy"]
+
+
+# ── nested records ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _record(kind: type, means: str) -> Rule:
+    return rule(lambda name, value: _checked(kind, name, value), f"map: {_names(kind)}", means, record_schema(kind))
+
+
+def _records(kind: type, means: str) -> Rule:
+    def check(name: str, value: object) -> list[Any]:
+        return [_checked(kind, f"{name}[{i}]", one) for i, one in enumerate(sequence(name, value, 0, MANY))]
+
+    return rule(check, f"list of maps: {_names(kind)}", means, {"type": "array", "items": record_schema(kind)})
+
+
+def _names(kind: type) -> str:
+    return ", ".join(f"`{each.name}`" for each in fields(kind))
+
+
+def _image(name: str, value: object) -> Image:
+    return Image.from_wire(name, value)
+
+
+def _jobs(name: str, value: object) -> list[Any]:
+    return [_job(f"{name}[{i}]", one) for i, one in enumerate(sequence(name, value, 0, MANY))]
+
+
+def _job(name: str, value: object) -> dict[str, Any]:
+    given = _checked(Job, name, value)
+    raw = mapping(name, value)
+    for part, kind in (("progress", Progress), ("result", Result), ("error", Refusal)):
+        if raw[part] is not None:
+            _checked(kind, f"{name}.{part}", raw[part])
+    return given
+
+
+def _checked(kind: type, name: str, value: object) -> dict[str, Any]:
+    """A record's fields, all of which have to be there; nil only where that is said."""
+    raw, prefix = mapping(name, value), f"{name}." if name else ""
+    for each in fields(kind):
+        if each.metadata and each.name not in raw and not each.metadata.get("optional"):
+            raise RequestError("bad_field", f"`{prefix}{each.name}` is missing; every reply has it.")
+        if each.metadata and each.name in raw and raw[each.name] is None and each.default is not None:
+            raise bad(f"{prefix}{each.name}", None, "something: it is never nil")
+    return read(kind, raw, prefix)
+
+
+def record_schema(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a record in a reply: every field is there; what may be nil has None for a default."""
+    listed = [each for each in fields(kind) if each.metadata]
+    return {
+        "type": "object",
+        "required": [each.name for each in listed if not each.metadata.get("optional")],
+        "properties": {
+            each.name: {"anyOf": [each.metadata["schema"], {"type": "null"}]}
+            if each.default is None
+            else each.metadata["schema"]
+            for each in listed
+        },
+    }
+
+
+# ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`error` in a reply, and in a job that failed."""
+
+    code: str = field(metadata=line("section 9; for programs"))
+    message: str = field(metadata=sentence("one sentence for people: what was wrong, and what to do"))
+    retryable: bool = field(metadata=flag("whether the same request may succeed later"))
+    retry_after_s: float | None = field(
+        default=None, metadata=optional(amount("seconds until that may be worthwhile; may be absent"))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who answers."""
+
+    version: int = field(metadata=integer(1, 1000, "the major version in force"))
+    minor: int = field(metadata=integer(0, 1000, "the daemon's minor version"))
+    daemon: str = field(metadata=line("name and version of the program, such as `vaporbrush 0.1.0`"))
+    boot: str = field(metadata=line("random for each life of the daemon's process"))
+    pid: int = field(metadata=count("its process id"))
+    limits: Mapping[str, float] = field(
+        metadata=map_of(
+            lambda name, value: number(name, value, 0, float(MAX_INTEGER)), "number", {"type": "number"}, "section 10"
+        )
+    )
+    log: str = field(metadata=sentence("path of its log file, for error messages"))
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker in `status`."""
+
+    device: str = field(metadata=line("what it paints on"))
+    state: str = field(metadata=word(WorkerState, "what it does"))
+    model: str = field(metadata=line("the model that it has loaded; empty: none"))
+    pid: int = field(metadata=count("its process id; 0: none"))
+    job: str = field(metadata=line("the job at work; empty: none"))
+    rss_bytes: int = field(metadata=count("of memory"))
+    device_memory_bytes: int = field(metadata=count("of the device's own memory"))
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The queue in `status`."""
+
+    jobs: int = field(metadata=count("that wait"))
+    bytes: int = field(metadata=count("of their pictures"))
+    max_jobs: int = field(metadata=count("that may wait and run"))
+    max_bytes: int = field(metadata=count("that their pictures may have"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The disk in `status`."""
+
+    bytes: int = field(metadata=count("on disk"))
+    budget: int = field(metadata=count("that may be"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInForce:
+    """The model in `status`."""
+
+    auto: str = field(metadata=line("as in `models`"))
+    message: str = field(metadata=sentence("as in `models`"))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything about the daemon that a person may want to know."""
+
+    daemon: str = field(metadata=line("as in `hello`"))
+    boot: str = field(metadata=line("as in `hello`"))
+    pid: int = field(metadata=count("as in `hello`"))
+    log: str = field(metadata=sentence("as in `hello`"))
+    uptime_s: float = field(metadata=amount("seconds"))
+    workers: tuple[Worker, ...] = field(
+        metadata=_records(Worker, "`state` is " + ", ".join(f"`{one}`" for one in get_args(WorkerState)))
+    )
+    queue: Queue = field(metadata=_record(Queue, "jobs that wait, bytes of their pictures, and how many there may be"))
+    spool: Spool = field(metadata=_record(Spool, "bytes on disk, and how many there may be"))
+    model: ModelInForce = field(metadata=_record(ModelInForce, "as in `models`"))
+    config: Mapping[str, Any] = field(
+        metadata=map_of(
+            mapping,
+            "map",
+            {"type": "object", "required": ["value", "origin"]},
+            "`value` and `origin` of every setting",
+        )
+    )
+    endpoints: tuple[str, ...] = field(metadata=texts("where the daemon listens"))
+    counters: Mapping[str, int] = field(
+        metadata=map_of(
+            lambda name, value: whole(name, value, 0, MAX_INTEGER), "integer", {"type": "integer"}, "since the start"
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model in `models`."""
+
+    name: str = field(metadata=line("what a recipe calls it"))
+    present: bool = field(metadata=flag("whether its weights are on this machine"))
+    bytes: int = field(metadata=count("of its file"))
+    sha256: str = field(metadata=line("of its file; empty where nobody knows it beforehand"))
+    source: str = field(metadata=sentence("where the file came from"))
+    message: str = field(metadata=sentence("what to do to get it; empty when it is there"))
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which models there are."""
+
+    models: tuple[Model, ...] = field(metadata=_records(Model, "the models, the full one first"))
+    auto: str = field(metadata=line("the model that the name `auto` means now; empty when none is present"))
+    message: str = field(
+        metadata=sentence("one sentence with the command that gets the full model; empty when it is there")
+    )
+
+
+def _tuned(name: str) -> Rule:
+    control = BY_NAME[name]
+    return real(control.low, control.high, "the value with which the style looks best")
+
+
+StyleEntry = make_dataclass(
+    "StyleEntry",
+    [
+        ("name", str, field(metadata=line("what a recipe calls it"))),
+        ("title", str, field(metadata=sentence("what people call it"))),
+        ("description", str, field(metadata=sentence("what it looks like; may be empty"))),
+        *((name, float, field(metadata=_tuned(name))) for name in TUNED),
+        ("width", int, field(metadata=integer(1, MAX_INTEGER, "pixels of the picture"))),
+        ("height", int, field(metadata=integer(1, MAX_INTEGER, "pixels of the picture"))),
+        ("thumb", Image, field(metadata=rule(_image, "an image", "a small one", ref("image")))),
+    ],
+    frozen=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Styles:
+    """Which styles there are."""
+
+    styles: tuple[Any, ...] = field(
+        metadata=_records(
+            StyleEntry,
+            f"{', '.join(f'`{name}`' for name in TUNED)}: the values with which the style looks best; `thumb`: an "
+            "image, `RGB` `u8`, at most 128 pixels: fetch its blob with `get`",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a recipe would cost."""
+
+    painted_width: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be painted"))
+    painted_height: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be painted"))
+    width: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be delivered: the content's size"))
+    height: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be delivered: the content's size"))
+    seconds: float = field(metadata=amount("predicted, without waiting in the queue"))
+    memory_bytes: int = field(metadata=count("predicted, on the device"))
+    plan: str = field(metadata=line("for people, such as `untiled, bf16, history 10`"))
+    model: str = field(metadata=line("what `auto` means here"))
+    device: str = field(metadata=line("what `auto` means here"))
+    measured: bool = field(metadata=flag("whether the device's speed was measured, or is guessed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """How much of a blob there is."""
+
+    have: int = field(metadata=integer(0, MAX_BLOB_BYTES, "bytes that are there, contiguous from the first"))
+    complete: bool = field(metadata=flag("whether that is all of them"))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A preview's description; its pixels are the chunk."""
+
+    number: int = field(metadata=count("grows with every preview of a job"))
+    width: int = field(metadata=integer(1, PREVIEW_SIDE, "pixels"))
+    height: int = field(metadata=integer(1, PREVIEW_SIDE, "pixels"))
+    channels: str = field(
+        metadata=rule(
+            lambda name, value: choice(name, value, ("RGB",)), "text: `RGB`", "8 bits, sRGB", {"const": "RGB"}
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """A piece of a blob; the bytes are the chunk."""
+
+    offset: int = field(metadata=integer(0, MAX_BLOB_BYTES, "as asked"))
+    total: int = field(metadata=integer(1, MAX_BLOB_BYTES, "bytes of the whole blob"))
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """A page of jobs."""
+
+    jobs: tuple[Job, ...] = field(
+        metadata=rule(
+            _jobs,
+            "list of maps",
+            "jobs (section 7.5), their `result` always nil: `watch` gives it",
+            {"type": "array", "items": ref("job")},
+        )
+    )
+    more: bool = field(metadata=flag("whether another page follows"))
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """What became of the workers."""
+
+    unloaded: int = field(metadata=count("workers that are ended"))
+    busy: int = field(metadata=count("workers that were left alone"))
+
+
+REPLIES: dict[str, type] = {
+    "hello": Hello,
+    "ping": Nothing,
+    "status": Status,
+    "models": Models,
+    "styles": Styles,
+    "estimate": Estimate,
+    "put": Put,
+    "submit": Job,
+    "watch": Job,
+    "get": Get,
+    "list": List,
+    "cancel": Job,
+    "finish": Job,
+    "release": Job,
+    "fetch_model": Job,
+    "unload": Unload,
+    "shutdown": Nothing,
+}
+
+
+def check_reply(request: str, header: Mapping[str, Any], chunk: Buffer | None) -> None:
+    """Whether a daemon's reply to a request of this name is as the specification says. Raises `RequestError` if not."""
+    if "id" not in header:
+        raise RequestError("bad_field", "`id` is missing; every reply repeats it.")
+    if header["id"] is not None:
+        whole("id", header["id"], 0, MAX_INTEGER)
+    if not truth("ok", header.get("ok")):
+        _checked(Refusal, "error", header.get("error"))
+    elif REPLIES[request] is Job:
+        _job("", header)
+    else:
+        _checked(REPLIES[request], "", header)
+    preview = header.get("preview") if request == "watch" else None
+    if preview is not None:
+        shown = _checked(Preview, "preview", preview)
+        expected = shown["width"] * shown["height"] * 3
+        if chunk is None or len(memoryview(chunk)) != expected:
+            raise RequestError("bad_frame", f"`preview` is {expected} bytes, which the chunk has to be.")
+    elif (chunk is not None) != (request == "get" and header["ok"] is True):
+        raise RequestError(
+            "bad_frame", f"The reply to `{request}` came {'with' if chunk is not None else 'without'} a chunk."
+        )

@@ -54,7 +54,7 @@ def test_the_numbers_in_the_text_are_the_limits() -> None:
 def test_the_script_is_short() -> None:
     script = re.search(r"```python\n(.*?)```", SPEC, re.DOTALL)
     assert script
-    assert len([line for line in script[1].splitlines() if line.strip()]) <= 31
+    assert len([line for line in script[1].splitlines() if line.strip()]) <= 32
 
 
 def test_no_line_is_too_long_to_read() -> None:

@@ -14,15 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-#: Convolutions per block of VGG19 (Simonyan & Zisserman 2015, configuration E), as far as relu5_1.
-BLOCKS = (2, 2, 4, 4, 1)
-TEACHER_WIDTHS = (64, 128, 256, 512, 512)
+from vaporbrush_daemon.engine.vgg19 import BLOCKS, CONVS, MEAN, STD
+from vaporbrush_daemon.engine.vgg19 import TAPS as VGG19_TAPS
+from vaporbrush_protocol.recipe import CONTENT_TAP, STYLE_TAPS
+
+BLOCK_LENGTHS = tuple(len(block) for block in BLOCKS)  # convolutions, as far as relu5_1
+TEACHER_WIDTHS = tuple(block[0].width for block in BLOCKS)
 #: Index in torchvision's `vgg19().features` of the ReLU whose output is read.
-TAPS = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu4_2": 22, "relu5_1": 29}
-STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT_TAP = "relu4_2"
+TAPS = {tap: CONVS[tap].index + 1 for tap in VGG19_TAPS}
 
 
 class Vgg(nn.Module):
@@ -33,15 +32,15 @@ class Vgg(nn.Module):
         self.widths = widths
         layers: list[nn.Module] = []
         channels = 3
-        for block, (width, count) in enumerate(zip(widths, BLOCKS, strict=True)):
+        for block, (width, count) in enumerate(zip(widths, BLOCK_LENGTHS, strict=True)):
             if block:
                 layers.append(nn.MaxPool2d(2))
             for _ in range(count):
                 layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
                 channels = width
         self.features = nn.Sequential(*layers)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
 
     def normalised(self, image: Tensor) -> Tensor:
         """RGB in [0, 1] to the network's input; channels last is what the CPU's bf16 convolutions want."""
@@ -126,3 +125,17 @@ def init_from_teacher(student: Vgg, teacher: Vgg, images: Tensor, max_rows: int 
         own.weight.copy_(found[:-1].T.reshape(own.weight.shape))
         own.bias.copy_(found[-1])
         learnt = own(learnt)
+
+
+__all__ = [
+    "CONTENT_TAP",
+    "MEAN",
+    "STD",
+    "STYLE_TAPS",
+    "TAPS",
+    "TEACHER_WIDTHS",
+    "Vgg",
+    "init_from_teacher",
+    "load_teacher",
+    "rows",
+]

@@ -1,4 +1,4 @@
-"""Draws the learning curve of a distillation: python daemon/tools/distil_plot.py RUN/log.csv curve.png"""
+"""Draws the learning curve of a distillation: python daemon/tools/distil/plot.py RUN/log.csv curve.png"""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from distil_data import Maps
-from distil_net import STYLE_TAPS, TAPS, Vgg, rows
+from data import Maps
+from network import STYLE_TAPS, TAPS, Vgg, rows
 from torch import Tensor
 
 #: Weight of each tap in the loss. The deep taps learn slowest and carry the large strokes.

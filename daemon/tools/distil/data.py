@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from distil_net import CONTENT_TAP, STYLE_TAPS, rows
+from network import CONTENT_TAP, STYLE_TAPS, rows
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional

@@ -122,9 +122,13 @@ WAYS: tuple[tuple[int | None, int, bool], ...] = (
 SECOND_TRY = 0.7  # of the bytes besides BASE_BYTES that a job ran out of memory with: so much may its second try need
 HALO = 2 * 80  # what a tile's side grows by, see tiles.MARGIN
 BASE_BYTES = 920_000_000  # torch, both precisions of the weights, workspaces
-# Numbers for each pixel in the network at once, as measured (tests/bench/NOTES.md): what a step keeps and hands on. In
-# tiles their inner parts are copies, and what one leaves free does not always fit the next.
+# Numbers for each pixel in the network at once, as measured on a processor (tests/bench/NOTES.md): what a step keeps
+# and hands on. Tiles' inner parts are copies, and what one tile leaves free on the heap does not always fit the next.
 UNTILED_NUMBERS, TILE_NUMBERS = 320, 720
+# A GPU's allocator maps pages to growing segments and leaves no such gaps: as counted on fake tensors, and a tenth more
+# (tests/engine/test_fake_memory.py).
+GPU_TILE_NUMBERS = 380
+IMAGE_BYTES, GPU_IMAGE_BYTES = 160, 110  # for each pixel of the image, besides the optimiser's history: some images
 
 
 def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:
@@ -222,7 +226,10 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
     the least (a small picture is no larger than a tile, so nothing needs less).
     """
     ways = [way for way in WAYS if not (way[2] and speed.device == "cpu")]
-    needs = {way: memory_of(scales[-1], speed.precision, way[0], history=way[1], host=way[2]) for way in ways}
+    needs = {
+        way: memory_of(scales[-1], speed.precision, way[0], history=way[1], host=way[2], device=speed.device)
+        for way in ways
+    }
     fitting = [way for way in ways if memory is None or needs[way] <= memory]
     if not fitting:
         least, free = min(needs.values()) / 1e9, (memory or 0) / 1e9
@@ -245,14 +252,17 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
     return Plan(scales, speed.precision, history, tile, host, seconds, needs[fitting[0]], enough)
 
 
-def memory_of(scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False) -> int:
-    """Bytes at the finest scale: for each pixel in the network the numbers above; for each of the image the optimiser's
-    pairs of 2·3·4 bytes, times 4/3 for the pyramid, some thirteen images, and the content's relu4_2.
+def memory_of(
+    scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False, device: str = "cpu"
+) -> int:
+    """Bytes on the device at the finest scale: for each pixel in the network the numbers above; for each of the image
+    the optimiser's pairs of 2·3·4 bytes, times 4/3 for the pyramid, some images, and the content's relu4_2.
     """
     width = 2 if precision == "bf16" else 4
-    pixels = scale.width * scale.height
-    held = pixels * UNTILED_NUMBERS if tile is None else min(pixels, (tile + HALO) ** 2) * TILE_NUMBERS
-    always = 32 * history + 160 + 512 * width // 64
+    pixels, gpu = scale.width * scale.height, device != "cpu"
+    tile_numbers = GPU_TILE_NUMBERS if gpu else TILE_NUMBERS
+    held = pixels * UNTILED_NUMBERS if tile is None else min(pixels, (tile + HALO) ** 2) * tile_numbers
+    always = 32 * history + (GPU_IMAGE_BYTES if gpu else IMAGE_BYTES) + 512 * width // 64
     if host:
         always = 0
     return int(BASE_BYTES + held * width + pixels * always)

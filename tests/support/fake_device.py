@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -103,6 +104,31 @@ class _Kernels(TorchDispatchMode):
         return result
 
 
+class _Memory(TorchDispatchMode):
+    """Counts the bytes of all tensors on the device that something still holds, as an allocator without gaps would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.peak, self.where = 0, ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result, fresh = func(*args, **(kwargs or {})), False
+        for made in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(made, torch.Tensor) and made.device.type != "cpu":
+                storage = made.untyped_storage()
+                known = self.held.get(storage._cdata)
+                if known is None or known[0].expired():
+                    self.held[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
+                    fresh = True
+        if fresh:
+            self.held = {key: one for key, one in self.held.items() if not one[0].expired()}
+            total = sum(size for _, size in self.held.values())
+            if total > self.peak:
+                self.peak, self.where = total, f"{_caller()}: {func.overloadpacket.__name__}"
+        return result
+
+
 class FakeDevice:
     """`with FakeDevice("cuda:0").running():` everything torch does goes there."""
 
@@ -111,10 +137,11 @@ class FakeDevice:
         self.reads: Counter[str] = Counter()  # by place in the engine
         self.uploads: Counter[str] = Counter()  # of tensors from the host, by the same
         self.launches: Counter[str] = Counter()  # by operator
+        self.memory = _Memory()  # counting costs time: entered only where it is asked for
 
     @contextmanager
-    def running(self) -> Iterator[FakeDevice]:
+    def running(self, *, counting_memory: bool = False) -> Iterator[FakeDevice]:
         """Paint in here. Tensors made before (weights, pictures) are on the host and are taken from there."""
         fake, kernels = FakeTensorMode(allow_non_fake_inputs=True), _Kernels(self.launches, self.reads, self.uploads)
-        with fake, kernels, _Reads(self.name, self.reads):
+        with fake, self.memory if counting_memory else nullcontext(), kernels, _Reads(self.name, self.reads):
             yield self

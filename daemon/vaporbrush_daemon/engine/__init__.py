@@ -5,7 +5,7 @@ algorithm   scales → phases → steps
 objective   the loss of an image and its gradient, whole or in tiles;  losses, grams, tiles: its parts
 network     VGG19 forward and backward;  vgg19, convolution, calibration, models: its parts
 inputs      the recipe's pictures at every scale;  compose, color_transfer: what is done to them before and after
-optimisers, pyramid, phases, convergence, monitor, speed, style_cache, malloc, device: one noun each
+optimisers, pyramid, phases, convergence, graphs, monitor, speed, style_cache, malloc, device: one noun each
 """
 
 import os

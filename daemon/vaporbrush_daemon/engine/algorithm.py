@@ -23,6 +23,7 @@ from vaporbrush_daemon.plan import Plan, Scale
 from vaporbrush_protocol.recipe import Recipe
 
 from .convergence import LossCurve
+from .graphs import gradient_of
 from .inputs import Inputs, regions
 from .losses import Losses, Weighting, tap_weights
 from .monitor import Monitor
@@ -113,16 +114,15 @@ def _paint_scale(
         if before is not None and before.whitened:
             optimiser.reset(SETTLING_MOVE)
         before = phase
+        gradient_at = gradient_of(objective, pyramid, image, phase.steps)
         for _ in range(phase.steps):
             if not monitor.go_on():
                 monitor.stopped = "finish"
                 return image, losses
-            losses, gradient = objective(image)  # L, and dL/dx (1, 3, h, w)
-            variables = pyramid.backward(gradient)  # dL/d(variables) (n,)
-            del gradient
+            losses, gradient = gradient_at(image)  # L, and dL/d(variables) (n,)
             # the sum of the changes of all steps, through the pyramid, is the change of the image
-            image = pyramid.forward(optimiser.step(variables)).add_(image)
-            del variables
+            image = pyramid.forward(optimiser.step(gradient)).add_(image)
+            del gradient  # unless the optimiser keeps it
             monitor.stepped(scale)
             if monitor.due() or step in (0, scale.steps - 1):
                 values = losses.read()

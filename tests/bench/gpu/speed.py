@@ -15,6 +15,7 @@ from tests.support.fake_device import FakeDevice
 from vaporbrush_daemon.engine import device as devices
 from vaporbrush_daemon.engine.algorithm import FIRST_MOVE, LONGEST_MOVE
 from vaporbrush_daemon.engine.grams import style_statistics
+from vaporbrush_daemon.engine.graphs import Captured, Gradient, cuda_graph, gradient_of
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.objective import Objective
 from vaporbrush_daemon.engine.optimisers import Lbfgs
@@ -64,10 +65,28 @@ def run_speed(bench: Bench) -> None:
             note,
         )
     )
+    _graphs(bench)
     _reads(bench)
 
 
-def stepper(painter: Painter, side: int) -> Callable[[], None]:
+def _graphs(bench: Bench) -> None:
+    """Whether a step as one CUDA graph would be faster: the engine's switch for it is off until this says so."""
+    for side in (bench.size(256, 64), bench.size(512, 96), bench.size(1024, 128)):
+        what = f"step at {side} px as a CUDA graph, over one without"
+        if not bench.device.startswith("cuda"):
+            bench.record.add(Row("speed", what, None, "×", note="needs CUDA"))
+            continue
+        plain = step_seconds(bench, side)
+        try:
+            graph = step_seconds(bench, side, graph=True)
+        except RuntimeError as error:
+            bench.record.add(Row("speed", what, None, "×", note=str(error)[:160]))
+            return  # after a capture that failed nothing here is certain
+        note = f"{1000 * graph:.2f} and {1000 * plain:.2f} ms"
+        bench.record.add(Row("speed", what, graph / plain, "×", note=note))
+
+
+def stepper(painter: Painter, side: int, *, graph: bool = False) -> Callable[[], None]:
     """One step of a square painting, optimiser and all, with all taps and in bf16."""
     network = painter.models.network("vgg19", "bf16")
     there = network.device
@@ -78,16 +97,19 @@ def stepper(painter: Painter, side: int) -> Callable[[], None]:
     pyramid = Pyramid.of(side, side)
     optimiser = Lbfgs(pyramid.variables, 10, there, first=FIRST_MOVE, longest=LONGEST_MOVE)
     image = pixels.clone()
+    gradient_at: Gradient = gradient_of(objective, pyramid, image, 0)
+    if graph:
+        gradient_at = Captured(gradient_at, image, cuda_graph)
 
     def step() -> None:
-        image.add_(pyramid.forward(optimiser.step(pyramid.backward(objective(image)[1]))))
+        image.add_(pyramid.forward(optimiser.step(gradient_at(image)[1])))
 
     return step
 
 
-def step_seconds(bench: Bench, side: int, steps: int = STEPS) -> float:
+def step_seconds(bench: Bench, side: int, steps: int = STEPS, *, graph: bool = False) -> float:
     """Median seconds of a step, of three rounds after one to warm up (and to fill the history)."""
-    step, laps, steps = stepper(bench.settled(), side), [], bench.size(steps, 2)
+    step, laps, steps = stepper(bench.settled(), side, graph=graph), [], bench.size(steps, 2)
     for _ in range(4):
         began = time.perf_counter()
         for _ in range(steps):

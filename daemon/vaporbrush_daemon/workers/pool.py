@@ -130,8 +130,7 @@ class Pool:
             environment["VAPORBRUSH_WEIGHTS"] = self._config.weights
         # Painted sizes differ from scale to scale; torch's growing segments keep that from fragmenting the memory.
         environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-        # OpenMP's threads spin while they wait for each other. Beside a busy canvas that burns the very core they wait
-        # for: a step then takes up to twice as long as with threads that sleep.
+        # see engine/__init__.py; here too, for whatever loads torch before it
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             popen = subprocess.Popen(

@@ -15,7 +15,7 @@ from vaporbrush_daemon import packaged
 from vaporbrush_daemon.engine.grams import Grams
 from vaporbrush_daemon.engine.painter import Painter, Pictures
 from vaporbrush_daemon.engine.style_cache import StyleCache
-from vaporbrush_daemon.plan import Speed, write_speed
+from vaporbrush_daemon.plan import Scale, Speed, memory_of, write_speed
 from vaporbrush_protocol.recipe import Image, Recipe, Style
 
 DEVICES = ("cuda:0", "xpu:0", "mps")
@@ -203,12 +203,13 @@ def test_a_preview_is_one_read(device: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("gigabytes", "plan"), [(1.35, "tiles of 256, bf16"), (1.2, "in host memory")])
+@pytest.mark.parametrize(("host", "plan"), [(False, "tiles of 256, bf16"), (True, "in host memory")])
 def test_tiles_stay_on_the_device_while_the_image_may_live_in_main_memory(
-    device: str, gigabytes: float, plan: str, tmp_path: Path
+    device: str, host: bool, plan: str, tmp_path: Path
 ) -> None:
     fake = FakeDevice(device)
-    result = paint(fake, tmp_path, control=Silent(), weights=LITE, memory=int(gigabytes * 1e9), enlarged=6, steps=6)
+    memory = memory_of(Scale(6 * 128, 6 * 96, 1), "bf16", 256, history=3, host=host, device=device)
+    result = paint(fake, tmp_path, control=Silent(), weights=LITE, memory=memory, enlarged=6, steps=6)
     assert plan in result.facts["plan"]
     tiled = {"objective", "losses", "network", "grams", "tiles"}
     unexpected = {place for place in fake.reads if place not in READS and place.partition(".")[0] not in tiled}

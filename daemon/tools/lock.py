@@ -26,7 +26,15 @@ def main() -> None:
     resolved = subprocess.run(
         [
             *(sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra", "dev", "--universal"),
-            *("--python-version", PYTHON, "--generate-hashes", "--no-header", "--quiet", "--no-annotate"),
+            *(
+                "--python-version",
+                PYTHON,
+                "--generate-hashes",
+                "--no-strip-extras",
+                "--no-header",
+                "--quiet",
+                "--no-annotate",
+            ),
             *("--output-file", str(LOCK), *sys.argv[1:]),
         ],
         cwd=ROOT,

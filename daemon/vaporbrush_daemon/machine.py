@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ import psutil
 
 PLATFORM: str = sys.platform
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux: new with every boot
+SURPLUS_BYTES = 4 * 1024**2  # grown by less, a process is left alone: to trim its heap takes milliseconds
 NICENESS = 10  # a canvas must stay fluent while the CPU paints
 
 
@@ -26,6 +28,23 @@ def resident_bytes(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+class Surplus:
+    """Memory that this process no longer uses, but that the C library keeps for its next allocation. glibc keeps all
+    of it where something small lies above: after a flood of messages, for ever.
+    """
+
+    def __init__(self) -> None:
+        self._least = resident_bytes(os.getpid())
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if PLATFORM == "linux" else None
+
+    def give_back(self) -> None:
+        """Return it to the system, if there is enough of it to matter."""
+        if self._trim is None or resident_bytes(os.getpid()) < self._least + SURPLUS_BYTES:
+            return
+        self._trim(0)
+        self._least = resident_bytes(os.getpid())
 
 
 def runs(program: str) -> bool:

@@ -35,9 +35,8 @@ class Journal:
         for line in text.splitlines(keepends=True):
             if line.endswith("\n"):  # a kill may have cut the last one
                 self._take(line.split())
-        self._file = path.open("a")
-        if text and not text.endswith("\n"):
-            self._file.write("\n")
+        self._path = path
+        self._cut = bool(text) and not text.endswith("\n")
 
     def _take(self, words: list[str]) -> None:
         if words[:1] == ["try"]:
@@ -50,8 +49,9 @@ class Journal:
     def write(self, *words: object) -> None:
         """One step; it is in the file when this returns."""
         line = " ".join(map(str, words))
-        self._file.write(line + "\n")
-        self._file.flush()
+        with self._path.open("a") as file:
+            file.write("\n" * self._cut + line + "\n")
+        self._cut = False
         self._take(line.split())
 
 

@@ -42,9 +42,8 @@ class Run:
 
     def start_client(self, number: int) -> None:
         command = [sys.executable, client_script.__file__, str(self.journals / str(number)), str(self.each)]
-        self.clients[number] = subprocess.Popen(
-            command, env=environment(self.daemon.home), stderr=(self.journals / f"{number}.err").open("ab")
-        )
+        with (self.journals / f"{number}.err").open("ab") as said:
+            self.clients[number] = subprocess.Popen(command, env=environment(self.daemon.home), stderr=said)
 
     def play(self) -> float:
         """To the end of every client. Returns the seconds."""

@@ -25,7 +25,7 @@ WINDOW = 8  # requests ahead of their replies, as the protocol allows
 PER_CONNECTION = 40  # messages on one raw connection, of which the last is damaged on the wire
 PING_S = 0.25  # what a bystander's ping may take during the attack; ten times that is a failure
 REPLY_S = 30.0
-GROWTH = 1.0  # bytes per message that are too few to matter: a megabyte in a million
+GROWTH_BYTES = 1e6  # over the last half that are too few to matter; sessions of connections rest for two minutes
 DESCRIPTORS = 8  # more than before: a bystander's connections come and go
 
 
@@ -56,7 +56,7 @@ def run(home: Path, count: int, seed: int) -> Report:
         report.say(
             f"resident memory {sampler.memory[0][1] / 1e6:.1f} → {sampler.memory[-1][1] / 1e6:.1f} MB; last half: "
             f"{growth.value:+.2f} ± {growth.error:.2f} bytes a message",
-            holds=growth.flat(GROWTH),
+            holds=growth.flat(GROWTH_BYTES / (attack.sent / 2)),
         )
         files = sampler.descriptors
         report.say(

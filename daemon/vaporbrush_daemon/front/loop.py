@@ -18,6 +18,7 @@ import zmq
 
 from vaporbrush_daemon import instance, logs
 from vaporbrush_daemon.config import Config
+from vaporbrush_daemon.machine import Surplus
 from vaporbrush_daemon.scheduling import effects as fx
 from vaporbrush_daemon.scheduling.job import Job
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
@@ -70,6 +71,7 @@ class Front:
         self._zap_handler = ZapHandler(self._context, tokens, self.counters, self.now)
         self._listener = Listener(self._context)
         self._router = self._listener.router
+        self._surplus = Surplus()
         self._pool = Pool(self._context, config)
         self._handlers = Handlers(
             config=config,
@@ -207,6 +209,7 @@ class Front:
         for peer in [p for p, (s, used) in self._sessions.items() if used < now - SESSION_TTL_S and not s.outstanding]:
             del self._sessions[peer]
         self._zap_handler.refusals.tell(now)
+        self._surplus.give_back()
         self._keep_place()
 
     def _keep_place(self) -> None:

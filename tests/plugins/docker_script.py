@@ -126,6 +126,20 @@ class Play:
         self.shot("done")
         tell("stored", self.controller.recipe_of(self.document, new)[0]["seed"])
 
+    def scene_names(self):
+        """Names are shown as they are: they are no HTML, and nothing in them acts."""
+        name = "<b>bold</b>\u202egnp"
+        odd = layer(self.document, name, 30)
+        self.document.setActiveNode(odd)
+        self.docker._look()
+        task = self.painted(0)
+        until(lambda: task.state.ended)
+        title = self.docker.panels[task.run.key].title
+        tips = [self.docker.button.toolTip(), title.toolTip()]
+        tell("names", [title.text(), title.textFormat() == QtCore.Qt.TextFormat.PlainText, *tips])
+        self.document.setActiveNode(self.content)
+        self.docker._look()
+
     def scene_kept(self):
         task = self.painted(ENDLESS)
         until(lambda: task.state.preview is not None)

@@ -93,6 +93,15 @@ def test_a_painting_lands_above_its_content_to_the_pixel(told: dict[str, Any]) -
     assert told["stored"] == 0
 
 
+def test_names_are_shown_as_they_are_and_do_nothing(told: dict[str, Any]) -> None:
+    title, is_plain, button, tip = told["names"]
+    assert title == r"<b>bold</b>\u202egnp in the style of Starry"
+    assert is_plain
+    for shown in (button, tip):
+        assert r"&lt;b&gt;bold&lt;/b&gt;\u202egnp" in shown
+        assert "<b>" not in shown
+
+
 def test_keep_this_delivers_what_there_is(told: dict[str, Any]) -> None:
     assert told["kept"] == ["done", "finish"]
 

@@ -13,7 +13,7 @@ from vaporbrush_host.ui_text import _
 
 from . import layers, sources
 from .controller import Controller
-from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
+from .qt import Qt, QtCore, QtGui, QtWidgets, Signal, tip_text
 
 ROW_SIDE = 44  # px; two lines of text beside it
 TILE_SIDE = 72
@@ -76,6 +76,7 @@ class Gallery(QtWidgets.QFrame):
     def _page(self, view: StyleList) -> QtWidgets.QStackedWidget:
         page = QtWidgets.QStackedWidget()
         note = QtWidgets.QLabel()
+        note.setTextFormat(Qt.TextFormat.PlainText)
         note.setWordWrap(True)
         note.setAlignment(Qt.AlignmentFlag.AlignCenter)
         note.setMargin(16)
@@ -130,7 +131,7 @@ class Gallery(QtWidgets.QFrame):
     def _add(self, view: StyleList, ref: StyleRef, title: str, image: QtGui.QImage | None, tip: str) -> None:
         item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap(image, TILE_SIDE)), title)
         item.setData(Qt.ItemDataRole.UserRole, ref)
-        item.setToolTip(tip)
+        item.setToolTip(tip_text(tip))
         item.setSizeHint(view.gridSize())
         item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         view.addItem(item)

@@ -18,7 +18,7 @@ from .controller import Controller
 from .fields import Field, field_for
 from .installer_panel import with_installer
 from .panels import ConditionPanel, TaskPanel, small
-from .qt import Qt, QtCore, QtGui, QtWidgets
+from .qt import Qt, QtCore, QtGui, QtWidgets, tip_text
 from .task import Task
 
 DOCKER_ID = "vaporbrush_docker"
@@ -254,16 +254,12 @@ class VaporbrushDocker(DockWidget):
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
         name = node.name() if node is not None else ""
-        self.button.setToolTip(problem or _("Paint “{layer}” on a new layer above it.").format(layer=name))
+        self.button.setToolTip(tip_text(problem or _("Paint “{layer}” on a new layer above it.").format(layer=name)))
         self.frames_button.setVisible(animation.can(node))
         self.frames_button.setEnabled(not problem)
         if animation.can(node):
-            self.frames_button.setToolTip(
-                problem
-                or _("Paint every frame of “{layer}” on a new animated layer, each from the one before.").format(
-                    layer=name
-                )
-            )
+            every = _("Paint every frame of “{layer}” on a new animated layer, each from the one before.")
+            self.frames_button.setToolTip(tip_text(problem or every.format(layer=name)))
         if problem:
             self.expected.setText(problem)
 

@@ -10,10 +10,11 @@ from vaporbrush_host import ui_text
 from vaporbrush_host.daemon_monitor import COPY_DETAILS, Action
 from vaporbrush_host.job_threads import RunState
 from vaporbrush_host.ui_text import _
+from vaporbrush_protocol.shown import plain
 
 from . import sources
 from .controller import Controller
-from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
+from .qt import Qt, QtCore, QtGui, QtWidgets, Signal, tip_text
 from .task import Task
 
 PREVIEW_HEIGHT = 220  # px at most; the controls stay in view beside it
@@ -113,6 +114,7 @@ class TaskPanel(QtWidgets.QFrame):
         self._report = ""
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self.title = QtWidgets.QLabel()
+        self.title.setTextFormat(Qt.TextFormat.PlainText)  # a layer's name is in it
         self.title.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         self.close_button = QtWidgets.QToolButton()
         self.close_button.setText("✕")
@@ -158,8 +160,10 @@ class TaskPanel(QtWidgets.QFrame):
         """Show the state of a painting."""
         state = task.state
         running = not state.ended
-        self.title.setText(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
-        self.title.setToolTip(self.title.text())
+        self.title.setText(
+            plain(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
+        )
+        self.title.setToolTip(tip_text(self.title.text()))
         self._show_preview(state if running else None)
         self.bar.setVisible(running and state.stage != "queued")
         if state.fraction is None:
@@ -221,6 +225,7 @@ class ConditionPanel(QtWidgets.QWidget):
         self._error = None
         self.dot = QtWidgets.QLabel("●")
         self.short = QtWidgets.QLabel()
+        self.short.setTextFormat(Qt.TextFormat.PlainText)
         self.short.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         self.sentence = small()
         self.buttons = QtWidgets.QHBoxLayout()
@@ -262,7 +267,7 @@ class ConditionPanel(QtWidgets.QWidget):
             )
             if part
         )
-        self.short.setToolTip(tip)
+        self.short.setToolTip(tip_text(tip))
         sentence, actions = condition.sentence, condition.actions
         if fetch is not None and fetching:
             sentence, actions = _("Fetching the full model… {line}").format(line=fetch.line), ()

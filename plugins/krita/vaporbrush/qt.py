@@ -6,10 +6,13 @@ The code of this plug-in uses scoped enums and names that both have; the type ch
 
 from __future__ import annotations
 
+import html
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pykrita
+
+from vaporbrush_protocol.shown import plain
 
 QT_MAJOR = getattr(pykrita, "qt_major_version", lambda: 5)()
 
@@ -22,4 +25,13 @@ else:
 Qt = QtCore.Qt
 Signal = QtCore.pyqtSignal
 
-__all__ = ["QT_MAJOR", "Qt", "QtCore", "QtGui", "QtWidgets", "Signal"]
+
+def tip_text(text: str) -> str:
+    """A tooltip that names something: Qt would take for HTML what looks like it, and a layer may be called `<b>`."""
+    lines = [plain(line) for line in text.split("\n")]
+    if "<" not in text:
+        return "\n".join(lines)
+    return f"<qt>{'<br>'.join(map(html.escape, lines))}</qt>"
+
+
+__all__ = ["QT_MAJOR", "Qt", "QtCore", "QtGui", "QtWidgets", "Signal", "tip_text"]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from vaporbrush_protocol.errors import VaporbrushError
+
 PLATFORM: str = sys.platform
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux: new with every boot
 SURPLUS_BYTES = 4 * 1024**2  # grown by less, a process is left alone: to trim its heap takes milliseconds
@@ -20,6 +22,17 @@ NICENESS = 10  # a canvas must stay fluent while the CPU paints
 def free_memory() -> int:
     """Bytes of main memory that a process may take without anything being swapped."""
     return int(psutil.virtual_memory().available)
+
+
+def check_memory(what: str, needed: int) -> None:
+    """Refuse what would not fit, before anything of it is decoded. Raises `out_of_memory`."""
+    free = free_memory()
+    if needed > free:
+        raise VaporbrushError(
+            "out_of_memory",
+            f"{what} needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Close other"
+            " programs, or take a smaller one.",
+        )
 
 
 def resident_bytes(pid: int) -> int:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tomllib
 
@@ -22,15 +17,12 @@ from vaporbrush_protocol.recipe import Image
 from vaporbrush_protocol.shown import plain
 
 from . import packaged
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
+from .children import Children
 
 THUMB_SIDE = 128  # pixels
 MAX_STYLE_SIDE = 4096  # pixels; beyond this a style shows no more strokes, and its pixels would fill the spool
 MAX_STYLES_SHOWN = 100  # so that the list fits a header
-ORIENTATION = 0x0112  # EXIF: from 5 on, the picture lies on its side
-DECODE_S = 120.0  # for a folder full of large pictures on a busy machine
+SILENCE_S = 30.0  # that one picture may take, on a busy machine
 UNTUNED: Mapping[str, Value] = {name: BY_NAME[name].default for name in TUNED}
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -54,6 +46,14 @@ class Decoded:
     image: Image
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a file is no style. `for_good`: it is no picture, and stays none until it changes."""
+
+    reason: str
+    for_good: bool = True
 
 
 class StyleLibrary:
@@ -109,8 +109,10 @@ class StyleLibrary:
         found = [(path, problem) for path, problem in self._own_pictures() if problem]
         named = [file.path for file in self._read_own()]
         with tempfile.TemporaryDirectory(prefix="vaporbrush-") as folder:
-            decoded = decode(named, Path(folder), THUMB_SIDE) if named else []
-        return found + [(path, one) for path, one in zip(named, decoded, strict=True) if isinstance(one, str)]
+            decoded = decode(Children(), named, Path(folder), THUMB_SIDE) if named else []
+        return found + [
+            (path, one.reason) for path, one in zip(named, decoded, strict=True) if isinstance(one, Refused)
+        ]
 
     def _own_pictures(self) -> Iterator[tuple[Path, str]]:
         """The files that look like pictures, each with why it cannot be called by its name (or nothing)."""
@@ -133,77 +135,19 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def decode(paths: Sequence[Path], out: Path, side: int) -> list[Decoded | str]:
+def decode(children: Children, paths: Sequence[Path], out: Path, side: int) -> list[Decoded | Refused]:
     """Decode pictures, at most `side` pixels long, in a process of its own: their blobs go to `out`.
 
-    For a file that is no picture, why. Pillow stays out of the front, with its memory and with whatever a damaged file
-    may do to it.
+    Pillow stays out of the front, with its memory and with whatever a damaged file may do to it.
     """
-    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.styles", str(side), str(out), *map(str, paths)]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DECODE_S
-    )
-    found: list[Decoded | str] = []
-    for line in done.stdout.splitlines():
+    arguments = [str(side), str(out), *map(str, paths)]
+    outcome = children.run("vaporbrush_daemon.images.style_decoder", arguments, silence_s=SILENCE_S)
+    found: list[Decoded | Refused] = []
+    for line in outcome.lines[: len(paths)]:
         told = json.loads(line)
         if "error" in told:
-            found.append(str(told["error"]))
+            found.append(Refused(str(told["error"])))
         else:
             found.append(Decoded(Image.from_wire("image", told["image"]), told["width"], told["height"]))
-    if len(found) < len(paths):
-        last = (done.stderr.strip().splitlines() or [""])[-1]
-        found += [f"its decoder ended with status {done.returncode} {last}".strip()] * (len(paths) - len(found))
-    return found
-
-
-def _decode_here(path: Path, side: int, out: Path) -> dict[str, object]:
-    """Read a picture, upright and in sRGB, and write its pixels as a blob."""
-    from PIL import Image as Pillow
-    from PIL import ImageOps
-
-    with Pillow.open(path) as opened:
-        width, height = opened.size
-        if opened.getexif().get(ORIENTATION, 1) >= 5:
-            width, height = height, width
-        opened.draft("RGB", (side, side))  # a JPEG is read smaller at no cost
-        image = _srgb(ImageOps.exif_transpose(opened))
-    image.thumbnail((side, side), Pillow.Resampling.LANCZOS)
-    if side == THUMB_SIDE:
-        image = image.convert("RGB")
-    data = image.tobytes()
-    blob = hashlib.sha256(data).hexdigest()
-    (out / blob).write_bytes(data)
-    made = Image(blob, image.width, image.height, "RGBA" if image.mode == "RGBA" else "RGB")
-    return {"image": made.to_wire(), "width": width, "height": height}
-
-
-def _srgb(image: PillowImage) -> PillowImage:
-    """The picture as RGB or, where it has transparency, RGBA, in sRGB."""
-    from PIL import ImageCms
-
-    profile = image.info.get("icc_profile")
-    mode = "RGBA" if image.has_transparency_data else "RGB"
-    if profile and image.mode in ("RGB", "RGBA", "CMYK"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            made = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-        except ImageCms.PyCMSError as error:
-            sys.stderr.write(f"profile ignored: {error}\n")
-        else:
-            return made if made is not None else image.convert(mode)
-    return image.convert(mode)
-
-
-def main() -> None:
-    """`python -m vaporbrush_daemon.styles SIDE OUT PATH…`: one JSON object per picture on stdout."""
-    side, out, *paths = sys.argv[1:]
-    for path in paths:
-        try:
-            told = _decode_here(Path(path), int(side), Path(out))
-        except Exception as error:  # noqa: BLE001 -- Pillow's decoders raise whatever they like
-            told = {"error": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps(told) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    left = len(paths) - len(found)
+    return found + [Refused(f"its decoder failed: {outcome.trouble or 'it said nothing'}", for_good=False)] * left

@@ -13,7 +13,6 @@ import http.client
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -35,6 +34,7 @@ from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.version import __version__
 
 from . import config, packaged
+from .children import Children
 
 VARIABLE = "VAPORBRUSH_WEIGHTS"  # names a file to use as `vgg19`
 BLOCK_BYTES = 256 * 1024
@@ -42,6 +42,7 @@ STALL_S = 30.0  # a server that sends nothing for so long is taken for dead
 ATTEMPTS = 6  # without a byte of progress, before giving up
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 CONVERTED_BYTES = 64 * 1024 * 1024  # what the kept file needs at most, for the check of free disk space
+CONVERT_S = 600.0  # torch's import and a file of 2 GiB, both from a slow disk
 REPORT_S = 0.1  # progress is told at most ten times a second
 BEAT_S = 1.0  # the daemon ends a worker that is silent for longer; a stalled server is our own affair
 
@@ -153,21 +154,19 @@ def import_file(file: Path, target: Path | None = None) -> None:
     """Check a weights file (PyTorch or safetensors, full or features only) and keep its features as `vgg19`.
 
     Runs in a process that loads tensors only: a file that would execute code when unpickled is refused.
-    Raises `weights_corrupt` with what is wrong with the file.
+    Raises `weights_corrupt` with what is wrong with the file, `out_of_memory`, `disk_full`.
     """
-    target = kept() if target is None else target
     make_folder(home())
-    command = [sys.executable, "-P", "-m", "vaporbrush_daemon.engine.convert", str(file), str(target)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
+    outcome = Children().run(
+        "vaporbrush_daemon.engine.convert", [str(file), str(target or kept())], silence_s=CONVERT_S
+    )
+    if not outcome.trouble:
         return
-    lines = [line for line in (done.stdout or done.stderr).splitlines() if line.strip()]
     try:
-        told = json.loads(lines[-1])
+        told = json.loads(outcome.lines[-1])
         raise VaporbrushError(told["code"], told["message"])
     except (ValueError, KeyError, TypeError, IndexError):
-        reason = lines[-1][:300] if lines else f"exit status {done.returncode}"
-        raise VaporbrushError("internal", f"{file} could not be converted: {reason}") from None
+        raise VaporbrushError("internal", f"{file} could not be converted: {outcome.trouble}") from None
 
 
 def _download(

@@ -11,6 +11,7 @@ import pickle
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from vaporbrush_daemon import children, machine
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.private import make_folder
 
 from .vgg19 import CONVS
 
+MAX_BYTES = 4 * 1024**3  # of memory that reading may take: the file's tensors and a copy of those that are kept
 MAX_FILE_BYTES = 2 * 1024**3  # the full VGG19 has 575 MB
 
 
@@ -62,6 +65,7 @@ def _load(source: Path) -> dict[str, Any]:
         raise _corrupt(source, f"it is larger than {MAX_FILE_BYTES // 2**30} GiB")
     with source.open("rb") as file:
         head = file.read(9)
+    machine.check_memory(f"{source}, unpacked,", _unpacked_bytes(source))
     try:
         if head[8:] == b"{":  # 8 bytes of length, then the JSON header
             return dict(load_file(source))
@@ -81,16 +85,34 @@ def _load(source: Path) -> dict[str, Any]:
     return found
 
 
+def _unpacked_bytes(source: Path) -> int:
+    """What reading it takes, as far as its directory tells: a PyTorch file is a zip archive, whose parts may be packed.
+    Raises `weights_corrupt` where that is more than any VGG19 has.
+    """
+    size = source.stat().st_size
+    if zipfile.is_zipfile(source):
+        with suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(source) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    if size > MAX_FILE_BYTES:
+        raise _corrupt(source, f"unpacked it would have {size / 1e9:.1f} GB, and VGG19 has 0.6")
+    return size
+
+
 def _corrupt(source: Path, problem: str) -> VaporbrushError:
     return VaporbrushError("weights_corrupt", f"{source} cannot be used as VGG19's weights: {problem}.")
 
 
 def main() -> int:
     """The process: source and target as arguments."""
+    children.end_with_parent()
+    children.limit_memory(MAX_BYTES)
     try:
         convert(Path(sys.argv[1]), Path(sys.argv[2]))
     except VaporbrushError as error:
         print(json.dumps({"code": error.code, "message": error.message}))
+        return 1
+    except MemoryError:
+        print(json.dumps({"code": "out_of_memory", "message": f"{sys.argv[1]} needs more memory than VGG19 does."}))
         return 1
     except OSError as error:
         message = f"{sys.argv[2]} cannot be written: {error.strerror or error}."

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vaporbrush_daemon.children import Children
+
 Lane = Literal["disk", "hash", "pictures"]
 
 
@@ -22,10 +24,12 @@ class Task:
 
 class Background:
     """A thread for each lane, started when it is first needed. The tasks of one lane run in order, which is what makes
-    a record on the disk never older than the reply that told of it. `bell` is readable when a task is done.
+    a record on the disk never older than the reply that told of it. `bell` is readable when a task is done. `children`
+    are the programs that tasks wait for.
     """
 
     def __init__(self) -> None:
+        self.children = Children()
         self._lanes: dict[Lane, queue.SimpleQueue[Task]] = {}
         self._done: queue.SimpleQueue[tuple[Task, Any]] = queue.SimpleQueue()
         self.bell, self._ringer = socket.socketpair()
@@ -54,7 +58,8 @@ class Background:
         return done.wait(timeout_s)
 
     def close(self) -> None:
-        """Let the threads be: what they are at concerns nobody any more."""
+        """Let the threads be, and end their programs: what they are at concerns nobody any more."""
+        self.children.close()
         self.bell.close()
         self._ringer.close()
 

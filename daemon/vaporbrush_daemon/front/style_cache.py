@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vaporbrush_daemon import logs
-from vaporbrush_daemon.styles import MAX_STYLE_SIDE, THUMB_SIDE, Decoded, StyleFile, StyleLibrary, decode
+from vaporbrush_daemon.styles import MAX_STYLE_SIDE, THUMB_SIDE, Decoded, Refused, StyleFile, StyleLibrary, decode
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.recipe import Image, Style
 
@@ -80,7 +80,7 @@ class StyleCache:
         work = f"styles-{uuid.uuid4()}"
         out = self._spool.work(work)
 
-        def keep(decoded: list[Decoded | str] | Exception) -> None:
+        def keep(decoded: list[Decoded | Refused] | Exception) -> None:
             if isinstance(decoded, Exception):
                 then(decoded)
                 return
@@ -90,9 +90,11 @@ class StyleCache:
                 then(error)
                 return
             for file, found in zip(missing, decoded, strict=True):
-                self._decoded[str(file.path), file.stamp, side] = found if isinstance(found, Decoded) else None
-                if not isinstance(found, Decoded):
-                    logs.event("style_not_read", style=file.name, path=file.path, reason=found)
+                if isinstance(found, Refused):
+                    logs.event("style_not_read", style=file.name, path=file.path, reason=found.reason)
+                if isinstance(found, Decoded) or found.for_good:
+                    self._decoded[str(file.path), file.stamp, side] = found if isinstance(found, Decoded) else None
             then(None)
 
-        self._background.do(Task(lambda: decode([file.path for file in missing], out, side), keep), "pictures")
+        paths, children = [file.path for file in missing], self._background.children
+        self._background.do(Task(lambda: decode(children, paths, out, side), keep), "pictures")

@@ -19,6 +19,7 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from vaporbrush_daemon import machine
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
 
@@ -26,6 +27,7 @@ from . import png_chunks
 from .profiles import Model, Pixels, scaled, straight
 
 KEYWORD = "vaporbrush"  # of the PNG text that holds the recipe
+COPIES = 3  # of a picture while it is read: as decoded, put together, turned upright
 DEFLATE_LIMIT = 1032  # deflate cannot shrink more than this; a header that claims more lies or the file is cut
 
 Image.MAX_IMAGE_PIXELS = None  # `_bounded` checks sizes, against the limits of the wire
@@ -166,8 +168,9 @@ def _exif(raw: bytes | None) -> tuple[bytes | None, int]:
 
 
 def _bounded(path: Path, width: int, height: int, pixel_bytes: int) -> None:
-    """Refuse before a decoder allocates."""
+    """Refuse before a decoder allocates. Raises `RequestError`, or `out_of_memory`."""
     if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE:
         raise RequestError("too_large", f"{path} is {width}×{height} pixels; each side may have at most {MAX_SIDE}.")
     if width * height * pixel_bytes > MAX_BLOB_BYTES:
         raise RequestError("too_large", f"{path} is {width}×{height} pixels, more than {MAX_BLOB_BYTES // 2**30} GiB.")
+    machine.check_memory(f"{path}, a picture of {width}×{height} pixels,", width * height * pixel_bytes * COPIES)

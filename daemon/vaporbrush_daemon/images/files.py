@@ -21,8 +21,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from vaporbrush_daemon import machine
 from vaporbrush_protocol import atomic
-from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES
 from vaporbrush_protocol.recipe import Channels, Depth, Transfer
 from vaporbrush_protocol.recipe import Image as WireImage
@@ -72,7 +73,9 @@ class Picture:
 
 
 def read(path: Path) -> Picture:
-    """Decode a picture file. Raises `RequestError` with one sentence about whatever is wrong with it."""
+    """Decode a picture file. Raises `RequestError` with one sentence about whatever is wrong with it, and
+    `out_of_memory` for one that does not fit.
+    """
     data = _file_bytes(path)
     if data.startswith(png_chunks.SIGNATURE):
         decode = decode_png
@@ -86,10 +89,10 @@ def read(path: Path) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a damaged tag that does not matter is nothing to tell
             return _settled(decode(path, data))
-    except RequestError:
+    except VaporbrushError:
         raise
     except MemoryError:
-        raise RequestError("too_large", f"{path} needs more memory than this machine has.") from None
+        raise VaporbrushError("out_of_memory", f"{path} needs more memory than there is.") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything at all on damaged files
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise RequestError("bad_field", f"{path} is damaged and cannot be read ({reason}).") from None
@@ -156,12 +159,18 @@ def reduced(picture: Picture, side: int) -> Picture:
     """The picture with its longest side `side` pixels long, antialiased; transparent pixels do not bleed."""
     factor = side / max(picture.width, picture.height)
     size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
-    values = unit(picture.pixels)
-    if values.shape[2] == 3:
-        return replace(picture, pixels=scaled(resized(values, *size), picture.pixels.dtype))
-    colour, alpha = values[..., :3], values[..., 3:]
-    small = resized(np.concatenate([colour * alpha, alpha], axis=2), *size)
-    return replace(picture, pixels=scaled(straight(small), picture.pixels.dtype))
+    pixels = picture.pixels
+    # Channel by channel: as floats all of them at once are sixteen bytes for each pixel of the file.
+    machine.check_memory(f"Reducing {picture.width}×{picture.height} pixels", picture.width * picture.height * 16)
+    alpha = unit(pixels[..., 3:]) if pixels.shape[2] == 4 else None
+    planes = []
+    for channel in range(3):
+        plane = unit(pixels[..., channel : channel + 1])
+        planes.append(resized(plane if alpha is None else plane * alpha, *size))
+    if alpha is None:
+        return replace(picture, pixels=scaled(np.concatenate(planes, axis=2), pixels.dtype))
+    small = straight(np.concatenate([*planes, resized(alpha, *size)], axis=2))
+    return replace(picture, pixels=scaled(small, pixels.dtype))
 
 
 def adapted(style: Picture, content: Picture) -> Picture:

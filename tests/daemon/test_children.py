@@ -1,0 +1,145 @@
+"""Programs that decode what others made: they end with us, and take no more time and memory than they were given."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from support.daemon import until
+from vaporbrush_daemon import styles, weights
+from vaporbrush_daemon.children import Children
+from vaporbrush_protocol.errors import VaporbrushError
+
+
+def decoder(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Put a module of this text on the path of the next child, as `misbehaving`."""
+    (folder / "misbehaving.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+
+
+STOPPED = "import os, signal; print(os.getpid(), flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
+
+
+def test_one_that_says_nothing_is_ended_and_what_it_said_before_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder(tmp_path, monkeypatch, STOPPED)
+    outcome = Children().run("misbehaving", [], silence_s=0.5)
+    assert "said nothing for 0.5 s" in outcome.trouble
+    assert not psutil.pid_exists(int(outcome.lines[0]))
+
+
+def test_one_that_dies_is_told_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder(tmp_path, monkeypatch, "import sys; print('one'); sys.exit('no more')")
+    outcome = Children().run("misbehaving", [], silence_s=30)
+    assert outcome.lines == ["one"]
+    assert outcome.trouble == "it ended with status 1: no more"
+
+
+def test_one_that_is_stopped_does_not_outlive_the_end_of_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder(tmp_path, monkeypatch, STOPPED)
+    children = Children()
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(children.run("misbehaving", [], silence_s=600)))
+    thread.start()
+    child = until(lambda: next(iter(psutil.Process().children()), None), "it runs")
+    until(lambda: child.status() == psutil.STATUS_STOPPED, "it is stopped")
+    children.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert found
+    assert children.run("misbehaving", [], silence_s=1).trouble == "the daemon is ending"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_one_that_decodes_does_not_outlive_a_killed_parent(tmp_path: Path, stopped: bool) -> None:
+    """A decoder once went on for 3.3 s with 1.6 GiB."""
+    program = (
+        "import sys, threading\n"
+        "from vaporbrush_daemon.children import Children\n"
+        "Children().run('busy', [], silence_s=600)\n"
+    )
+    (tmp_path / "busy.py").write_text(
+        "import os, signal\nfrom vaporbrush_daemon import children\nchildren.end_with_parent()\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+        + ("os.kill(os.getpid(), signal.SIGSTOP)\n" if stopped else "while True: pass\n")
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    )
+    pid = until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
+    child = psutil.Process(int(pid))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    killed = time.monotonic()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "it ends")
+    assert time.monotonic() - killed < 10  # expected: a hundredth of a second
+
+
+def test_memory_beyond_the_limit_is_refused_to_it_and_not_taken_from_the_machine() -> None:
+    program = (
+        "from vaporbrush_daemon import children\n"
+        "children.limit_memory(200_000_000)\n"
+        "kept = bytes(100_000_000)\n"
+        "try: bytes(300_000_000)\n"
+        "except MemoryError: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n"
+
+
+def test_a_small_style_file_that_needs_much_memory_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save(tmp_path / "large.png")
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "small.png")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import vaporbrush_daemon.machine as machine\nmachine.free_memory = lambda: 100_000_000\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    paths = [tmp_path / "large.png", tmp_path / "small.png"]
+    large, small = styles.decode(Children(), paths, tmp_path, styles.MAX_STYLE_SIDE)
+    assert isinstance(large, styles.Refused)
+    assert "4000×3000 pixels needs about 0.1 GB of memory, and 0.1 GB are free" in large.reason
+    assert isinstance(small, styles.Decoded)
+
+
+def test_a_decoder_that_failed_is_no_verdict_on_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    paths = [tmp_path / "bad.png", tmp_path / "good.png"]
+    bad, good = styles.decode(Children(), paths, tmp_path, 128)
+    assert isinstance(bad, styles.Refused)
+    assert bad.for_good
+    assert isinstance(good, styles.Decoded)
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(9)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    for found in styles.decode(Children(), paths, tmp_path, 128):
+        assert isinstance(found, styles.Refused)
+        assert not found.for_good
+        assert "status 9" in found.reason
+
+
+def test_a_small_weights_file_that_unpacks_without_end_is_refused(home: Path, tmp_path: Path) -> None:
+    """3 MB once took 3.7 GB."""
+    bomb = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+        with archive.open("archive/data/0", "w", force_zip64=True) as part:
+            for _ in range(30):
+                part.write(bytes(100_000_000))
+    assert bomb.stat().st_size < 10_000_000
+    with pytest.raises(VaporbrushError, match=r"unpacked it would have 3\.0 GB, and VGG19 has 0\.6"):
+        weights.import_file(bomb)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.handlers
 import os
@@ -41,11 +40,13 @@ def configure(folder: Path, level: str, *, stderr: bool = True) -> Path:
 
 
 class PlainFormatter(logging.Formatter):
-    """Nothing that a terminal would obey gets into the log; a traceback keeps its lines."""
+    """Nothing that a terminal would obey gets into the log. A traceback repeats what its error quotes: it keeps its
+    lines, indented, so that none of them passes for an event.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as it is written."""
-        return "\n".join(map(plain, super().format(record).split("\n")))
+        return "\n    ".join(map(plain, super().format(record).split("\n")))
 
 
 def _is_stderr(path: Path) -> bool:
@@ -58,7 +59,7 @@ def _is_stderr(path: Path) -> bool:
 
 def path() -> str:
     """The log's path, for sentences that send people there."""
-    return _file[0] if _file else "not open"
+    return plain(_file[0]) if _file else "not open"
 
 
 def event(name: str, /, *, level: int = logging.INFO, **fields: object) -> None:
@@ -75,6 +76,5 @@ def defect(name: str, error: BaseException, /, **fields: object) -> None:
 def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
-    text = str(value)
-    plain = text and not any(c.isspace() or c in '"=' or not c.isprintable() for c in text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    text = plain(value)
+    return text if text and not any(c.isspace() or c in '"=' for c in text) else '"' + text.replace('"', '\\"') + '"'

@@ -16,12 +16,32 @@ from vaporbrush_protocol.errors import VaporbrushError
 PLATFORM: str = sys.platform
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux: new with every boot
 SURPLUS_BYTES = 4 * 1024**2  # grown by less, a process is left alone: to trim its heap takes milliseconds
+OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 NICENESS = 10  # a canvas must stay fluent while the CPU paints
 
 
 def free_memory() -> int:
-    """Bytes of main memory that a process may take without anything being swapped."""
-    return int(psutil.virtual_memory().available)
+    """Bytes of main memory that a process may take without anything being swapped, or being ended by its manager."""
+    free = int(psutil.virtual_memory().available)
+    return min(free, *group_rests()) if PLATFORM == "linux" else free
+
+
+def group_rests(groups: Path = OWN_GROUP, root: Path = GROUPS) -> tuple[int, ...]:
+    """What the limits of the control groups (cgroup v2) leave that a service manager or a container put this process
+    into; 2**63 where there is none. Cached files do not count: they give way.
+    """
+    rests = [2**63]
+    with suppress(OSError, ValueError, StopIteration):
+        own = next(line[4:] for line in groups.read_text(encoding="utf-8").splitlines() if line.startswith("0::/"))
+        for group in [root / own, *(root / own).parents]:
+            if root not in (group, *group.parents) or not (group / "memory.max").is_file():
+                continue
+            most = (group / "memory.max").read_text(encoding="ascii").strip()
+            if most != "max":
+                stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+                used = int((group / "memory.current").read_text(encoding="ascii")) - int(stat.get("inactive_file", 0))
+                rests.append(max(0, int(most) - used))
+    return tuple(rests)
 
 
 def check_memory(what: str, needed: int) -> None:

@@ -22,6 +22,24 @@ def test_a_plan_has_a_bound_on_every_system() -> None:
     assert readers == ["machine.py"]
 
 
+def test_the_limit_of_a_service_or_a_container_bounds_a_plan(tmp_path: Path) -> None:
+    """A painter that plans for more is ended by the kernel, however much the machine has."""
+    own, root = tmp_path / "cgroup", tmp_path / "fs"
+    service = root / "user.slice" / "vaporbrush.service"
+    service.mkdir(parents=True)
+    own.write_text("1:cpu:/old\n0::/user.slice/vaporbrush.service\n")
+    assert machine.group_rests(own, root) == (2**63,)
+    for folder, most in ((service, "max"), (service.parent, "5000")):
+        (folder / "memory.max").write_text(f"{most}\n")
+        (folder / "memory.current").write_text("3000\n")
+        (folder / "memory.stat").write_text("anon 2000\ninactive_file 1000\n")
+    assert min(machine.group_rests(own, root)) == 3000
+    (service / "memory.max").write_text("2500\n")
+    assert min(machine.group_rests(own, root)) == 500
+    (service / "memory.current").write_text("9000\n")
+    assert min(machine.group_rests(own, root)) == 0
+
+
 def test_a_process_that_has_ended_holds_no_memory() -> None:
     assert machine.resident_bytes(os.getpid()) > 10 * 2**20
     ended = subprocess.Popen([sys.executable, "-c", ""])

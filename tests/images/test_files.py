@@ -14,10 +14,11 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms
 
+from vaporbrush_daemon import machine
 from vaporbrush_daemon.images import files as pictures
 from vaporbrush_daemon.images import png_chunks
 from vaporbrush_daemon.images.profiles import SRGB, same_space, scaled, transform, unit
-from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 
 def rgb_profile(red: tuple[float, float], green: tuple[float, float], gamma: float) -> bytes:
@@ -338,6 +339,25 @@ def test_a_header_that_claims_more_than_fits_is_refused_before_anything_is_alloc
     data[at : at + 12] = struct.pack("<HHII", 256, 4, 1, 3_000_000)
     (tmp_path / "a.tif").write_bytes(data)
     assert "3000000" in refused(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+def test_a_small_file_that_needs_more_memory_than_is_free_is_told_so(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3.5 MB of PNG once took 8.4 GB."""
+    path = tmp_path / f"large{suffix}"
+    pictures.write(path, pictures.Picture(np.zeros((1000, 2000, 3), np.uint8)))
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(machine, "free_memory", lambda: 10_000_000)
+    with pytest.raises(VaporbrushError, match=r"2000×1000 pixels, needs about 0\.0 GB .* are free") as refused:
+        pictures.read(path)
+    assert refused.value.code == "out_of_memory"
+    monkeypatch.undo()
+    picture = pictures.read(path)
+    monkeypatch.setattr(machine, "free_memory", lambda: 10_000_000)
+    with pytest.raises(VaporbrushError, match="Reducing 2000×1000 pixels needs"):
+        pictures.reduced(picture, 100)
 
 
 def test_a_profile_that_inflates_without_end_is_dropped() -> None:

@@ -149,6 +149,8 @@ def test_the_service_runs_restarts_drains_and_goes(
     complaints = analysed("verify", manager / service.UNIT).stderr.splitlines()
     assert [line for line in complaints if "vaporbrush" in line] == []
     score = analysed("security", service.UNIT, "--no-pager").stdout.splitlines()[-1]
+    exposure = float(score.split(":")[1].split()[0])
+    assert exposure < 7.0  # it was 8.0 without its filter of system calls
     with capsys.disabled():
         print(f"\n  killed → reachable {killed_s:.2f} s; stuck → replaced {stuck_s:.2f} s; {score.strip('→ ')}")
     assert killed_s < 10 * KILLED_S

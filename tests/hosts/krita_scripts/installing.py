@@ -4,14 +4,25 @@ import time
 
 from krita import Krita
 from PyQt5.QtWidgets import QFrame, QPushButton
-from vaporbrush_driver.kit import LOADED_S, ask, controller, docker, last, new_document, painted_layer, screen_point
+from vaporbrush_driver.kit import (
+    LOADED_S,
+    ask,
+    controller,
+    docker,
+    last,
+    new_document,
+    painted_layer,
+    scene,
+    screen_point,
+)
 
 
 def button(name):
     return docker().findChild(QPushButton, name)
 
 
-def steps(tell):
+@scene
+def from_zip_to_painting(tell):
     began = time.time()
     document = new_document("picture", 320, 240)
     yield LOADED_S
@@ -35,10 +46,9 @@ def steps(tell):
             seen.append((line, round(time.time() - clicked, 1)))
         return controller().condition.reachable or (panel.line.text().startswith("⚠"))
 
-    for _ in range(8):
-        yield done if not done() else 0.1
-        if done():
-            break
+    while not done():  # patience is for each line of progress
+        before = panel.line.text()
+        yield lambda before=before: done() or panel.line.text() != before
     tell("steps", seen)
     tell(
         "installed",

@@ -26,6 +26,7 @@ from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 from . import arguments, layers, painting, styles
 from .chooser import StyleChooser
 from .fields import Fields
+from .installer import Installer
 from .notices import Notices
 from .painting import CLIENT, FOLDER, Painting, Task
 from .pictures import Canvas, pixbuf_from_rgb
@@ -68,6 +69,7 @@ class Dialog:
         title = _("Vaporbrush – {layer}").format(layer=place.name)
         self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
         self._notices = Notices(self._monitor)
+        self._installer = Installer(FOLDER, self._news.put, self._monitor.start_daemon, by=CLIENT)
         self._chooser = StyleChooser(place.layer, self._style_chosen)
         self._fields = Fields(self._window, config, self._changed, selected=not Gimp.Selection.is_empty(place.image))
         self._build()
@@ -135,6 +137,8 @@ class Dialog:
         _least, natural = self._right.get_preferred_height()
         scrolled.set_min_content_height(min(natural, _room()))  # a notice above makes the dialog grow instead
         self._notices.show()
+        area.pack_start(self._installer, False, False, 0)
+        self._installer.in_place_of(body, self._notices)
 
     # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -156,6 +160,7 @@ class Dialog:
         if self._work is not None and not self._work.state.ended:
             self._work.run.cancel()
             self._work.run.join(painting.GOODBYE_S)
+        self._installer.page.close()
         self._monitor.stop()
         self._window.destroy()
 
@@ -303,6 +308,8 @@ class Dialog:
             self._expected.set_text(_estimate_line(news))
         elif isinstance(news, StylesListed):
             self._show_styles(news)
+        elif not isinstance(news, Estimated):
+            self._installer.take(news)
 
     def _show_styles(self, news: StylesListed) -> None:
         for style in news.styles:

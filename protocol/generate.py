@@ -23,11 +23,12 @@ from vaporbrush_protocol import limits  # noqa: E402
 from vaporbrush_protocol.controls import CONTROLS, Control  # noqa: E402
 from vaporbrush_protocol.errors import CODES  # noqa: E402
 from vaporbrush_protocol.job import Job  # noqa: E402
-from vaporbrush_protocol.messages import REQUESTS, TRANSITIONS  # noqa: E402
+from vaporbrush_protocol.messages import REQUESTS  # noqa: E402
 from vaporbrush_protocol.progress import Progress  # noqa: E402
 from vaporbrush_protocol.recipe import Image, Recipe, Style  # noqa: E402
 from vaporbrush_protocol.replies import REPLIES, Refusal  # noqa: E402
 from vaporbrush_protocol.result import Result  # noqa: E402
+from vaporbrush_protocol.states import JOB  # noqa: E402
 
 CLIENT_ONLY = ("no_daemon", "link_lost", "wrong_token", "not_private", "timeout", "bad_reply")  # never on the wire
 MARK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -87,7 +88,7 @@ def announced() -> str:
 
 def states() -> str:
     """What may follow each state of a job."""
-    rows = [(f"`{state}`", ", ".join(f"`{after}`" for after in then) or "–") for state, then in TRANSITIONS.items()]
+    rows = [(f"`{state}`", ", ".join(f"`{after}`" for after in then) or "–") for state, then in JOB.items()]
     return table(("state", "may be followed by"), rows)
 
 

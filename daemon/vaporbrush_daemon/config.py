@@ -53,7 +53,7 @@ class Config:
         "the worker program", (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.painter")
     )
     fetch_command: tuple[str, ...] = _says(
-        "the program that downloads a model", (sys.executable, "-P", "-m", "vaporbrush_daemon.weights", "fetch")
+        "the program that downloads a model", (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.downloader")
     )
     home: Path = field(default_factory=endpoint.home)
     origins: Mapping[str, str] = field(default_factory=dict)

@@ -1,20 +1,16 @@
 """The models' weights on this machine: where they are, the one download, and imports.
 
 torch reads and checks weights in a process of its own (`engine.convert`); nothing here imports it.
-As `python -m vaporbrush_daemon.weights fetch JOB MODEL` it is the process that the daemon starts for `fetch_model`:
-progress as worker events on stdout, and it ends when its stdin does.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import http.client
 import json
 import os
 import shutil
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,13 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import msgpack
 from filelock import lock_descriptor
 
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.private import make_folder, open_private
-from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.version import __version__
 
 from . import config, packaged
@@ -44,7 +38,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 CONVERTED_BYTES = 64 * 1024 * 1024  # what the kept file needs at most, for the check of free disk space
 CONVERT_S = 600.0  # torch's import and a file of 2 GiB, both from a slow disk
 REPORT_S = 0.1  # progress is told at most ten times a second
-BEAT_S = 1.0  # the daemon ends a worker that is silent for longer; a stalled server is our own affair
 
 Report = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -273,57 +266,3 @@ def _sole(file: IO[bytes], part: Path) -> Iterator[None]:
     if not lock_descriptor(file.fileno(), blocking=False):
         raise VaporbrushError("busy", f"Another process is downloading to {part}; wait for it.")
     yield
-
-
-# ── the daemon's download process ───────────────────────────────────────────────────────────────────────────────────
-
-
-def serve_fetch(job: str) -> int:
-    """`fetch`, told as worker events (see `pool`): 4 bytes of length, big-endian, and a msgpack map each."""
-    out, began = os.fdopen(os.dup(1), "wb"), time.monotonic()
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def tell(event: Mapping[str, object]) -> None:
-        packed: bytes = msgpack.packb({"job": job, **event})
-        with lock:
-            out.write(len(packed).to_bytes(4, "big") + packed)
-            out.flush()
-
-    def end_with_the_daemon() -> None:
-        os.read(0, BLOCK_BYTES)  # the only command is to cancel, and the end of stdin means the same
-        os._exit(0)  # what has come is resumed by the next attempt
-
-    def beat() -> None:
-        while True:
-            tell({"event": "alive"})
-            time.sleep(BEAT_S)
-
-    for task in (end_with_the_daemon, beat):
-        threading.Thread(target=task, daemon=True).start()
-
-    def report(done: int, size: int) -> None:
-        elapsed_s = time.monotonic() - began
-        progress = Progress("downloading", step=done, steps=size, elapsed_s=elapsed_s)
-        tell({"event": "progress", "progress": progress.to_wire()})
-
-    try:
-        path = fetch(report)
-    except VaporbrushError as error:
-        tell({"event": "failed", "error": error.to_wire(), "out_of_memory": False})
-        return 1
-    tell({"event": "done", "result": {"model": VGG19.model, "bytes": path.stat().st_size}})
-    return 0
-
-
-def main() -> int:
-    """The process that the daemon starts."""
-    parser = argparse.ArgumentParser(prog="vaporbrush_daemon.weights")
-    parser.add_argument("command", choices=["fetch"])
-    parser.add_argument("job")
-    parser.add_argument("model", choices=[VGG19.model])
-    return serve_fetch(parser.parse_args().job)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,7 +20,7 @@ from .codec import Buffer
 from .endpoint import Connection
 from .errors import LinkError, RemoteError
 from .installation import installed
-from .job import Job
+from .job import MAX_STORY, Job, StoryEntry
 from .launcher import start_daemon
 from .limits import CONNECT_TIMEOUT_S, DEFAULT_LEASE_S, LIST_PAGE, MAX_WATCH_S, REQUEST_TIMEOUT_S
 from .messages import IDEMPOTENT, OnLeaseEnd
@@ -195,6 +195,13 @@ class Client:
                 more = truth("more", reply.get("more", False)) and bool(page)
             found += page
         return found
+
+    def story(self, job: str) -> list[StoryEntry]:
+        """What happened to a job, step by step. Raises `RemoteError` (`unknown_request` from a daemon before 1.1)."""
+        reply, _ = self.request("story", {"job": job})
+        with replying("story"):
+            entries = sequence("entries", reply.get("entries"), 0, MAX_STORY)
+            return [StoryEntry.from_wire(f"entries[{i}]", entry) for i, entry in enumerate(entries)]
 
     def _job(self, name: str, fields: Mapping[str, Any], timeout_s: float | None = None) -> Job:
         reply, chunk = self.request(name, fields, timeout_s=timeout_s)

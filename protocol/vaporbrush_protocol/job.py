@@ -9,13 +9,30 @@ from typing import Any
 from .codec import Buffer
 from .errors import RemoteError
 from .limits import MAX_SIDE
-from .messages import FINAL, JobKind, JobState
+from .messages import JobKind
 from .progress import Progress
 from .recipe import Image
-from .rules import MAX_INTEGER, bad, count, line, mapping, read, ref, rule, sequence, text, whole, word
+from .rules import (
+    MAX_INTEGER,
+    bad,
+    count,
+    line,
+    mapping,
+    read,
+    real,
+    ref,
+    rule,
+    sentence,
+    sequence,
+    text,
+    whole,
+    word,
+)
+from .states import FINAL, JobState
 
 MAX_NOTES = 100
 MAX_NOTE_BYTES = 4096
+MAX_STORY = 1000  # entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,20 @@ class Job:
     def __repr__(self) -> str:
         step = f", {self.progress.phase} {self.progress.step}/{self.progress.steps}" if self.progress else ""
         return f"Job({self.job[:8]} {self.state}{step}, seq {self.seq})"
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEntry:
+    """Something that happened to a job."""
+
+    at: float = field(metadata=real(0.0, MAX_INTEGER, "when: Unix seconds"))
+    state: JobState = field(metadata=word(JobState, "the job's state afterwards"))
+    text: str = field(metadata=sentence("what happened, for people"))
+
+    @classmethod
+    def from_wire(cls, name: str, wire: object) -> StoryEntry:
+        """Validate one entry of `entries`."""
+        return cls(**read(cls, mapping(name, wire), f"{name}."))
 
 
 def _preview(wire: object, chunk: Buffer | None) -> Preview | None:

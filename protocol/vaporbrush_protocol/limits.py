@@ -2,7 +2,7 @@
 
 PROTOCOL = b"VPBR/1"  # first frame of every message; the digit is the major version
 PROTOCOL_MAJOR = 1  # grows when an old peer would be broken
-PROTOCOL_MINOR = 0
+PROTOCOL_MINOR = 1  # grows when something is added
 
 MAX_HEADER_BYTES = 64 * 1024  # a header is a few hundred bytes; 1 MiB of empty maps would cost 72 MiB to decode
 MAX_CHUNK_BYTES = 1024 * 1024  # 1 MiB chunks move 3 GB/s and let a cancel pass in 2 ms; whole pictures do neither

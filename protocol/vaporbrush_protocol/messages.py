@@ -23,20 +23,8 @@ from .limits import (
 from .recipe import Recipe
 from .rules import MAX_INTEGER, digest, flag, identity, integer, line, read, real, ref, rule, sequence, whole, word
 
-JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 JobKind = Literal["paint", "fetch"]
 OnLeaseEnd = Literal["finish", "cancel"]
-
-# What may follow each state. `running → queued` is the one retry after a dead worker; `failed → queued` is the same job
-# submitted again after a retryable error.
-TRANSITIONS: dict[JobState, tuple[JobState, ...]] = {
-    "queued": ("running", "cancelled", "failed"),
-    "running": ("done", "cancelled", "failed", "queued"),
-    "done": (),
-    "cancelled": (),
-    "failed": ("queued",),
-}
-FINAL: tuple[JobState, ...] = ("done", "cancelled", "failed")  # nothing happens in these without a new `submit`
 
 
 def _versions(name: str, value: object) -> tuple[int, ...]:
@@ -201,6 +189,13 @@ class Shutdown:
     now: bool = field(default=False, metadata=flag("do not wait for running jobs"))
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened to a job, step by step."""
+
+    job: str = field(metadata=_JOB)
+
+
 Request = (
     Hello
     | Ping
@@ -219,6 +214,7 @@ Request = (
     | FetchModel
     | Unload
     | Shutdown
+    | Story
 )
 
 REQUESTS: dict[str, type[Request]] = {
@@ -239,6 +235,7 @@ REQUESTS: dict[str, type[Request]] = {
     "fetch_model": FetchModel,
     "unload": Unload,
     "shutdown": Shutdown,
+    "story": Story,
 }
 NAMES: dict[type[Request], str] = {made: name for name, made in REQUESTS.items()}
 IDEMPOTENT = frozenset(REQUESTS) - {"shutdown"}  # may be sent again when the reply was lost

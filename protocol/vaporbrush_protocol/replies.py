@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from .codec import Buffer
 from .controls import BY_NAME, TUNED
 from .errors import RequestError
-from .job import Job
+from .job import Job, StoryEntry
 from .limits import MAX_BLOB_BYTES, MAX_SIDE, PREVIEW_SIDE
 from .progress import Progress
 from .recipe import Image
@@ -341,6 +341,14 @@ class Unload:
     busy: int = field(metadata=count("workers that were left alone"))
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened to a job."""
+
+    job: str = field(metadata=line("as asked"))
+    entries: tuple[StoryEntry, ...] = field(metadata=_records(StoryEntry, "what happened, oldest first"))
+
+
 REPLIES: dict[str, type] = {
     "hello": Hello,
     "ping": Nothing,
@@ -359,6 +367,7 @@ REPLIES: dict[str, type] = {
     "fetch_model": Job,
     "unload": Unload,
     "shutdown": Nothing,
+    "story": Story,
 }
 
 

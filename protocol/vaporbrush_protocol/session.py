@@ -1,23 +1,35 @@
 """The daemon's side of one connection, without input or output: frames in, requests out; replies in, frames out.
 
-Rule 1: every message that comes in gets exactly one reply, now (a refusal) or later (`reply`, `refuse`).
-Rule 2: a reply repeats the `id` of its request, and the empty delimiter if there was one (a REQ socket demands it).
-Rule 3: at most `MAX_OUTSTANDING` requests wait for their reply, each with an `id` of its own.
+Theory of operation. A message that comes in is answered once: at once, where it is refused, or later, by `reply` or
+`refuse`. A reply repeats its request's `id`, and the empty delimiter if there was one, because a REQ socket demands it.
+
+A session is `open` while it may ask more, `full` while `MAX_OUTSTANDING` requests wait for their reply (one more is
+refused), and `gone` when its peer is: whatever is still at work for it then has nobody to tell, and its replies are
+dropped. `hello` is optional and changes no state: until one comes, the peer is taken to speak this major version, as
+its first frame says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .codec import Buffer, decode, encode, undelimited, unsupported_version
 from .errors import RequestError, VaporbrushError
 from .limits import ANNOUNCED, MAX_OUTSTANDING, PROTOCOL_MAJOR, PROTOCOL_MINOR
 from .messages import Hello, Request, parse_request
 from .rules import MAX_INTEGER
+from .states import follow
 
 Frames = list[Buffer]
 BUSY_RETRY_S = 0.1  # a client that has too much outstanding needs to read a reply, not to wait
+
+SessionState = Literal["open", "full", "gone"]
+SESSION: Mapping[SessionState, tuple[SessionState, ...]] = {
+    "open": ("full", "gone"),
+    "full": ("open", "gone"),
+    "gone": (),
+}
 
 
 class ReceivedRequest(NamedTuple):
@@ -32,7 +44,17 @@ class Session:
 
     def __init__(self) -> None:
         self.client = ""
+        self._state: SessionState = "open"
         self._waiting: dict[int, bool] = {}  # id → whether the request came with a delimiter
+
+    @property
+    def state(self) -> SessionState:
+        """`open`, `full` or `gone`."""
+        return self._state
+
+    def move(self, state: SessionState) -> None:
+        """Enter another state. Raises `ImpossibleMove`."""
+        self._state = follow(SESSION, self._state, state, "session")
 
     @property
     def outstanding(self) -> tuple[int, ...]:
@@ -40,10 +62,7 @@ class Session:
         return tuple(self._waiting)
 
     def receive(self, frames: Sequence[Buffer]) -> ReceivedRequest | Frames:
-        """One message (without the routing id): a request to answer, or the frames of its refusal, to be sent at once.
-
-        `hello` is optional: until one comes, the peer is taken to speak this major version, as its first frame says.
-        """
+        """One message (without the routing id): a request to answer, or the frames of its refusal, to be sent now."""
         delimited, body = undelimited(frames)
         identity: int | None = None
         try:
@@ -53,6 +72,8 @@ class Session:
         except RequestError as error:
             return _framed(delimited, {"id": identity, "ok": False, "error": error.to_wire()})
         self._waiting[identity] = delimited
+        if len(self._waiting) == MAX_OUTSTANDING:
+            self.move("full")
         return ReceivedRequest(identity, request)
 
     def reply(self, identity: int, fields: Mapping[str, Any], chunk: Buffer | None = None) -> Frames:
@@ -61,7 +82,7 @@ class Session:
         A reply that does not fit the protocol's limits is the daemon's defect: its client gets `internal`, because it
         must get something.
         """
-        delimited = self._waiting.pop(identity)
+        delimited = self._answered(identity)
         try:
             return _framed(delimited, {**fields, "id": identity, "ok": True}, chunk)
         except RequestError as error:
@@ -70,11 +91,21 @@ class Session:
 
     def refuse(self, identity: int, error: VaporbrushError) -> Frames:
         """The frames of the error reply to a request that waits."""
+        return _framed(self._answered(identity), {"id": identity, "ok": False, "error": error.to_wire()})
+
+    def leave(self) -> None:
+        """The peer is gone: nothing waits for a reply any more."""
+        self.move("gone")
+        self._waiting.clear()
+
+    def _answered(self, identity: int) -> bool:
         delimited = self._waiting.pop(identity)
-        return _framed(delimited, {"id": identity, "ok": False, "error": error.to_wire()})
+        if self._state == "full":
+            self.move("open")
+        return delimited
 
     def _admitted(self, request: Request) -> Request:
-        if len(self._waiting) >= MAX_OUTSTANDING:
+        if self._state == "full":
             raise RequestError(
                 "busy",
                 f"{MAX_OUTSTANDING} requests wait for their reply on this connection: read one before the next.",

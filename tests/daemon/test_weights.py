@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgpack
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -24,11 +23,13 @@ from torchvision.models import VGG19_Weights
 from support.daemon import ended, serving
 from vaporbrush_daemon import weights
 from vaporbrush_daemon.engine.convert import convert, shapes
+from vaporbrush_daemon.workers import pipe
+from vaporbrush_daemon.workers.messages import Event, Failed, Progressed
 from vaporbrush_protocol.errors import VaporbrushError
-from vaporbrush_protocol.progress import Progress
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 STALL_S = 0.5
+JOB = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -228,28 +229,23 @@ def worker(server: Server) -> subprocess.Popen[bytes]:
     """The daemon's download process, with the loopback server in place of the real one."""
     source = server.source()
     program = (
-        "import sys; from vaporbrush_daemon import weights as w;"
-        f"w.fetch.__defaults__ = (w.Source('vgg19', {source.url!r}, {source.size}, {source.sha256!r}),);"
-        "sys.exit(w.serve_fetch('J'))"
+        "import sys; from vaporbrush_daemon.weights import Source; from vaporbrush_daemon.workers import downloader;"
+        f"source = Source('vgg19', {source.url!r}, {source.size}, {source.sha256!r});"
+        f"sys.exit(downloader.download('{JOB}', source))"
     )
     return subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def events(process: subprocess.Popen[bytes]) -> Iterator[dict]:
-    while head := process.stdout.read(4):
-        yield msgpack.unpackb(process.stdout.read(int.from_bytes(head, "big")))
+def events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
+    return map(pipe.unpack_event, pipe.bodies(process.stdout))
 
 
 def test_the_daemons_download_process_tells_how_far_it_is_and_ends_with_its_stdin(home: Path, server: Server) -> None:
     server.script = ["stall 300000"]
     with worker(server) as process:
-        for event in events(process):
-            assert event["job"] == "J"
-            if event["event"] == "progress":
-                progress = Progress.from_wire(event["progress"])
-                assert progress.phase == "downloading"
-                assert progress.steps == len(DATA)
-                break
+        told = next(event for event in events(process) if isinstance(event, Progressed))
+        assert told.job == JOB
+        assert (told.progress.phase, told.progress.steps) == ("downloading", len(DATA))
         process.stdin.close()
         assert process.wait(20) == 0
 
@@ -259,8 +255,8 @@ def test_a_failed_download_is_an_event_and_not_a_traceback(home: Path, server: S
     with worker(server) as process:
         last = list(events(process))[-1]
         assert process.wait(20) == 1
-    assert last["event"] == "failed"
-    assert last["error"]["code"] == "download_failed"
+    assert isinstance(last, Failed)
+    assert (last.job, last.error.code) == (JOB, "download_failed")
 
 
 # ── imports ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -90,11 +90,22 @@ def test_what_the_painter_says_of_a_failure_reaches_the_client(daemon: Daemon, c
         assert (job.state, job.error.code) == ("failed", "disk_full")
 
 
-def test_a_worker_that_talks_nonsense_is_replaced(daemon: Daemon, client: Client) -> None:
+@pytest.mark.parametrize("seed", fake.BROKEN)
+def test_a_worker_that_breaks_the_protocol_is_ended_and_its_job_failed(
+    daemon: Daemon, client: Client, seed: int
+) -> None:
+    """A result without a picture once ended the whole daemon."""
     with bystander(daemon):
-        job = ended(client, client.submit(recipe(client, fake.NONSENSE)))
-        assert (job.state, job.error.code) == ("failed", "worker_crashed")
+        job = ended(client, client.submit(recipe(client, seed)))
+        assert (job.state, job.error.code, job.attempts) == ("failed", "internal", 1)
+        assert "broke its protocol" in job.error.message
     assert "worker_talks_nonsense" in daemon.log()
+
+
+def test_a_worker_that_prints_before_it_is_ready_is_given_up(home: Path) -> None:
+    with serving(home, worker_command=[*FAKE_WORKER, "--start", "nonsense"]) as daemon, daemon.client() as client:
+        job = ended(client, client.submit(recipe(client), lease_s=60.0))
+        assert job.error.code == "worker_crashed"
 
 
 def test_a_worker_that_cannot_start_says_why_in_the_error(home: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ import pytest
 from support.at_once import AtOnce
 from support.clock import Clock
 from vaporbrush_daemon.front.spool import Spool
-from vaporbrush_daemon.scheduling.job import Job, digest
+from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
+from vaporbrush_daemon.workers.messages import Fetched
 from vaporbrush_protocol.atomic import System
 from vaporbrush_protocol.errors import RemoteError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
+from vaporbrush_protocol.result import Result
 
 TIMES = 10_000
 MOST_AT_ONCE = 5
@@ -48,19 +51,21 @@ def jobs(chance: random.Random) -> tuple[list[Job], list[bytes]]:
     """One of each kind: done, failed, running, a download; and all pictures."""
     pictures = [chance.randbytes(3 * size) for size in (16, 17, 30, 40, 50)]
     recipe = Recipe(content=image(pictures[0]), styles=(Style(image=image(pictures[1])),), seed=7)
-    result = {"image": image(pictures[2]).to_wire(), "canvas": image(pictures[3]).to_wire(), "steps_done": 3}
+    result = Result(image(pictures[2]), recipe, "vgg19", "cpu", 3, "steps", canvas=image(pictures[3]))
 
-    def job(**fields: Any) -> Job:
+    def job(label: str = "", **fields: Any) -> Job:
         name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-        return Job(name, "client", digest("paint", fields.get("label", "")), recipe=recipe, model="vgg19", **fields)
+        asked = JobRequest(name, "client", digest("paint", label), recipe=recipe, model="vgg19", label=label)
+        return Job(asked, **fields)
 
     failed = RemoteError("out_of_memory", "The device ran out of memory.")
-    fetch = job(kind="fetch", state="done", result={"model": "vgg19", "bytes": 5})
-    fetch.recipe = None
+    fetch = job(_state="done")
+    fetch.asked = replace(fetch.asked, kind="fetch", recipe=None)
+    fetch.result = Fetched(fetch.job, "vgg19", 5)
     return [
-        job(state="done", result=result, label="ein Bild", notes=["It was started again."], attempts=2),
-        job(state="failed", error=failed),
-        job(state="running", progress=Progress("painting", 1, 3, 5, 100, 64, 64, 0.25)),
+        job("ein Bild", _state="done", result=result, notes=["It was started again."], attempts=2),
+        job(_state="failed", error=failed),
+        job(_state="running", progress=Progress("painting", 1, 3, 5, 100, 64, 64, 0.25)),
         fetch,
     ], pictures
 

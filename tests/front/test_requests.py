@@ -142,7 +142,7 @@ def test_a_download_is_a_job_with_progress_and_can_be_cancelled(home: Path, tmp_
         "for n in range(1, 4):\n"
         "    tell(event='progress', progress={'phase': 'downloading', 'step': n, 'steps': 3}); time.sleep(0.02)\n"
         "if sys.argv[2] == 'vgg19' and not os.path.exists('wait'):\n"
-        "    tell(event='done', result={'model': 'vgg19', 'bytes': 3}); sys.exit(0)\n"
+        "    tell(event='fetched', model='vgg19', bytes=3); sys.exit(0)\n"
         "time.sleep(3600)\n"
     )
     with (

@@ -37,7 +37,7 @@ def tell(**event):
 for part in range(1, 11):
     tell(event="progress", progress={"phase": "downloading", "step": part * 57_400_000, "steps": 574_000_000})
     time.sleep(0.4)
-tell(event="done", result={"model": "vgg19", "bytes": 52_000_000})
+tell(event="fetched", model="vgg19", bytes=52_000_000)
 """
 
 

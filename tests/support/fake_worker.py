@@ -1,6 +1,6 @@
 """A worker without torch: it speaks the real protocol and misbehaves as the recipe's seed says.
 
-    python fake_worker.py --device cpu [--home FOLDER] [--start never|die]
+    python fake_worker.py --device cpu [--start never|die|nonsense]
 
 Deaths that happen once are counted in files of the current folder (the daemon's home), because the process is a new one
 each time.
@@ -11,16 +11,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import struct
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import msgpack
 
-WELL, DIES_ONCE, DIES, STUCK_ONCE, STUCK, OOM_ONCE, OOM, DIVERGES, ENDLESS, DEAF, NONSENSE, DISK_FULL = range(12)
+from vaporbrush_daemon.workers import pipe
+from vaporbrush_daemon.workers.messages import Done, Failed, Paint, Preview, Progressed, Ready, to_wire
+from vaporbrush_protocol.errors import RemoteError
+from vaporbrush_protocol.progress import Progress
+from vaporbrush_protocol.result import Result
+
+(WELL, DIES_ONCE, DIES, STUCK_ONCE, STUCK, OOM_ONCE, OOM, DIVERGES, ENDLESS, DEAF, NONSENSE, DISK_FULL, NO_PICTURE,
+ UNKNOWN_EVENT, HUGE) = range(15)  # fmt: skip
+BROKEN = (NONSENSE, NO_PICTURE, UNKNOWN_EVENT, HUGE)  # ways to break the protocol
 STEP_S = 0.01
 
 
@@ -29,45 +34,12 @@ class FakeWorker:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.events = os.fdopen(os.dup(1), "wb")
-        os.dup2(2, 1)
-        self.lock = threading.Lock()
-        self.arrived = threading.Condition()
-        self.commands: list[dict[str, Any]] = []
-        self.preview = 0
-        self.wanted = "go"
-
-    def tell(self, **event: Any) -> None:
-        body = msgpack.packb(event)
-        with self.lock:
-            self.events.write(struct.pack(">I", len(body)) + body)
-            self.events.flush()
-
-    def listen(self) -> None:
-        while True:
-            head = sys.stdin.buffer.read(4)
-            if len(head) < 4:
-                os._exit(0)
-            command = msgpack.unpackb(sys.stdin.buffer.read(struct.unpack(">I", head)[0]))
-            with self.arrived:
-                if command["do"] == "preview":
-                    self.preview = command["side"]
-                elif command["do"] in ("cancel", "finish"):
-                    self.wanted = command["do"]
-                else:
-                    self.wanted, self.preview = "go", 0
-                    self.commands.append(command)
-                self.arrived.notify()
+        self.pipe = pipe.WorkerPipe.of_this_process()
 
     def run(self) -> None:
-        threading.Thread(target=self.listen, daemon=True).start()
-        self.tell(event="ready", device=self.device, devices=[self.device], memory=0)
+        self.pipe.tell(Ready(self.device, (self.device,)))
         while True:
-            with self.arrived:
-                while not self.commands:
-                    self.arrived.wait()
-                command = self.commands.pop(0)
-            self.paint(command)
+            self.paint(self.pipe.next_painting())
 
     def first_time(self, job: str) -> bool:
         mark = Path(f"fake-{job}")
@@ -76,86 +48,81 @@ class FakeWorker:
         mark.touch()
         return True
 
-    def paint(self, command: dict[str, Any]) -> None:
-        job, recipe, does = command["job"], command["recipe"], command["recipe"]["seed"]
-        steps = 1_000_000 if does in (ENDLESS, DEAF) else recipe["steps"] or 3
-        content = recipe["content"]
-        pixels = Path(command["files"][content["blob"]]).read_bytes()
-        number = 0
-        self.tell(event="progress", job=job, progress={"phase": "loading"})
+    def paint(self, task: Paint) -> None:
+        recipe, does = task.recipe, task.recipe.seed
+        steps = 1_000_000 if does in (ENDLESS, DEAF) else recipe.steps or 3
+        pixels = Path(task.files[recipe.content.blob]).read_bytes()
+        self.pipe.tell(Progressed(task.job, Progress("loading")))
         for step in range(1, steps + 1):
-            if self.wanted == "cancel" and does != DEAF:
-                self.fail(job, "cancelled", "The job was cancelled.")
+            if self.pipe.wanted == "cancel" and does != DEAF:
+                self.fail(task, "cancelled", "The job was cancelled.")
                 return
-            if self.wanted == "finish":
+            if self.pipe.wanted == "finish":
                 break
-            if step == 2:
-                if does == DIES or (does == DIES_ONCE and self.first_time(job)):
-                    os.kill(os.getpid(), 9)
-                if does == STUCK or (does == STUCK_ONCE and self.first_time(job)):
-                    time.sleep(3600)
-                if does == OOM or (does == OOM_ONCE and command["plan_step"] == 0):
-                    self.fail(job, "out_of_memory", "The device ran out of memory.", out_of_memory=True)
-                    return
-                if does == DIVERGES:
-                    self.fail(job, "diverged", "The loss became NaN at step 2.")
-                    return
-                if does == DISK_FULL:
-                    self.fail(job, "disk_full", "The disk is full.")
-                    return
-                if does == NONSENSE:
-                    self.events.write(b"\0\0\0\x02\xc1\xc1")
-                    self.events.flush()
-                    time.sleep(3600)
+            if step == 2 and self.misbehave(task):
+                return
             time.sleep(STEP_S)
-            assert Path(command["out"]).is_dir(), "the folder was taken away while the job ran"
-            progress = {"phase": "painting", "scale": 1, "scales": 1, "step": step, "steps": steps, "loss": 1.0 / step}
-            event: dict[str, Any] = {"event": "progress", "job": job, "progress": progress}
-            if self.preview:
-                number += 1
-                event |= {"preview": bytes(3 * self.preview), "width": self.preview, "height": 1, "number": number}
-            self.tell(**event)
+            assert Path(task.out).is_dir(), "the folder was taken away while the job ran"
+            progress = Progress("painting", scale=1, scales=1, step=step, steps=steps, loss=1.0 / step)
+            side = self.pipe.preview
+            self.pipe.tell(Progressed(task.job, progress, Preview(side, 1, bytes(3 * side)) if side else None))
         # the "painting" is the content's negative, so that a test can tell whose picture it got
         painted = bytes(255 - byte for byte in pixels)
-        blob = hashlib.sha256(painted).hexdigest()
-        (Path(command["out"]) / blob).write_bytes(painted)
-        image = {**content, "blob": blob}
-        self.tell(
-            event="done",
-            job=job,
-            result={
-                "image": image,
-                "canvas": image,
-                "recipe": recipe,
-                "model": recipe["model"],
-                "device": self.device,
-                "steps_done": step,
-                "stopped": "finish" if self.wanted == "finish" else "steps",
-                "precision": "fp32",
-                "plan": "none",
-                "painted": [content["width"], content["height"]],
-                "delivered": [content["width"], content["height"]],
-                "losses": None,
-                "seconds": {},
-                "clipped": False,
-                "degraded": None,
-                "cached": {},
-                "versions": {},
-            },
+        image = recipe.content.of(
+            painted, recipe.content.width, recipe.content.height, recipe.content.channels, recipe.content.depth
         )
+        (Path(task.out) / hashlib.sha256(painted).hexdigest()).write_bytes(painted)
+        stopped = "finish" if self.pipe.wanted == "finish" else "steps"
+        self.pipe.tell(Done(task.job, Result(image, recipe, recipe.model, self.device, step, stopped, canvas=image)))
 
-    def fail(self, job: str, code: str, message: str, *, out_of_memory: bool = False) -> None:
-        error = {"code": code, "message": message, "retryable": False}
-        self.tell(event="failed", job=job, error=error, out_of_memory=out_of_memory)
+    def misbehave(self, task: Paint) -> bool:
+        """What the seed says. Returns whether the job has ended with it."""
+        does = task.recipe.seed
+        if does == DIES or (does == DIES_ONCE and self.first_time(task.job)):
+            os.kill(os.getpid(), 9)
+        if does == STUCK or (does == STUCK_ONCE and self.first_time(task.job)):
+            time.sleep(3600)
+        if does == OOM or (does == OOM_ONCE and task.plan_step == 0):
+            self.fail(task, "out_of_memory", "The device ran out of memory.")
+            return True
+        if does == DIVERGES:
+            self.fail(task, "diverged", "The loss became NaN at step 2.")
+            return True
+        if does == DISK_FULL:
+            self.fail(task, "disk_full", "The disk is full.")
+            return True
+        if does in BROKEN:
+            self.break_the_rules(task)
+            time.sleep(3600)
+        return False
+
+    def break_the_rules(self, task: Paint) -> None:
+        image = task.recipe.content
+        done = to_wire(Done(task.job, Result(image, task.recipe, "vgg19", self.device, 1, "steps")))
+        bodies = {
+            NONSENSE: b"\xc1\xc1",
+            NO_PICTURE: msgpack.packb({**done, "result": {**done["result"], "image": "x"}}),
+            UNKNOWN_EVENT: msgpack.packb({"event": "painted", "job": task.job}),
+        }
+        body = bodies.get(task.recipe.seed, b"")
+        length = pipe.MAX_MESSAGE_BYTES + 1 if task.recipe.seed == HUGE else len(body)
+        self.pipe._events.write(pipe.LENGTH.pack(length) + body)
+        self.pipe._events.flush()
+
+    def fail(self, task: Paint, code: str, message: str) -> None:
+        self.pipe.tell(Failed(task.job, RemoteError(code, message)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--start", default="well", choices=("well", "never", "die"))
+    parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense"))
     options = parser.parse_args()
     if options.start == "die":
         sys.exit("The fake worker was told to die.")
+    if options.start == "nonsense":
+        os.write(1, b"Warning: no GPU found\n")
+        time.sleep(3600)
     if options.start == "never":
         time.sleep(3600)
     FakeWorker("cpu" if options.device == "auto" else options.device).run()

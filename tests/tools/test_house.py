@@ -19,8 +19,6 @@ LONG_FILES = {
     "plugins/krita/vaporbrush/controller.py",
     "plugins/krita/vaporbrush/docker.py",
     "daemon/vaporbrush_daemon/front/spool.py",
-    "daemon/vaporbrush_daemon/scheduling/scheduler.py",
-    "tests/scheduling/test_scheduler.py",
 }
 LONG_FUNCTIONS = {
     ("tests/support/fake_worker.py", "paint"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import rich_click as click
 
 from vaporbrush_daemon.daemon_client import reach
 from vaporbrush_protocol.client import Client
-from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.errors import RemoteError, RequestError
 from vaporbrush_protocol.job import Job
 
 from . import terminal
@@ -17,10 +18,15 @@ from .options import argument_panel, json_option
 
 
 @click.command()
+@click.option("--story", metavar="ID", help="Tell what happened to one job, step by step.")
 @json_option
-def jobs(*, as_json: bool) -> None:
+def jobs(*, story: str | None, as_json: bool) -> None:
     """List the jobs that the daemon knows, the newest last."""
     client, _ = reach()
+    if story is not None:
+        with client:
+            _tell_story(client, story, as_json=as_json)
+        return
     with client:
         listed = client.jobs()
     if as_json:
@@ -29,6 +35,26 @@ def jobs(*, as_json: bool) -> None:
         terminal.out.print(terminal.jobs_table(listed))
     else:
         terminal.tell("No jobs.")
+
+
+def _tell_story(client: Client, name: str, *, as_json: bool) -> None:
+    job = find_job(client, name)
+    try:
+        entries = client.story(job.job)
+    except RemoteError as error:
+        if error.code != "unknown_request":
+            raise
+        raise RequestError(
+            "unknown_request",
+            f"The daemon that runs ({client.daemon['daemon']}) is older than this command and keeps no stories: "
+            "`vaporbrush stop` it, and the next command starts the new one.",
+        ) from None
+    if as_json:
+        click.echo(json.dumps({"job": job.job, "story": [asdict(entry) for entry in entries]}))
+    elif entries:
+        terminal.out.print(terminal.story_table(entries))
+    else:
+        terminal.tell("Nothing is remembered of it: it ended before the daemon was started, or long ago.")
 
 
 def _job_wire(job: Job) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import rich_click as click
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from vaporbrush_protocol.job import Job
+from vaporbrush_protocol.job import Job, StoryEntry
 from vaporbrush_protocol.shown import plain
 
 
@@ -187,6 +188,15 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
         done = f"{progress.fraction:.0%}" if progress and running else "100%" if job.state == "done" else ""
         left = duration(progress.eta_s) if progress and running else ""
         table.add_row(job.job[:8], job.label or job.kind, state, done, left)
+    return table
+
+
+def story_table(entries: Sequence[StoryEntry]) -> Table:
+    """One row per thing that happened, with the time of day to a tenth of a second."""
+    table = Table("When", "State", Column("What", overflow="fold"), box=None, pad_edge=False)
+    for entry in entries:
+        when = datetime.fromtimestamp(entry.at, UTC).astimezone()
+        table.add_row(f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 100_000}", entry.state, entry.text)
     return table
 
 

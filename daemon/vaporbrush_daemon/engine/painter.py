@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 import torch
@@ -47,9 +47,9 @@ class Facts(TypedDict):
     precision: str
     plan: str
     steps_done: int
-    stopped: str
-    painted: list[int]  # width, height
-    delivered: list[int]
+    stopped: Literal["steps", "finish", "converged"]
+    painted: tuple[int, int]  # width, height
+    delivered: tuple[int, int]
     losses: Terms | None
     seconds: dict[str, float]
     style_targets_cached: bool
@@ -165,8 +165,8 @@ class Painter:
             "plan": plan.text,
             "steps_done": monitor.progress.step,
             "stopped": monitor.stopped,
-            "painted": [plan.width, plan.height],
-            "delivered": [width, height],
+            "painted": (plan.width, plan.height),
+            "delivered": (width, height),
             "losses": terms,
             "seconds": {name: round(seconds, 4) for name, seconds in monitor.seconds.items()},
             "style_targets_cached": cached,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vaporbrush_daemon import logs
 from vaporbrush_daemon.children import Children
 
 Lane = Literal["disk", "hash", "pictures"]
@@ -45,11 +47,15 @@ class Background:
         self._lanes[lane].put(task)
 
     def finish(self) -> None:
-        """Run the second halves of the tasks that are done. To be called when the bell rings."""
-        self.bell.recv(4096)
+        """Run the second halves of the tasks that are done. To be called when the bell rings, and at the end."""
+        with contextlib.suppress(BlockingIOError):  # nothing has rung
+            self.bell.recv(4096)
         while not self._done.empty():
             task, outcome = self._done.get()
-            task.then(outcome)
+            try:
+                task.then(outcome)
+            except Exception as error:  # noqa: BLE001 -- one client's task must not end everybody's daemon
+                logs.defect("task_defect", error)
 
     def drain(self, lane: Lane, timeout_s: float) -> bool:
         """Wait until all that a lane has been given is done, its second halves left out. Returns whether it is."""

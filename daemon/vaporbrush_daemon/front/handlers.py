@@ -1,49 +1,46 @@
-"""What each request does. Everything here answers at once; what takes longer goes aside or waits in the scheduler."""
+"""What each request does. Everything here answers at once; what takes longer is done beside the loop, or waits in the
+scheduler.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vaporbrush_daemon import logs, machine, weights
+from vaporbrush_daemon import logs, weights
 from vaporbrush_daemon.config import Config
-from vaporbrush_daemon.plan import predict, read_speed
-from vaporbrush_daemon.scheduling.effects import Effect, Watch
-from vaporbrush_daemon.scheduling.job import Job, digest
+from vaporbrush_daemon.scheduling import events as ev
+from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
 from vaporbrush_daemon.scheduling.worker_slots import DOWNLOADS
 from vaporbrush_daemon.styles import StyleLibrary
+from vaporbrush_daemon.workers.messages import Fetched
 from vaporbrush_daemon.workers.pool import Pool
-from vaporbrush_protocol import atomic
 from vaporbrush_protocol import messages as m
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.job import MAX_STORY
 from vaporbrush_protocol.recipe import Image, Recipe
 from vaporbrush_protocol.session import greeting
 from vaporbrush_protocol.version import __version__
 
 from .background import Background
+from .connections import Connections, Reply
+from .executor import Executor
+from .models import Models
 from .spool import Spool
 from .style_cache import StyleCache
 
-LIST_BYTES = 40 * 1024  # of a page of jobs, well within a header
+LIST_BYTES = 40 * 1024  # of a page of jobs or a story, well within a header
+MAX_STORY_TEXT = 1000  # characters of an entry
 DAEMON = f"vaporbrush {__version__}"
 
-Reply = tuple[dict[str, Any], Buffer | None]
+Fields = dict[str, Any]  # of a reply's header
 Respond = Callable[[Reply | Exception], None]
-
-
-@dataclass(slots=True)
-class Ticket:
-    """Where a reply goes: the connection and the id of the request."""
-
-    peer: bytes
-    id: int
 
 
 @dataclass(slots=True)
@@ -56,93 +53,84 @@ class DaemonInfo:
 
 
 class Handlers:
-    """The requests by name. `execute` carries the scheduler's effects out; `stop` begins the end."""
+    """The requests by their class. `stop` begins the end, `clock` gives monotonic seconds."""
 
     def __init__(
         self,
         *,
         config: Config,
-        life: DaemonInfo,
+        info: DaemonInfo,
         scheduler: Scheduler,
+        executor: Executor,
+        connections: Connections,
         spool: Spool,
         pool: Pool,
-        aside: Background,
+        background: Background,
         counters: Counter[str],
-        execute: Callable[[list[Effect]], None],
         stop: Callable[[bool], None],
         clock: Callable[[], float],
     ) -> None:
-        self._config, self._info, self._counters = config, life, counters
-        self._scheduler, self._spool, self._pool, self._background = scheduler, spool, pool, aside
-        self._execute, self._stop, self._clock = execute, stop, clock
-        self._device_file = config.home / "cache" / "device.json"
-        self._style_cache = StyleCache(StyleLibrary.of(config.home), spool, aside, clock)
-        self._table: dict[type, Callable[[Any, Ticket], Reply | dict[str, Any] | None]] = {
-            m.Hello: lambda _r, _t: self._hello(),
-            m.Ping: lambda _r, _t: {},
-            m.Status: lambda _r, _t: self._status(),
-            m.Models: lambda _r, _t: self._models(),
-            m.Estimate: lambda r, _t: self._estimate(r.recipe),
-            m.Watch: self._watch,
-            m.List: lambda r, _t: self._list(r.after),
-            m.Cancel: lambda r, _t: self._about(r.job, self._scheduler.cancel),
-            m.Finish: lambda r, _t: self._about(r.job, self._scheduler.finish),
-            m.Release: lambda r, _t: self._about(r.job, self._scheduler.release),
-            m.FetchModel: self._fetch_model,
-            m.Unload: lambda _r, _t: self._unload(),
-            m.Shutdown: lambda r, _t: self._shutdown(r.now),
+        self._config, self._info, self._counters = config, info, counters
+        self._scheduler, self._executor, self._connections = scheduler, executor, connections
+        self._spool, self._pool, self._stop, self._clock = spool, pool, stop, clock
+        self.models = Models(config)
+        self._style_cache = StyleCache(StyleLibrary.of(config.home), spool, background, clock)
+        self._now: dict[type[m.Request], Callable[[Any], Fields]] = {  # what is answered at once
+            m.Hello: lambda _: self._hello(),
+            m.Ping: lambda _: {},
+            m.Status: lambda _: self._status(),
+            m.Models: lambda _: self.models.to_wire(),
+            m.Estimate: lambda r: self._estimate(r.recipe),
+            m.List: lambda r: self._list(r.after),
+            m.Cancel: lambda r: self._about(r.job, ev.CancelAsked(r.job)),
+            m.Finish: lambda r: self._about(r.job, ev.FinishAsked(r.job)),
+            m.Release: lambda r: self._about(r.job, ev.Released(r.job)),
+            m.Story: lambda r: self._story(r.job),
+            m.Unload: lambda _: self._unload(),
+            m.Shutdown: lambda r: self._shutdown(r.now),
         }
 
-    def handle(self, request: m.Request, ticket: Ticket, respond: Respond) -> None:
-        """Do what is asked. `respond` is called once, now or later; a `watch` the scheduler answers."""
-        if isinstance(request, m.Styles):
-            self._style_cache.with_thumbs(_then(respond, lambda: {"styles": self._style_cache.listed()}))
-            return
-        if isinstance(request, m.Submit):
-            self._with_inputs(request, ticket, respond)
-            return
-        if isinstance(request, m.Put):
-            self._put(request, ticket, respond)
-            return
-        if isinstance(request, m.Get):
-            self._get(request, respond)
-            return
-        made = self._table[type(request)](request, ticket)
-        if made is not None:
-            respond(made if isinstance(made, tuple) else (made, None))
+    def handle(self, request: m.Request, ticket: ev.Ticket) -> None:
+        """Do what is asked, and answer: now, or when it is done. Whatever is raised is the answer, too."""
+
+        def respond(outcome: Reply | Exception) -> None:
+            if isinstance(outcome, Exception):
+                self._connections.refuse(ticket, m.NAMES[type(request)], outcome)
+            else:
+                self._connections.reply(ticket, outcome)
+
+        match request:
+            case m.Put():
+                self._put(request, ticket, respond)
+            case m.Get():
+                self._get(request, respond)
+            case m.Submit():
+                self._with_inputs(request, ticket, respond)
+            case m.FetchModel():
+                respond((self._fetch_model(request, ticket), None))
+            case m.Watch():
+                self._watch(request, ticket)
+            case m.Styles():
+                self._style_cache.with_thumbs(_then(respond, lambda: {"styles": self._style_cache.listed()}))
+            case _:
+                respond((self._now[type(request)](request), None))
 
     # -- the daemon
 
-    def _hello(self) -> dict[str, Any]:
+    def _hello(self) -> Fields:
         return {**greeting(), "daemon": DAEMON, "boot": self._info.boot, "pid": os.getpid(), "log": logs.path()}
 
-    def _status(self) -> dict[str, Any]:
-        scheduler, spool = self._scheduler, self._spool
-        workers = []
-        for slot in scheduler.slots.values():
-            if slot.device != DOWNLOADS:
-                pid, resident = self._pool.facts(slot.key)
-                workers.append(
-                    {
-                        "device": slot.device,
-                        "state": slot.shown,
-                        "model": slot.model,
-                        "pid": pid,
-                        "job": slot.job or "",
-                        "rss_bytes": resident,
-                        "device_memory_bytes": int(slot.facts.get("memory") or 0),
-                    }
-                )
-        models = self._models()
+    def _status(self) -> Fields:
+        scheduler, spool, models = self._scheduler, self._spool, self.models.to_wire()
         return {
             "daemon": DAEMON,
             "boot": self._info.boot,
             "pid": os.getpid(),
             "uptime_s": self._clock() - self._info.began,
-            "workers": workers,
+            "workers": self._workers(),
             "queue": {
-                "jobs": scheduler.queued,
-                "bytes": scheduler.live_bytes,
+                "jobs": len(scheduler.life.queues),
+                "bytes": scheduler.table.live_bytes,
                 "max_jobs": scheduler.policy.max_jobs,
                 "max_bytes": scheduler.policy.max_bytes,
             },
@@ -154,56 +142,48 @@ class Handlers:
             "counters": dict(self._counters),
         }
 
-    def _unload(self) -> dict[str, Any]:
-        unloaded, busy, effects = self._scheduler.unload(self._clock())
-        self._execute(effects)
-        return {"unloaded": unloaded, "busy": busy}
+    def _workers(self) -> list[Fields]:
+        workers = []
+        for slot in self._scheduler.slots.values():
+            if slot.device != DOWNLOADS:
+                pid, resident = self._pool.facts(slot.key)
+                workers.append(
+                    {
+                        "device": slot.device,
+                        "state": slot.shown,
+                        "model": slot.model,
+                        "pid": pid,
+                        "job": slot.job or "",
+                        "rss_bytes": resident,
+                        "device_memory_bytes": slot.memory,
+                    }
+                )
+        return workers
 
-    def _shutdown(self, now: bool) -> dict[str, Any]:
+    def _unload(self) -> Fields:
+        idle = sum(slot.state == "idle" for slot in self._scheduler.slots.values())
+        busy = self._scheduler.busy_workers
+        self._executor.bring(ev.UnloadAsked())
+        return {"unloaded": idle, "busy": busy}
+
+    def _shutdown(self, now: bool) -> Fields:
         self._stop(now)
         return {}
 
-    # -- models and styles
+    # -- models
 
-    def _known(self) -> tuple[weights.Weights, ...]:
-        return weights.known({weights.VARIABLE: self._config.weights} if self._config.weights else {})
+    def _estimate(self, recipe: Recipe) -> Fields:
+        for style in recipe.styles:
+            if style.name:
+                self._style_cache.library.file(style.name)
+        return self.models.estimate(recipe, self._scheduler.worker_slots.usual_device)
 
-    def _models(self) -> dict[str, Any]:
-        known = self._known()
-        auto = next((one.model for one in known if one.present), "")
-        return {
-            "models": [
-                {
-                    "name": one.model,
-                    "present": one.present,
-                    "bytes": one.size,
-                    "sha256": weights.VGG19.sha256 if one.origin == "fetched" else "",
-                    "source": one.origin,
-                    "message": one.advice,
-                }
-                for one in known
-            ],
-            "auto": auto,
-            "message": known[0].advice,
-        }
-
-    def _model(self, name: str) -> str:
-        """The model that a recipe's name means now. Raises `unknown_model` and `weights_missing`."""
-        known = {one.model: one for one in self._known()}
-        if name == "auto":
-            name = next((one.model for one in known.values() if one.present), next(iter(known)))
-        if name not in known:
-            raise RequestError("unknown_model", f"There is no model `{name}`; there is {', '.join(known)}.")
-        if not known[name].present:
-            raise RequestError("weights_missing", f"The weights of {name} are not here. {known[name].advice}")
-        return name
-
-    def _fetch_model(self, request: m.FetchModel, ticket: Ticket) -> dict[str, Any]:
+    def _fetch_model(self, request: m.FetchModel, ticket: ev.Ticket) -> Fields:
         if request.model != weights.VGG19.model:
             raise RequestError(
                 "unknown_model", f"`{request.model}` is not downloaded: only {weights.VGG19.model} can be fetched."
             )
-        job = Job(
+        asked = JobRequest(
             job=request.job,
             client=ticket.peer.hex(),
             digest=digest("fetch", request.model),
@@ -211,16 +191,16 @@ class Handlers:
             model=request.model,
             label=f"download {request.model}",
         )
-        here = self._known()[0]
-        if here.present and job.job not in self._scheduler.jobs:
-            job.state, job.result, job.ended = "done", {"model": here.model, "bytes": here.size}, self._clock()
-            self._scheduler.adopt(job)
-            return job.to_wire()
-        return self._queue(job)
+        here = self.models.known()[0]
+        if here.present and asked.job not in self._scheduler.table.jobs:
+            result = Fetched(asked.job, here.model, here.size)
+            self._executor.bring(ev.Adopted(Job(asked, "done", result=result, ended=self._clock())))
+            return self._shown(asked.job)
+        return self._queue(asked)
 
     # -- blobs
 
-    def _put(self, put: m.Put, ticket: Ticket, respond: Respond) -> None:
+    def _put(self, put: m.Put, ticket: ev.Ticket, respond: Respond) -> None:
         def then(outcome: tuple[int, bool] | Exception) -> None:
             if isinstance(outcome, Exception):
                 respond(outcome)
@@ -241,44 +221,9 @@ class Handlers:
 
     # -- jobs
 
-    def _estimate(self, recipe: Recipe) -> dict[str, Any]:
-        for style in recipe.styles:
-            if style.name:
-                self._style_cache.library.file(style.name)
-        model = recipe.model if recipe.model != "auto" else self._models()["auto"] or weights.VGG19.model
-        usual, its_memory = self._usual_device()
-        device = recipe.device if recipe.device != "auto" else self._scheduler.usual_device or usual
-        speed = read_speed(self._config.home / "cache", device, model)
-        memory = machine.free_memory() if device == "cpu" else (its_memory or None) if device == usual else None
-        plan = predict(recipe, speed, memory)
-        return {
-            "painted_width": plan.width,
-            "painted_height": plan.height,
-            "width": recipe.content.width,
-            "height": recipe.content.height,
-            "seconds": plan.seconds,
-            "memory_bytes": plan.memory_bytes,
-            "plan": plan.text,
-            "model": model,
-            "device": device,
-            "measured": speed.measured,
-        }
+    # -- jobs
 
-    def remember_device(self, device: str, memory: int) -> None:
-        """A worker has told its device: `estimate` shall know it before the first worker of the next daemon runs."""
-        if self._usual_device() != (device, memory):
-            with contextlib.suppress(OSError):  # only a better guess is lost
-                atomic.write(self._device_file, json.dumps([device, memory]).encode())
-
-    def _usual_device(self) -> tuple[str, int]:
-        """The device that was painted on last, and its memory in bytes."""
-        try:
-            device, memory = json.loads(self._device_file.read_text(encoding="ascii"))
-            return str(device), int(memory)
-        except (OSError, ValueError, TypeError):
-            return "cpu", 0
-
-    def _with_inputs(self, submit: m.Submit, ticket: Ticket, respond: Respond) -> None:
+    def _with_inputs(self, submit: m.Submit, ticket: ev.Ticket, respond: Respond) -> None:
         """Queue the job when the styles are decoded and the pictures known to be whole; reply when it is on record."""
 
         def kept(reply: Reply | Exception) -> None:
@@ -288,16 +233,16 @@ class Handlers:
         blobs = [image.blob for image in submit.recipe.images if image.blob]
         self._spool.check(blobs, lambda: self._style_cache.with_pictures(submit.recipe.styles, queue))
 
-    def _submit(self, submit: m.Submit, ticket: Ticket) -> dict[str, Any]:
+    def _submit(self, submit: m.Submit, ticket: ev.Ticket) -> Fields:
         asked = digest("paint", submit.recipe.to_wire())
-        known = self._scheduler.jobs.get(submit.job)
-        if known is not None and known.digest == asked and not known.revivable:
-            self._scheduler.touch(self._clock(), submit.job)
-            return known.to_wire()
+        known = self._scheduler.table.jobs.get(submit.job)
+        if known is not None and known.asked.digest == asked and not known.revivable:
+            self._executor.bring(ev.Touched(submit.job))
+            return self._shown(submit.job)
         recipe = self._resolved(submit.recipe)
         for image in recipe.images:
             self._check_here(image)
-        job = Job(
+        job = JobRequest(
             job=submit.job,
             client=ticket.peer.hex(),
             digest=asked,
@@ -307,14 +252,18 @@ class Handlers:
             on_lease_end=submit.on_lease_end,
         )
         reply = self._queue(job)
-        job.blobs_were_here = self._spool.use(self._clock(), sorted(job.blobs))
+        if self._spool.use(self._clock(), sorted(job.blobs)):
+            self._executor.warm.add(job.job)
         return reply
 
-    def _queue(self, job: Job) -> dict[str, Any]:
-        self._execute(self._scheduler.submit(self._clock(), job))
-        queued = self._scheduler.job(job.job)
-        logs.event("job_submitted", job=job.job, kind=job.kind, state=queued.state, label=job.label or None)
-        return queued.to_wire()
+    def _queue(self, asked: JobRequest) -> Fields:
+        self._executor.bring(ev.Submitted(asked))
+        shown = self._shown(asked.job)
+        logs.event("job_submitted", job=asked.job, kind=asked.kind, state=shown["state"], label=asked.label or None)
+        return shown
+
+    def _shown(self, job: str) -> Fields:
+        return self._scheduler.shown(self._scheduler.table.get(job))
 
     def _resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with pictures for style names and a model's name for `auto`."""
@@ -322,7 +271,7 @@ class Handlers:
             replace(style, name="", image=self._style_cache.picture(style.name)) if style.name else style
             for style in recipe.styles
         )
-        return replace(recipe, styles=styles, model=self._model(recipe.model))
+        return replace(recipe, styles=styles, model=self.models.resolved(recipe.model))
 
     def _check_here(self, image: Image) -> None:
         size = self._spool.size(image.blob)
@@ -335,41 +284,43 @@ class Handlers:
                 f"{image.depth} are {image.size_bytes}.",
             )
 
-    def _watch(self, request: m.Watch, ticket: Ticket) -> None:
-        now = self._clock()
-        watch = Watch(
-            ticket=ticket,
-            job=request.job,
-            seen=request.seen,
-            until=now + request.wait_s,
-            preview=request.preview,
-            preview_seen=request.preview_seen,
-        )
-        self._execute(self._scheduler.watch(now, watch))
+    def _watch(self, request: m.Watch, ticket: ev.Ticket) -> None:
+        until = self._clock() + request.wait_s
+        poll = ev.Poll(ticket, request.job, request.seen, until, request.preview, request.preview_seen)
+        self._executor.bring(ev.Polled(poll))
 
-    def watched(self, watch: Watch) -> Reply:
+    def watched(self, poll: ev.Poll) -> Reply:
         """The reply to a long poll, with the latest preview if it is new and no larger than asked."""
-        job = self._scheduler.job(watch.job)
+        job = self._scheduler.table.get(poll.job)
         preview = job.preview
-        if (
-            preview is None
-            or preview.number <= watch.preview_seen
-            or max(preview.width, preview.height) > watch.preview
-        ):
-            return job.to_wire(), None
+        if preview is None or preview.number <= poll.preview_seen or max(preview.width, preview.height) > poll.preview:
+            return self._shown(poll.job), None
         shown = {"number": preview.number, "width": preview.width, "height": preview.height, "channels": "RGB"}
-        return {**job.to_wire(), "preview": shown}, preview.pixels
+        return {**self._shown(poll.job), "preview": shown}, preview.pixels
 
-    def _about(self, job: str, act: Callable[[float, str], list[Effect]]) -> dict[str, Any]:
-        self._execute(act(self._clock(), job))
-        return self._scheduler.job(job).to_wire()
+    def _about(self, job: str, event: ev.Event) -> Fields:
+        self._executor.bring(event)
+        return self._shown(job)
 
-    def _list(self, after: str | None) -> dict[str, Any]:
-        jobs, more = self._scheduler.page(after)
-        shown: list[dict[str, Any]] = []
+    def _story(self, job_id: str) -> Fields:
+        """The last entries that fit a header."""
+        job, now, wall = self._scheduler.table.get(job_id), self._clock(), time.time()
+        entries: list[Fields] = []
+        size = 0
+        for entry in reversed(self._scheduler.log.story(job.job)):
+            wire = {"at": wall - (now - entry.at), "state": entry.state, "text": entry.text[:MAX_STORY_TEXT]}
+            size += len(repr(wire).encode())
+            if size > LIST_BYTES or len(entries) == MAX_STORY:
+                break
+            entries.append(wire)
+        return {"job": job.job, "entries": entries[::-1]}
+
+    def _list(self, after: str | None) -> Fields:
+        jobs, more = self._scheduler.table.page(after)
+        shown: list[Fields] = []
         size = 0
         for job in jobs:
-            wire = {**job.to_wire(), "result": None}
+            wire = {**self._scheduler.shown(job), "result": None}
             size += len(repr(wire).encode())  # a little more than it takes as msgpack
             if shown and size > LIST_BYTES:
                 return {"jobs": shown, "more": True}
@@ -377,7 +328,7 @@ class Handlers:
         return {"jobs": shown, "more": more}
 
 
-def _then(respond: Respond, make: Callable[[], dict[str, Any]]) -> Callable[[Exception | None], None]:
+def _then(respond: Respond, make: Callable[[], Fields]) -> Callable[[Exception | None], None]:
     """Respond with what `make` makes, or with what went wrong before or in it."""
 
     def then(error: Exception | None) -> None:

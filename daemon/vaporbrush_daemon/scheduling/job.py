@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from vaporbrush_daemon.workers.messages import Fetched
 from vaporbrush_protocol.codec import decode, encode
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.job import Job as Seen
+from vaporbrush_protocol.job import Preview
 from vaporbrush_protocol.limits import DEFAULT_LEASE_S
-from vaporbrush_protocol.messages import FINAL, TRANSITIONS, JobKind, JobState, OnLeaseEnd
+from vaporbrush_protocol.messages import JobKind, OnLeaseEnd
 from vaporbrush_protocol.progress import Progress
-from vaporbrush_protocol.recipe import Image, Recipe
-from vaporbrush_protocol.rules import sha256, text, truth, uuid4
+from vaporbrush_protocol.recipe import Recipe
+from vaporbrush_protocol.result import Result
+from vaporbrush_protocol.rules import read, sha256, text, truth, uuid4
+from vaporbrush_protocol.states import FINAL, JOB, JobState, follow
 
 RECORD_VERSION = 1  # of the files in the spool; a record of another version is dropped at start
 RECORD_KEYS = frozenset({
@@ -26,22 +30,12 @@ MAX_NOTES = 20  # a job is started three times at most; more notes than this wou
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """The painting as it is now: packed RGB rows, 8 bits. Only the latest is kept."""
-
-    number: int
-    width: int
-    height: int
-    pixels: bytes
-
-
-@dataclass(slots=True)
-class Job:
-    """One painting or one download. Only the scheduler changes it.
+class JobRequest:
+    """What a client asked for.
 
     `client` is whoever takes turns in the queue. `recipe` is what the worker paints: style names and the model are
     resolved. `digest` identifies what was asked for, so that a repeated `submit` is told from a different job with the
-    same id. Times are monotonic seconds.
+    same id.
     """
 
     job: str
@@ -53,35 +47,6 @@ class Job:
     label: str = ""
     lease_s: float = DEFAULT_LEASE_S
     on_lease_end: OnLeaseEnd = "finish"
-    blobs_were_here: bool = False
-    state: JobState = "queued"
-    seq: int = 1
-    position: int = 0
-    progress: Progress | None = None
-    result: dict[str, Any] | None = None
-    error: VaporbrushError | None = None
-    attempts: int = 0
-    deaths: int = 0  # workers that died or got stuck while they ran this job
-    plan_step: int = 0  # 1: the cheaper plan, after the device ran out of memory
-    wanted: Literal["go", "finish"] = "go"
-    released: bool = False
-    notes: list[str] = field(default_factory=list)
-    preview: Preview | None = None
-    preview_asked: int = 0  # pixels of the longest side of the previews that clients ask for
-    preview_side: int = 0  # what the worker was last told to make
-    preview_until: float = 0.0  # when nobody will have asked for previews for a while
-    lease_until: float | None = None
-    ended: float = 0.0
-
-    @property
-    def final(self) -> bool:
-        """Whether the job has ended, well or not."""
-        return self.state in FINAL
-
-    @property
-    def revivable(self) -> bool:
-        """Whether the same job, submitted again, runs anew: it failed in a way that may pass."""
-        return self.state == "failed" and self.error is not None and self.error.retryable
 
     @property
     def device(self) -> str:
@@ -91,25 +56,88 @@ class Job:
     @property
     def input_bytes(self) -> int:
         """Bytes of the pictures that the job reads: what it costs to keep it in the queue."""
-        return sum(image.size_bytes for image in images(self.recipe))
+        return 0 if self.recipe is None else sum(image.size_bytes for image in self.recipe.images)
 
     @property
     def blobs(self) -> set[str]:
         """The blobs that the job reads."""
-        return {image.blob for image in images(self.recipe)}
+        return set() if self.recipe is None else {image.blob for image in self.recipe.images if image.blob}
+
+
+@dataclass(slots=True)
+class Job:
+    """One painting or one download. Only the scheduler changes it. Times are monotonic seconds."""
+
+    asked: JobRequest
+    _state: JobState = "queued"
+    seq: int = 1
+    position: int = 0  # as told last
+    progress: Progress | None = None
+    result: Result | Fetched | None = None
+    error: VaporbrushError | None = None
+    attempts: int = 0
+    deaths: int = 0  # workers that died or got stuck while they ran this job
+    plan_step: int = 0  # 1: the cheaper plan, after the device ran out of memory
+    wanted: Literal["go", "finish"] = "go"
+    released: bool = False
+    notes: list[str] = field(default_factory=list)
+    preview: Preview | None = None  # only the latest is kept
+    preview_asked: int = 0  # pixels of the longest side of the previews that clients ask for
+    preview_side: int = 0  # what the worker was last told to make
+    preview_until: float = 0.0  # when nobody will have asked for previews for a while
+    lease_until: float | None = None
+    began: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def job(self) -> str:
+        """The id."""
+        return self.asked.job
+
+    @property
+    def kind(self) -> JobKind:
+        """Painting or download."""
+        return self.asked.kind
+
+    @property
+    def client(self) -> str:
+        """Whose it is."""
+        return self.asked.client
+
+    @property
+    def state(self) -> JobState:
+        """Where in its life it is."""
+        return self._state
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has ended, well or not."""
+        return self._state in FINAL
+
+    @property
+    def revivable(self) -> bool:
+        """Whether the same job, submitted again, runs anew: it failed in a way that may pass, or its result is gone."""
+        failed = self._state == "failed" and self.error is not None and self.error.retryable
+        return failed or (self._state == "done" and self.released)
 
     @property
     def made(self) -> set[str]:
         """The blobs that the job made."""
-        result = self.result or {}
-        return {wire["blob"] for wire in (result.get("image"), result.get("canvas")) if wire}
+        if not isinstance(self.result, Result):
+            return set()
+        return {image.blob for image in (self.result.image, self.result.canvas) if image is not None}
 
     def move(self, state: JobState) -> None:
-        """Enter another state. A move that the state table does not have is a defect."""
-        if state not in TRANSITIONS[self.state]:
-            raise AssertionError(f"job {self.job}: {self.state} → {state} is not in the table")
-        self.state = state
+        """Enter another state. Raises `ImpossibleMove` for one that the table does not allow."""
+        self._state = follow(JOB, self._state, state, f"job {self.job}")
         self.seq += 1
+
+    def restart(self, asked: JobRequest) -> None:
+        """Queue an ended job anew, as if it had just come; what clients count goes on counting."""
+        self.move("queued")
+        fresh = Job(asked, self._state, seq=self.seq, attempts=self.attempts)
+        for each in fields(Job):
+            setattr(self, each.name, getattr(fresh, each.name))
 
     def note(self, sentence: str) -> None:
         """Tell the client something that is no error."""
@@ -121,12 +149,12 @@ class Job:
         return {
             "job": self.job,
             "kind": self.kind,
-            "label": self.label,
-            "state": self.state,
+            "label": self.asked.label,
+            "state": self._state,
             "seq": self.seq,
             "position": self.position,
             "progress": None if self.progress is None else self.progress.to_wire(),
-            "result": self.result,
+            "result": None if self.result is None else self.result.to_wire(),
             "error": None if self.error is None else self.error.to_wire(),
             "attempts": self.attempts,
             "notes": list(self.notes),
@@ -138,9 +166,9 @@ class Job:
             **self.to_wire(),
             "record": RECORD_VERSION,
             "client": self.client,
-            "digest": self.digest,
-            "recipe": None if self.recipe is None else self.recipe.to_wire(),
-            "model": self.model,
+            "digest": self.asked.digest,
+            "recipe": None if self.asked.recipe is None else self.asked.recipe.to_wire(),
+            "model": self.asked.model,
             "released": self.released,
         }
 
@@ -155,7 +183,7 @@ class Job:
         if unknown := raw.keys() - RECORD_KEYS:
             raise ValueError(f"it has {', '.join(sorted(unknown))}")
         seen = Seen.from_wire(raw)  # what clients will be told has to keep the rules of the wire
-        job = cls(
+        asked = JobRequest(
             job=uuid4("job", seen.job),
             client=text("client", raw["client"]),
             digest=sha256("digest", raw["digest"]),
@@ -163,22 +191,24 @@ class Job:
             recipe=None if raw["recipe"] is None else Recipe.from_wire(raw["recipe"]),
             model=text("model", raw["model"]),
             label=seen.label,
-            state=seen.state,
+        )
+        job = cls(
+            asked,
+            seen.state,
             seq=seen.seq,
             progress=seen.progress,
-            result=None if seen.result is None else dict(seen.result),
+            result=None if seen.result is None else _result(seen.job, seen.kind, seen.result),
             error=seen.error,
             attempts=seen.attempts,
             released=truth("released", raw["released"]),
             notes=list(seen.notes),
             ended=ended,
         )
-        pictures = [seen.image, seen.canvas]
-        if job.kind == "paint" and (job.recipe is None or (job.state == "done" and pictures[0] is None)):
+        if job.kind == "paint" and (asked.recipe is None or (job.state == "done" and job.result is None)):
             raise ValueError("a painting without its recipe or its picture")
         decode(encode({"id": 0, **job.to_wire()}))
         if not job.final:
-            job.state, job.seq = "failed", job.seq + 1
+            job.move("failed")
             job.error = RemoteError(
                 "worker_crashed", "The daemon was restarted while this job waited or ran; submit it again to paint it."
             )
@@ -186,17 +216,11 @@ class Job:
 
     def __repr__(self) -> str:
         step = f" {self.progress.phase} {self.progress.step}/{self.progress.steps}" if self.progress else ""
-        return f"Job({self.job[:8]} {self.kind} {self.state}{step}, seq {self.seq}, attempts {self.attempts})"
+        return f"Job({self.job[:8]} {self.kind} {self._state}{step}, seq {self.seq}, attempts {self.attempts})"
 
 
-def images(recipe: Recipe | None) -> Iterator[Image]:
-    """Every picture that a recipe names by its blob."""
-    if recipe is None:
-        return
-    yield recipe.content
-    for style in recipe.styles:
-        yield from (image for image in (style.image, style.mask) if image is not None)
-    yield from (image for image in (recipe.mask, recipe.start_image) if image is not None)
+def _result(job: str, kind: JobKind, raw: Mapping[str, Any]) -> Result | Fetched:
+    return Result.from_wire(raw) if kind == "paint" else Fetched(**read(Fetched, {**raw, "job": job}))
 
 
 def digest(kind: str, content: object) -> str:

@@ -1,469 +1,361 @@
 """Who paints what, and when: events in, effects out.
 
-Pure: no clock, no socket, no process, no file. Every method that tells what happened takes the monotonic time `now` and
-returns the effects that the front has to execute in order. So every rule here is tested without waiting for anything.
+Theory of operation. `handle` takes one event and the monotonic time, changes jobs, slots, queue and polls, and returns
+the effects that the front has to execute in order. There is no clock, socket, process or file here, so every rule is
+tested without waiting for anything, and the same events give the same state again.
+
+A job is queued, runs in a worker's slot, and ends (`vaporbrush_protocol.states`). The rules for it stand here; what
+each turn in its life brings with it, in `lifecycle`. What a worker says about a job that was cancelled meanwhile is
+ignored: only jobs that its slot is `_running` change. Jobs start in a fair order (`queues`); `admission` decides who
+may put how many there.
+
+An event costs as much as there are clients and slots, not jobs: counts are kept as jobs come and go (`job_table`),
+times in a heap (`timers`), and of those that wait in the queue only the watched ones learn at once that they moved up.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from vaporbrush_daemon.workers import messages as worker
 from vaporbrush_protocol.errors import RemoteError, RequestError, VaporbrushError
-from vaporbrush_protocol.limits import LIST_PAGE
-from vaporbrush_protocol.progress import Progress
+from vaporbrush_protocol.job import Preview
+from vaporbrush_protocol.result import Result
 
-from .effects import Answer, Discard, Effect, Fetch, Paint, Policy, Save, Send, Watch
-from .fair_queue import FairQueue
-from .job import Job, Preview
-from .worker_slots import MAX_FAILED_STARTS, Slot, WorkerSlots
+from . import events as ev
+from .admission import Admission
+from .effects import AnswerPoll, ClearWork, DiscardResult, Effect, SaveJob, SendCommand
+from .event_log import EventLog
+from .forecast import Forecast
+from .job import Job, JobRequest
+from .job_table import JobTable
+from .lifecycle import Lifecycle
+from .policy import Policy
+from .worker_slots import DOWNLOADS, MAX_FAILED_STARTS, Slot, WorkerSlots
 
 MAX_DEATHS = 2  # a job that ended two workers would end a third
-PREVIEW_LINGER_S = 3.0  # previews go on being made between two polls of the same client
-MAX_RECORDS = 1000  # ended jobs that are remembered; a record is a few kB
-RETRY_AFTER_S = 5.0  # what a client is told when nobody knows how long the running job takes
 
 
 class Scheduler:
-    """All jobs, the queue and the waiting polls; the workers are the crew's."""
+    """All jobs, the queue and the waiting polls; `worker_slots` are the workers' places."""
 
     def __init__(self, policy: Policy, devices: Iterable[str] = (), counters: Counter[str] | None = None) -> None:
         """`devices` names the devices to paint on; without any, the first worker finds out."""
         self.policy = policy
-        self.jobs: dict[str, Job] = {}  # in the order in which they came
         self.counters: Counter[str] = Counter() if counters is None else counters
         self.closing = False
-        self._queue = FairQueue()
-        self._watches: list[Watch] = []
+        self.table = JobTable()
+        self.log = EventLog()
         self._out: list[Effect] = []
-        self._worker_slots = WorkerSlots(policy, tuple(devices), self.counters, self._out.append)
-        self.slots = self._worker_slots.slots
+        self.worker_slots = WorkerSlots(policy, tuple(devices), self.counters, self._out.append)
+        self.life = Lifecycle(self.table, self.worker_slots, self.log, self.counters, self._out.append)
+        self._admission = Admission(policy, self.table)
+        self._forecast = Forecast(self.table, self.life.queues, self.worker_slots)
 
-    # -- what clients ask for
+    def handle(self, now: float, event: ev.Event) -> list[Effect]:
+        """Let something happen. Returns the effects. Raises `RequestError` where a client asks for what cannot be; then
+        nothing has changed.
+        """
+        self._out.clear()
+        if isinstance(event, ev.TimePassed):
+            if not self._tick(now):
+                return []  # nothing was due, so nothing has happened
+        elif isinstance(event, ev.WorkerEvent):
+            self._worker_event(now, self.slots[event.slot], event)
+        else:
+            self._client_event(now, event)
+        self.log.record(now, event)
+        return self._out.copy()
 
-    def adopt(self, job: Job) -> None:
-        """Take over a job of an earlier process."""
-        self.jobs[job.job] = job
+    def _client_event(self, now: float, event: ev.ClientEvent | ev.DaemonEvent) -> None:
+        match event:
+            case ev.Submitted(asked):
+                self._submit(now, asked)
+            case ev.Polled(poll):
+                self._poll(now, poll)
+            case ev.Touched(job):
+                self.life.polls.renew(now, self.table.get(job))
+            case ev.CancelAsked(job):
+                self._cancel(now, self.table.get(job), "The job was cancelled.")
+            case ev.FinishAsked(job):
+                self._finish_asked(now, self.table.get(job))
+            case ev.Released(job):
+                self._release(now, self.table.get(job))
+            case ev.UnloadAsked():
+                self.worker_slots.unload(now)
+            case ev.Adopted(job):
+                self.table.add(replace(job, notes=list(job.notes)))
+            case ev.RecordsAged(older_than_s):
+                self._forget(now, older_than_s)
+            case ev.Closed(at_once):
+                self._close(now, at_once=at_once)
 
-    def job(self, job_id: str) -> Job:
-        """The job of this id; raises `unknown_job`."""
-        job = self.jobs.get(job_id)
-        if job is None:
-            raise RequestError("unknown_job", f"No job {job_id} is known here: it may have expired. Submit it again.")
-        return job
+    def _worker_event(self, now: float, slot: Slot, event: ev.WorkerEvent) -> None:
+        match event:
+            case ev.WorkerSaid(_, said):
+                self._worker_said(now, slot, said)
+            case ev.WorkerBroke(_, sentence):
+                self._worker_broke(now, slot, sentence)
+            case ev.WorkerExited(_, reason):
+                self._worker_exited(now, slot, reason)
 
-    def submit(self, now: float, asked: Job) -> list[Effect]:
-        """Queue a job. The same job again changes nothing, unless it failed in a way that may pass: then it runs anew.
+    # -- what others may ask
+
+    @property
+    def slots(self) -> dict[int, Slot]:
+        """The workers' slots by their key."""
+        return self.worker_slots.slots
+
+    @property
+    def busy_workers(self) -> int:
+        """Workers that paint, or start in order to."""
+        return sum(s.state in ("busy", "starting") for s in self.slots.values() if s.device != DOWNLOADS)
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        """The fields of a reply about a job, its place in the queue as it is now."""
+        return {**job.to_wire(), "position": self.life.queues.position(job)}
+
+    def next_deadline(self, now: float) -> float | None:
+        """When time has to pass next, if nothing else happens."""
+        times = self.worker_slots.deadlines(now, waited_for=len(self.life.queues) > 0)
+        first = self.life.polls.next_deadline()
+        return min(times if first is None else [*times, first], default=None)
+
+    # -- clients
+
+    def _submit(self, now: float, asked: JobRequest) -> None:
+        """Queue a job. The same job again changes nothing, unless it is to run anew (`Job.revivable`).
 
         Raises `conflict`, `busy`, `device_missing`, `shutting_down`.
         """
-        known = self.jobs.get(asked.job)
-        if known is not None and known.digest != asked.digest:
+        known = self.table.jobs.get(asked.job)
+        if known is not None and known.asked.digest != asked.digest:
             raise RequestError(
                 "conflict", f"Job {asked.job} is already taken by a different job; make a new id for this one."
             )
         if known is not None and not known.revivable:
-            self._renew(now, known)
-            return self._effects()
-        self._admit(asked)
+            self.life.polls.renew(now, known)
+            return
+        if self.closing:
+            raise RequestError("shutting_down", "The daemon is ending and takes no more jobs; try again in a moment.")
+        self._check_device(asked)
+        self._admission.admit(now, asked, lambda: self._forecast.ends(now))
+        job = known or Job(asked)
         if known is not None:
-            known.move("queued")
-            asked.state, asked.seq, asked.attempts = known.state, known.seq, known.attempts
-            del self.jobs[known.job]
-        self.jobs[asked.job] = asked
-        self._renew(now, asked)
-        self._queue.add(asked.client, asked.job)
-        self._dispatch(now)
-        self._out.append(Save(asked.job))
-        return self._effects()
+            job.restart(asked)
+        self.table.add(job)
+        self.life.polls.renew(now, job)
+        self.life.queues.add(job)
+        self.log.tell(now, job, f"submitted, {self.life.queues.position(job)} before it")
+        self.life.dispatch(now)
+        self._out.append(SaveJob(job.job))
 
-    def watch(self, now: float, watch: Watch) -> list[Effect]:
-        """Answer when the job changes from what was seen, at the latest at `watch.until`."""
-        job = self.job(watch.job)
-        self._renew(now, job)
-        if watch.preview and not job.final:
-            job.preview_asked = min(
-                [watch.preview, *(w.preview for w in self._watches if w.job == job.job and w.preview)]
-            )
-            job.preview_until = max(now, watch.until) + PREVIEW_LINGER_S
-            self._tell_preview(job)
-        if job.seq > watch.seen or job.final or watch.until <= now:
-            self._out.append(Answer(watch))
-        else:
-            self._watches.append(watch)
-        return self._effects()
+    def _poll(self, now: float, poll: ev.Poll) -> None:
+        job = self.table.get(poll.job)
+        self.life.refresh(job)
+        waits = self.life.polls.add(now, poll, job)
+        self.life.tell_preview(job)
+        if not waits:
+            self._out.append(AnswerPoll(poll))
 
-    def touch(self, now: float, job_id: str) -> None:
-        """A request about the job came in: its client is alive."""
-        self._renew(now, self.job(job_id))
-
-    def cancel(self, now: float, job_id: str, why: str = "The job was cancelled.") -> list[Effect]:
+    def _cancel(self, now: float, job: Job, why: str) -> None:
         """Stop and keep nothing. The job is `cancelled` at once; its worker is free after the present step."""
-        self._cancel(now, self.job(job_id), why)
-        return self._effects()
+        if job.final:
+            return
+        slot = self.worker_slots.working_on(job)
+        if job.state == "queued":
+            self.life.queues.remove(job)
+        elif slot is not None:
+            self.worker_slots.call_off(now, slot)
+        self.life.end(now, job, "cancelled", error=RemoteError("cancelled", why))
+        self.life.dispatch(now)
 
-    def finish(self, now: float, job_id: str) -> list[Effect]:
-        """Stop and keep what there is; of a job that has not begun, that is nothing. A download goes on."""
-        job = self.job(job_id)
-        self._renew(now, job)
+    def _finish_asked(self, now: float, job: Job) -> None:
+        """Keep what there is; of a job that has not begun, that is nothing. A download goes on."""
+        self.life.polls.renew(now, job)
         if job.state == "queued" and job.kind == "paint":
             self._cancel(now, job, "The job was told to finish before it had begun.")
         else:
-            self._finish(job)
-        return self._effects()
+            self._finish(now, job)
 
-    def release(self, now: float, job_id: str) -> list[Effect]:
+    def _finish(self, now: float, job: Job) -> None:
+        slot = self.worker_slots.working_on(job)
+        if job.state == "running" and job.kind == "paint" and job.wanted == "go" and slot is not None:
+            job.wanted = "finish"
+            self.log.tell(now, job, "told to finish")
+            self._out.append(SendCommand(slot.key, worker.Finish()))
+
+    def _release(self, now: float, job: Job) -> None:
         """The client has what it wants: the files may go. A job that still lives is cancelled."""
-        job = self.job(job_id)
         self._cancel(now, job, "The job was released before it had ended.")
         if not job.released:
-            job.released = True
-            self._out += [self._discard(job, record=False), Save(job.job)]
-        return self._effects()
+            self._out += [DiscardResult(job.job, self.table.release(job), record=False), SaveJob(job.job)]
+            self.log.tell(now, job, "released")
 
-    def page(self, after: str | None) -> tuple[list[Job], bool]:
-        """Up to `LIST_PAGE` jobs that came after the given one, and whether there are more."""
-        jobs = list(self.jobs.values())
-        if after is not None:
-            jobs = jobs[[job.job for job in jobs].index(self.job(after).job) + 1 :]
-        return jobs[:LIST_PAGE], len(jobs) > LIST_PAGE
+    # -- workers
 
-    def unload(self, now: float) -> tuple[int, int, list[Effect]]:
-        """End idle workers: how many were told to, how many were busy, and the effects."""
-        ended, busy = self._worker_slots.unload(now)
-        return ended, busy, self._effects()
+    def _worker_said(self, now: float, slot: Slot, said: worker.Event) -> None:
+        slot.heard = now
+        match said:
+            case worker.Ready():
+                if self.worker_slots.ready(now, slot, said):
+                    self._check_devices(now)
+                    self.life.dispatch(now)
+            case worker.Alive():
+                pass
+            case worker.Progressed():
+                self._progressed(now, slot, said)
+            case worker.Done() | worker.Fetched():
+                job = self._stopped_working(now, slot, said.job)
+                if job is not None:
+                    slot.failures = 0
+                    self._done(now, slot, job, said.result if isinstance(said, worker.Done) else said)
+                self.life.dispatch(now)
+            case worker.Failed(job_id, error):
+                job = self._stopped_working(now, slot, job_id)
+                if job is not None:
+                    self._failed(now, job, error)
+                self.life.dispatch(now)
 
-    # -- what workers say
+    def _progressed(self, now: float, slot: Slot, said: worker.Progressed) -> None:
+        progress, preview = said.progress, said.preview
+        slot.loading = progress.phase in ("loading", "measuring")
+        job = self._running(slot, said.job)
+        if job is None:
+            return
+        before, job.progress = job.progress, progress
+        if before is None or (before.phase, before.scale) != (progress.phase, progress.scale):
+            scale = f", scale {progress.scale} of {progress.scales}" if progress.scales else ""
+            self.log.tell(now, job, f"{progress.phase}{scale}")
+        if preview is not None:
+            number = job.preview.number + 1 if job.preview else 1
+            job.preview = Preview(number, preview.width, preview.height, preview.pixels)
+        job.seq += 1
+        self.life.wake(now, job)
 
-    def ready(self, now: float, key: int, device: str, devices: Iterable[str], facts: dict[str, Any]) -> list[Effect]:
-        """A worker has started: on which device, and which devices there are."""
-        slot = self.slots[key]
-        slot.heard, slot.device, slot.facts = now, device, facts
-        slot.failed_starts = 0
-        if slot.state == "starting":
-            slot.state = "idle"
-            self._worker_slots.know(self._worker_slots.devices or tuple(devices))
-            self._check_devices(now)
-            self._dispatch(now)
-        return self._effects()
+    def _done(self, now: float, slot: Slot, job: Job, result: Result | worker.Fetched) -> None:
+        if isinstance(result, Result):
+            slot.model = result.model
+            self._forecast.learn(now - job.began)
+            if job.plan_step and not result.degraded:
+                sentence = "The device's memory did not suffice for the first plan; a cheaper one was used."
+                result = replace(result, degraded=sentence)
+        job.result = result
+        self.life.end(now, job, "done")
 
-    def alive(self, now: float, key: int) -> None:
-        """A worker said something."""
-        self.slots[key].heard = now
-
-    def progress(
-        self, now: float, key: int, job_id: str, progress: Progress, preview: tuple[int, int, bytes] | None
-    ) -> list[Effect]:
-        """A step is done; `preview` is width, height and RGB bytes."""
-        slot = self.slots[key]
-        slot.heard, slot.loading = now, progress.phase in ("loading", "measuring")
-        job = self._running(slot, job_id)
-        if job is not None:
-            job.progress = progress
-            if preview is not None:
-                job.preview = Preview(job.preview.number + 1 if job.preview else 1, *preview)
-            self._changed(now, job)
-        return self._effects()
-
-    def done(self, now: float, key: int, job_id: str, result: dict[str, Any]) -> list[Effect]:
-        """A worker has finished its job."""
-        slot = self.slots[key]
-        job = self._running(slot, job_id)
-        self._worker_slots.free(now, slot, job_id)
-        slot.failures = 0
-        if job is not None:
-            slot.model = str(result.get("model", slot.model))
-            if job.plan_step and not result.get("degraded"):
-                result["degraded"] = "The device's memory did not suffice for the first plan; a cheaper one was used."
-            self._end(now, job, "done", result=result)
-        self._dispatch(now)
-        return self._effects()
-
-    def failed(self, now: float, key: int, job_id: str, error: VaporbrushError, *, out_of_memory: bool) -> list[Effect]:
-        """A worker gave its job up and lives on. Out of memory gets a second try at the cheaper plan."""
-        slot = self.slots[key]
-        job = self._running(slot, job_id)
-        self._worker_slots.free(now, slot, job_id)
-        if job is not None and out_of_memory and job.plan_step == 0:
+    def _failed(self, now: float, job: Job, error: VaporbrushError) -> None:
+        """A worker gave its job up. Out of memory gets a second try at the cheaper plan."""
+        if error.code == "out_of_memory" and job.plan_step == 0:
             job.plan_step = 1
-            self._again(job, f"{error.message} The job was started again with a plan that needs less.")
-        elif job is not None:
-            self._end(now, job, "cancelled" if error.code == "cancelled" else "failed", error=error)
-        self._dispatch(now)
-        return self._effects()
+            self.life.again(now, job, f"{error.message} The job was started again with a plan that needs less.")
+        else:
+            self.life.end(now, job, "cancelled" if error.code == "cancelled" else "failed", error=error)
 
-    def exited(self, now: float, key: int, reason: str) -> list[Effect]:
-        """A worker process is gone. `reason` is a clause such as "it was ended by signal 9"."""
-        slot = self.slots[key]
-        job, stuck = self._running(slot, slot.job or ""), slot.stuck
-        hopeless = self._worker_slots.gone(now, slot, working=job is not None)
+    def _worker_broke(self, now: float, slot: Slot, sentence: str) -> None:
+        """Its job is failed at once: a defect would only repeat itself, after minutes of painting."""
+        job = self._running(slot, slot.job or "")
+        self.worker_slots.broke(now, slot)
+        if job is not None:
+            error = RemoteError("internal", f"The worker broke its protocol and was ended: {sentence}")
+            self.life.end(now, job, "failed", error=error)
+            self.life.dispatch(now)
+
+    def _worker_exited(self, now: float, slot: Slot, reason: str) -> None:
+        job, stuck, left = self._running(slot, slot.job or ""), slot.stuck, slot.job
+        hopeless = self.worker_slots.gone(now, slot, working=job is not None)
+        if left is not None:
+            self._out.append(ClearWork(left))
         if job is not None:
             job.deaths += 1
             what = "stopped making progress and was ended" if stuck else f"died ({reason})"
             if job.deaths < MAX_DEATHS:
-                self._again(job, f"The worker process {what}; the job was started again.")
+                self.life.again(now, job, f"The worker process {what}; the job was started again.")
             else:
                 code = "worker_stuck" if stuck else "worker_crashed"
                 sentence = f"The worker process {what} while it ran this job, as it did the time before."
-                self._end(now, job, "failed", error=RemoteError(code, sentence))
+                self.life.end(now, job, "failed", error=RemoteError(code, sentence))
         if hopeless:
             self._give_up(now, slot, "it says nothing" if stuck else reason)
-        self._dispatch(now)
-        return self._effects()
-
-    # -- time
-
-    def tick(self, now: float) -> list[Effect]:
-        """Whatever is due."""
-        for watch in [w for w in self._watches if w.until <= now]:
-            self._answer(now, watch)
-        watched = {watch.job for watch in self._watches}
-        for job in [j for j in self.jobs.values() if not j.final]:
-            if job.lease_until is not None and job.lease_until <= now and job.job not in watched:
-                job.lease_until = None
-                if job.on_lease_end == "cancel":
-                    self._cancel(now, job, "Its client has gone, so the job was cancelled.")
-            if job.preview_asked and job.preview_until <= now and job.job not in watched:
-                job.preview_asked = 0
-                self._tell_preview(job)
-        self._worker_slots.tick(now)
-        self._dispatch(now)
-        return self._effects()
-
-    def next_deadline(self, now: float) -> float | None:
-        """When `tick` has something to do next, if nothing else happens."""
-        times = [watch.until for watch in self._watches]
-        watched = {watch.job for watch in self._watches}
-        for job in self.jobs.values():
-            if not job.final and job.job not in watched:
-                times += [] if job.lease_until is None else [job.lease_until]
-                times += [job.preview_until] if job.preview_asked else []
-        times += self._worker_slots.deadlines(now, waited_for=len(self._queue) > 0)
-        return min(times, default=None)
-
-    def forget(self, now: float, older_than_s: float) -> list[Effect]:
-        """Drop the records of jobs that ended long ago, and the oldest of too many."""
-        ended = [job for job in self.jobs.values() if job.final]
-        too_many = max(0, len(ended) - MAX_RECORDS)
-        for job in [j for i, j in enumerate(ended) if i < too_many or j.ended < now - older_than_s]:
-            del self.jobs[job.job]
-            self._out.append(self._discard(job, record=True))
-        return self._effects()
-
-    def close(self, now: float, *, at_once: bool) -> list[Effect]:
-        """The daemon ends: no more work. Running paintings are told to finish; `at_once` gives everything up."""
-        self.closing = True
-        sentence = "The daemon ended before the job did; submit it again when it runs."
-        for job in [j for j in self.jobs.values() if not j.final]:
-            if job.state == "running" and job.kind == "paint" and not at_once:
-                self._finish(job)
-                continue
-            if job.state == "queued":
-                self._queue.remove(job.client, job.job)
-            self._end(now, job, "failed", error=RemoteError("shutting_down", sentence))
-        return self._effects()
-
-    # -- what the front and the spool want to know
-
-    @property
-    def busy(self) -> bool:
-        """Whether any job lives."""
-        return any(not job.final for job in self.jobs.values())
-
-    @property
-    def queued(self) -> int:
-        """Jobs that wait."""
-        return len(self._queue)
-
-    @property
-    def live_bytes(self) -> int:
-        """Bytes of the pictures of jobs that live."""
-        return sum(job.input_bytes for job in self.jobs.values() if not job.final)
-
-    @property
-    def usual_device(self) -> str:
-        """Where a job that does not care is painted; empty until the first worker has told."""
-        devices = self._worker_slots.devices
-        return next((device for device in devices if device != "cpu"), "cpu" if devices else "")
-
-    def live_blobs(self) -> set[str]:
-        """Blobs that must not go: those of jobs that live."""
-        return {blob for job in self.jobs.values() if not job.final for blob in job.blobs}
-
-    # -- the rules
-
-    def _effects(self) -> list[Effect]:
-        effects = self._out.copy()
-        self._out.clear()
-        return effects
-
-    def _admit(self, job: Job) -> None:
-        live = sum(not job.final for job in self.jobs.values())
-        if self.closing:
-            raise RequestError("shutting_down", "The daemon is ending and takes no more jobs; try again in a moment.")
-        if live >= self.policy.max_jobs:
-            raise RequestError(
-                "busy", f"{live} jobs wait already, the most that are taken.", retry_after_s=self._retry_after()
-            )
-        if live and self.live_bytes + job.input_bytes > self.policy.max_bytes:
-            raise RequestError(
-                "busy",
-                f"The pictures of the waiting jobs hold {self.live_bytes} of {self.policy.max_bytes} bytes, "
-                f"and this job's {job.input_bytes} bytes do not fit.",
-                retry_after_s=self._retry_after(),
-            )
-        self._check_device(job)
-
-    def _check_device(self, job: Job) -> None:
-        devices = self._worker_slots.devices
-        if job.kind == "paint" and devices and job.device not in (*devices, "auto"):
-            raise RequestError(
-                "device_missing", f"The device `{job.device}` does not exist here; there is {', '.join(devices)}."
-            )
-
-    def _check_devices(self, now: float) -> None:
-        for job_id in self._queue.order():
-            job = self.jobs[job_id]
-            try:
-                self._check_device(job)
-            except RequestError as error:
-                self._queue.remove(job.client, job.job)
-                self._end(now, job, "failed", error=error)
-
-    def _retry_after(self) -> float:
-        left = [j.progress.eta_s for j in self.jobs.values() if j.state == "running" and j.progress]
-        return max(1.0, min([eta for eta in left if eta is not None], default=RETRY_AFTER_S))
-
-    def _dispatch(self, now: float) -> None:
-        """Give waiting jobs, in their order, to idle workers; start workers for the rest."""
-        taken: set[int] = set()
-        for job in [self.jobs[job_id] for job_id in self._queue.order()]:
-            suitable = [slot for slot in self._worker_slots.suitable(job) if slot.key not in taken]
-            ready = next((s for s in suitable if s.state == "idle"), None)
-            coming = next((s for s in suitable if s.state == "starting"), None)
-            stopped = next((s for s in suitable if s.state == "stopped" and s.not_before <= now), None)
-            if ready is not None:
-                self._assign(now, ready, job)
-            elif coming is not None:
-                taken.add(coming.key)
-            elif stopped is not None and job.kind == "fetch":
-                self._assign(now, stopped, job)
-            elif stopped is not None:
-                self._worker_slots.start(now, stopped)
-                taken.add(stopped.key)
-        self._count_positions(now)
-
-    def _assign(self, now: float, slot: Slot, job: Job) -> None:
-        self._queue.take(job.client, job.job)
-        self._worker_slots.occupy(now, slot, job)
-        job.attempts += 1
-        job.position = 0
-        job.progress = None
-        job.preview_side = 0
-        job.move("running")
-        if job.kind == "fetch":
-            self._out.append(Fetch(slot.key, job.job, job.model))
-        else:
-            self._out.append(Paint(slot.key, job.job, job.plan_step))
-            if job.wanted == "finish":
-                self._out.append(Send(slot.key, {"do": "finish"}))
-            self._tell_preview(job)
-        self._wake(now, job)
-
-    def _count_positions(self, now: float) -> None:
-        ahead: Counter[str] = Counter()
-        for job in [self.jobs[job_id] for job_id in self._queue.order()]:
-            if job.position != ahead[job.kind]:
-                job.position = ahead[job.kind]
-                self._changed(now, job)
-            ahead[job.kind] += 1
-
-    def _cancel(self, now: float, job: Job, why: str) -> None:
-        if job.final:
-            return
-        slot = self._worker_slots.working_on(job)
-        if job.state == "queued":
-            self._queue.remove(job.client, job.job)
-        elif slot is not None:
-            self._worker_slots.call_off(now, slot)
-        self._end(now, job, "cancelled", error=RemoteError("cancelled", why))
-        self._dispatch(now)
-
-    def _finish(self, job: Job) -> None:
-        slot = self._worker_slots.working_on(job)
-        if job.state == "running" and job.kind == "paint" and job.wanted == "go" and slot is not None:
-            job.wanted = "finish"
-            self._out.append(Send(slot.key, {"do": "finish"}))
-
-    def _discard(self, job: Job, *, record: bool) -> Discard:
-        """What only this job made may go: an equal recipe gives equal pictures, which another client may still want."""
-        others = [other for other in self.jobs.values() if other is not job and not other.released]
-        wanted = {blob for other in others for blob in other.made} | self.live_blobs()
-        return Discard(job.job, frozenset(job.made - wanted), record=record)
+        self.life.dispatch(now)
 
     def _running(self, slot: Slot, job_id: str) -> Job | None:
         """The job if the slot still runs it: what a worker says about a job that was cancelled meanwhile is ignored."""
-        job = self.jobs.get(job_id) if slot.job == job_id else None
+        job = self.table.jobs.get(job_id) if slot.job == job_id else None
         return job if job is not None and job.state == "running" else None
 
-    def _again(self, job: Job, note: str) -> None:
-        self.counters["jobs_retried"] += 1
-        job.note(note)
-        job.progress = None
-        job.move("queued")
-        self._queue.add(job.client, job.job, first=True)
+    def _stopped_working(self, now: float, slot: Slot, job_id: str) -> Job | None:
+        """A worker has no more to do with a job. Returns it if it still counts."""
+        job, left = self._running(slot, job_id), slot.job
+        self.worker_slots.free(now, slot, job_id)
+        if left == job_id and slot.job is None:
+            self._out.append(ClearWork(job_id))
+        return job
 
-    def _end(
-        self,
-        now: float,
-        job: Job,
-        state: Any,
-        *,
-        result: dict[str, Any] | None = None,
-        error: VaporbrushError | None = None,
-    ) -> None:
-        job.result, job.error, job.ended = result, error, now
-        job.lease_until, job.preview, job.preview_asked, job.position = None, None, 0, 0
-        job.move(state)
-        self.counters[f"jobs_{state}"] += 1
-        self._out.append(Save(job.job))
-        self._wake(now, job)
+    # -- time, records, the end
+
+    def _tick(self, now: float) -> bool:
+        """Do what is due. Returns whether anything was."""
+        due = False
+        for job in self.life.polls.due(now):
+            due = True
+            for poll in self.life.polls.timed_out(now, job):
+                self.life.answer(now, poll, job)
+            if self.life.polls.lease_ended(now, job):
+                job.lease_until = None
+                self.log.tell(now, job, "its client has gone")
+                if job.asked.on_lease_end == "cancel":
+                    self._cancel(now, job, "Its client has gone, so the job was cancelled.")
+            if self.life.polls.preview_unwanted(now, job):
+                job.preview_asked = 0
+                self.life.tell_preview(job)
+            self.life.polls.looked_at(job)
+        due = self.worker_slots.tick(now) or due
+        if len(self.life.queues):
+            self.life.dispatch(now)  # a worker may have been kept back until now
+        return due or bool(self._out)
+
+    def _forget(self, now: float, older_than_s: float) -> None:
+        for job in self.table.outdated(now, older_than_s):
+            self._out.append(DiscardResult(job.job, self.table.forget(job), record=True))
+
+    def _close(self, now: float, *, at_once: bool) -> None:
+        """No more work. Running paintings are told to finish; `at_once` gives everything up."""
+        self.closing = True
+        sentence = "The daemon ended before the job did; submit it again when it runs."
+        for job in list(self.table.live.values()):
+            if job.state == "running" and job.kind == "paint" and not at_once:
+                self._finish(now, job)
+                continue
+            if job.state == "queued":
+                self.life.queues.remove(job)
+            self.life.end(now, job, "failed", error=RemoteError("shutting_down", sentence))
+
+    # -- the rules
+
+    def _check_device(self, asked: JobRequest) -> None:
+        devices = self.worker_slots.devices
+        if asked.kind == "paint" and devices and asked.device not in (*devices, "auto"):
+            raise RequestError("device_missing", self._missing(asked))
+
+    def _missing(self, asked: JobRequest) -> str:
+        return f"The device `{asked.device}` does not exist here; there is {', '.join(self.worker_slots.devices)}."
+
+    def _check_devices(self, now: float) -> None:
+        """The devices are known now: jobs that came before and ask for others cannot run."""
+        for job in self.life.queues.waiting("paint"):
+            if job.asked.device not in (*self.worker_slots.devices, "auto"):
+                self.life.queues.remove(job)
+                self.life.end(now, job, "failed", error=RemoteError("device_missing", self._missing(job.asked)))
 
     def _give_up(self, now: float, slot: Slot, reason: str) -> None:
         """The worker program does not start: tell everybody who waits for it, and look for devices afresh next time."""
         slot.failed_starts = 0
         sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
-        for job in [self.jobs[job_id] for job_id in self._queue.order()]:
-            if slot in self._worker_slots.suitable(job):
-                self._queue.remove(job.client, job.job)
-                self._end(now, job, "failed", error=RemoteError("worker_crashed", sentence))
-        self._worker_slots.forget_devices()
-
-    def _tell_preview(self, job: Job) -> None:
-        slot = self._worker_slots.working_on(job)
-        if (
-            slot is not None
-            and job.state == "running"
-            and job.kind == "paint"
-            and job.preview_side != job.preview_asked
-        ):
-            job.preview_side = job.preview_asked
-            self._out.append(Send(slot.key, {"do": "preview", "side": job.preview_side}))
-
-    def _renew(self, now: float, job: Job) -> None:
-        if not job.final:
-            job.lease_until = now + job.lease_s
-
-    def _changed(self, now: float, job: Job) -> None:
-        job.seq += 1
-        self._wake(now, job)
-
-    def _wake(self, now: float, job: Job) -> None:
-        for watch in [w for w in self._watches if w.job == job.job and job.seq > w.seen]:
-            self._answer(now, watch)
-
-    def _answer(self, now: float, watch: Watch) -> None:
-        self._watches.remove(watch)
-        self._renew(now, self.jobs[watch.job])
-        self._out.append(Answer(watch))
+        for job in self.life.queues.waiting("paint"):
+            if self.worker_slots.suits(slot, job.kind, job.asked.device):
+                self.life.queues.remove(job)
+                self.life.end(now, job, "failed", error=RemoteError("worker_crashed", sentence))
+        self.worker_slots.look_afresh()

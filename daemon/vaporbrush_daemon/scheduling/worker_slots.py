@@ -1,17 +1,32 @@
 """The workers' places: which devices there are, who may paint where, and how long one may say nothing.
 
+Theory of operation. Each device has a slot, downloads have one, and as long as nobody knows the devices there is one
+for the worker that finds out. A slot outlives its process:
+
+    stopped ──▶ starting ──▶ idle ◀──▶ busy         a download goes from stopped to busy, and from busy to ending
+       ▲            │          │         │
+       └────────────┴──────────┴─▶ ending ◀┘        to stopped whenever the process is gone, asked for or not
+
+A process that should have said something by now is killed, and killed again until its exit is reported; only the exit
+makes the slot `stopped`. Ends that nobody asked for put the next start off, longer each time.
+
 Pure, like the scheduler that decides about the jobs: here processes are started and ended by effects.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from .effects import Effect, End, Kill, Policy, Send, Start
+from vaporbrush_daemon.workers.messages import Cancel, End, Ready
+from vaporbrush_protocol.messages import JobKind
+from vaporbrush_protocol.states import follow
+
+from .effects import Effect, KillWorker, SendCommand, StartWorker
 from .job import Job
+from .policy import Policy
 
 DOWNLOADS = "downloads"  # the slot in which models are fetched; all others are named after their device
 PROBE = "auto"  # the slot whose worker chooses a device itself and says which ones there are
@@ -22,6 +37,13 @@ CANCEL_GRACE_S = 10.0  # the worker looks once per step, and a step of a large p
 END_GRACE_S = 5.0  # a worker that is told to end only has to give its memory back
 
 SlotState = Literal["stopped", "starting", "idle", "busy", "ending"]
+SLOT: Mapping[SlotState, tuple[SlotState, ...]] = {
+    "stopped": ("starting", "busy"),
+    "starting": ("idle", "stopped"),
+    "idle": ("busy", "ending", "stopped"),
+    "busy": ("idle", "ending", "stopped"),
+    "ending": ("stopped",),
+}
 
 
 @dataclass(slots=True)
@@ -30,8 +52,8 @@ class Slot:
 
     key: int
     device: str
-    state: SlotState = "stopped"
-    job: str | None = None
+    _state: SlotState = "stopped"
+    job: str | None = None  # what it was given, until it says that it has stopped working on it, or is gone
     loading: bool = False
     heard: float = 0.0
     failures: int = 0  # ends that were not asked for, since a job last went well
@@ -40,14 +62,24 @@ class Slot:
     kill_at: float | None = None  # a cancelled job's grace
     stuck: bool = False  # ended by us because it said nothing
     model: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    memory: int = 0  # bytes of the device's own
+
+    @property
+    def state(self) -> SlotState:
+        """What its process is at."""
+        return self._state
+
+    def move(self, now: float, state: SlotState) -> None:
+        """Enter another state. Raises `ImpossibleMove` for one that the table does not allow."""
+        self._state = follow(SLOT, self._state, state, f"slot {self.key} ({self.device})")
+        self.heard = now
 
     @property
     def shown(self) -> str:
         """The state in the words of `status`."""
-        if self.state == "busy" and self.loading:
+        if self._state == "busy" and self.loading:
             return "loading"
-        return "stopped" if self.state == "ending" else self.state
+        return "stopped" if self._state == "ending" else self._state
 
 
 class WorkerSlots:
@@ -76,13 +108,18 @@ class WorkerSlots:
         for key in [s.key for s in self.slots.values() if s.device == PROBE and s.state == "stopped" and devices]:
             del self.slots[key]
 
-    def forget_devices(self) -> None:
-        """Look for devices afresh next time, unless somebody configured them or a worker proves that one works."""
+    def look_afresh(self) -> None:
+        """Find the devices anew next time, unless somebody configured them or a worker proves that one works."""
         painters = [slot for slot in self.slots.values() if slot.device != DOWNLOADS]
         if not self._configured and all(slot.state == "stopped" for slot in painters):
             for painter in painters:
                 del self.slots[painter.key]
             self.know(())
+
+    @property
+    def usual_device(self) -> str:
+        """Where a job that does not care is painted; empty until the first worker has told."""
+        return next((device for device in self.devices if device != "cpu"), "cpu" if self.devices else "")
 
     def _add(self, device: str) -> None:
         self._keys += 1
@@ -90,21 +127,24 @@ class WorkerSlots:
 
     # -- jobs
 
-    def suitable(self, job: Job) -> list[Slot]:
-        """The slots in which a job may run, whatever they are at."""
-        return [slot for slot in self.slots.values() if self._suits(slot, job)]
-
-    def _suits(self, slot: Slot, job: Job) -> bool:
-        if (slot.device == DOWNLOADS) != (job.kind == "fetch"):
+    def suits(self, slot: Slot, kind: JobKind, device: str) -> bool:
+        """Whether a job of this kind, which asks for this device, may run in a slot, whatever the slot is at."""
+        if (slot.device == DOWNLOADS) != (kind == "fetch"):
             return False
-        if job.kind == "fetch":
+        if kind == "fetch":
             return True
         if not self.devices:
             return slot.device == PROBE
-        if job.device != "auto":
-            return slot.device == job.device
+        if device != "auto":
+            return slot.device == device
         # An accelerator paints tens of times faster: while one exists, the CPU paints only what asks for it.
         return slot.device != "cpu" or self.devices == ("cpu",)
+
+    def available(self, now: float) -> list[Slot]:
+        """The slots to which a job may be given now or soon: idle ones, then those that start, then those that may."""
+        rank = {"idle": 0, "starting": 1, "stopped": 2}
+        found = [s for s in self.slots.values() if s.state in rank and (s.state != "stopped" or s.not_before <= now)]
+        return sorted(found, key=lambda slot: rank[slot.state])
 
     def working_on(self, job: Job) -> Slot | None:
         """The slot that has been given this job."""
@@ -112,67 +152,86 @@ class WorkerSlots:
 
     def occupy(self, now: float, slot: Slot, job: Job) -> None:
         """A slot gets a job."""
-        slot.state, slot.job, slot.heard, slot.stuck = "busy", job.job, now, False
-        slot.loading = job.kind == "paint"
+        slot.move(now, "busy")
+        slot.job, slot.stuck, slot.loading = job.job, False, job.kind == "paint"
 
     def free(self, now: float, slot: Slot, job_id: str) -> None:
         """A worker is done with its job, one way or another. A download's process has nothing else to do."""
         if slot.state == "busy" and slot.job == job_id:
-            slot.state = "ending" if slot.device == DOWNLOADS else "idle"
-            slot.job, slot.kill_at, slot.heard, slot.loading = None, None, now, False
+            slot.move(now, "ending" if slot.device == DOWNLOADS else "idle")
+            slot.job, slot.kill_at, slot.loading = None, None, False
 
     def call_off(self, now: float, slot: Slot) -> None:
         """The job is cancelled: a worker may finish its step, a download has nothing to lose."""
         if slot.device == DOWNLOADS:
-            self._tell(Kill(slot.key))
+            self._tell(KillWorker(slot.key))
         else:
             slot.kill_at = now + CANCEL_GRACE_S
-            self._tell(Send(slot.key, {"do": "cancel"}))
+            self._tell(SendCommand(slot.key, Cancel()))
 
     # -- processes
 
     def start(self, now: float, slot: Slot) -> None:
         """Start a worker; it is idle when it says that it is ready."""
-        slot.state, slot.heard, slot.stuck = "starting", now, False
+        slot.move(now, "starting")
+        slot.stuck = False
         self._counters["workers_started"] += 1
-        self._tell(Start(slot.key, slot.device))
+        self._tell(StartWorker(slot.key, slot.device))
+
+    def ready(self, now: float, slot: Slot, said: Ready) -> bool:
+        """A worker has started. Returns whether it may be given something: one that is being ended may not."""
+        slot.heard = now
+        if slot.state != "starting":
+            return False
+        slot.device, slot.memory, slot.failed_starts = said.device, said.memory, 0
+        slot.move(now, "idle")
+        self.know(self.devices or said.devices)
+        return True
+
+    def broke(self, now: float, slot: Slot) -> None:
+        """A worker said something that breaks the rules: end it. One that starts has failed to."""
+        if slot.state in ("idle", "busy"):
+            slot.move(now, "ending")
+            self._put_off(now, slot)
+        self._kill(slot)
 
     def gone(self, now: float, slot: Slot, *, working: bool) -> bool:
         """A slot's process has ended, `working` on a job that lives. Returns whether its program seems to be broken."""
         starting = slot.state == "starting"
         expected = slot.state == "ending" or slot.kill_at is not None or (slot.device == DOWNLOADS and not working)
-        slot.state, slot.job, slot.kill_at, slot.stuck, slot.loading = "stopped", None, None, False, False
-        slot.heard, slot.model, slot.facts = now, "", {}
+        slot.move(now, "stopped")
+        slot.job, slot.kill_at, slot.stuck, slot.loading, slot.model, slot.memory = None, None, False, False, "", 0
         if expected:
             return False
-        slot.failures += 1
-        slot.not_before = now + (min(MAX_BACKOFF_S, 2.0 ** (slot.failures - 2)) if slot.failures > 1 else 0.0)
+        self._put_off(now, slot)
         slot.failed_starts += starting
         return starting and slot.failed_starts >= MAX_FAILED_STARTS
 
-    def unload(self, now: float) -> tuple[int, int]:
-        """End idle workers: how many were told to, and how many were busy."""
-        idle = [slot for slot in self.slots.values() if slot.state == "idle"]
-        busy = [slot for slot in self.slots.values() if slot.state in ("busy", "starting") and slot.device != DOWNLOADS]
-        for slot in idle:
-            self._end(now, slot)
-        return len(idle), len(busy)
+    def unload(self, now: float) -> None:
+        """End the idle workers."""
+        for slot in self.slots.values():
+            if slot.state == "idle":
+                self._end(now, slot)
 
-    def tick(self, now: float) -> None:
-        """End whoever is idle for long, and whoever should have said something by now."""
+    def tick(self, now: float) -> bool:
+        """End whoever is idle for long, and whoever should have said something by now. Returns whether somebody was."""
+        due = False
         for slot in self.slots.values():
             if slot.kill_at is not None and slot.kill_at <= now:
                 slot.kill_at = now + END_GRACE_S
                 self._kill(slot)
+                due = True
             patience = self._patience(slot)
             if patience is None or now < slot.heard + patience:
                 continue
+            due = True
             if slot.state == "idle":
                 self._end(now, slot)
                 continue
             slot.stuck = slot.stuck or slot.state != "ending"
             slot.heard = now
             self._kill(slot)
+        return due
 
     def deadlines(self, now: float, *, waited_for: bool) -> list[float]:
         """When `tick` has something to do next. `waited_for`: jobs wait for workers that are kept back."""
@@ -193,11 +252,15 @@ class WorkerSlots:
         loading = slot.state == "starting" or slot.loading
         return self._policy.load_stuck_after_s if loading else self._policy.stuck_after_s
 
+    def _put_off(self, now: float, slot: Slot) -> None:
+        slot.failures += 1
+        slot.not_before = now + (min(MAX_BACKOFF_S, 2.0 ** (slot.failures - 2)) if slot.failures > 1 else 0.0)
+
     def _end(self, now: float, slot: Slot) -> None:
-        slot.state, slot.heard = "ending", now
+        slot.move(now, "ending")
         self._counters["workers_unloaded"] += 1
-        self._tell(End(slot.key))
+        self._tell(SendCommand(slot.key, End()))
 
     def _kill(self, slot: Slot) -> None:
         self._counters["workers_killed"] += 1
-        self._tell(Kill(slot.key))
+        self._tell(KillWorker(slot.key))

@@ -1,33 +1,61 @@
 """The worker processes: started, spoken to, listened to, ended. Everything they say arrives on one inproc socket.
 
-Each worker has three pipes: commands on its stdin (whose end of file is its death pipe), events on its stdout, both as
-4 bytes of length and a msgpack map; its stderr goes line by line into the log.
+Each worker has three pipes: commands on its stdin, whose end of file is its death pipe; events on its stdout (`pipe`);
+and its stderr goes line by line into the log.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
-import msgpack
 import zmq
 
 from vaporbrush_daemon import logs, machine
 from vaporbrush_daemon.config import Config
+from vaporbrush_protocol.errors import RequestError
+
+from . import pipe
+from .messages import Command, End, Event
 
 ADDRESS = "inproc://workers"
-MAX_EVENT_BYTES = 4 * 1024**2  # a preview of 512² is 768 KiB
-LENGTH = struct.Struct(">I")
 JOIN_S = 5.0  # after its process has died, a reader thread has nothing left to wait for
-EXIT = b"exit"
-EVENT = b"event"
+REAP_S = 1.0  # from the end of its stdout to its own
+BURST = 64  # events taken before clients and time get their turn
+EVENT, NONSENSE, EXIT = b"event", b"nonsense", b"exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A worker said this."""
+
+    slot: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Nonsense:
+    """A worker said something that breaks the rules, as the sentence tells. It has to be ended."""
+
+    slot: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A worker's process is gone. `reason` is a clause such as "it was ended by SIGKILL"."""
+
+    slot: int
+    reason: str
+
+
+News = Said | Nonsense | Exited
 
 
 @dataclass(slots=True)
@@ -50,33 +78,29 @@ class Pool:
         self.socket.bind(ADDRESS)
 
     def start(self, slot: int, device: str) -> None:
-        """Start a worker for a device; `ready` or an exit follows."""
+        """Start a worker for a device; `Ready` or an exit follows."""
         self._spawn(slot, [*self._config.worker_command, "--device", device], device)
 
-    def fetch(self, slot: int, job: str, model: str) -> None:
+    def download(self, slot: int, job: str, model: str) -> None:
         """Start the download of a model."""
         self._spawn(slot, [*self._config.fetch_command, job, model], f"fetch {model}")
 
-    def send(self, slot: int, command: dict[str, Any]) -> None:
+    def send(self, slot: int, command: Command) -> None:
         """Tell a worker something. One that does not read its pipe is ended: it must not hold the loop up."""
         process = self._processes.get(slot)
         if process is None or process.popen is None or process.popen.stdin is None:
             return
-        frame = _frame(command)
+        packed = pipe.pack(command)
         try:
-            complete = os.write(process.popen.stdin.fileno(), frame) == len(frame)
+            complete = os.write(process.popen.stdin.fileno(), packed) == len(packed)
         except BlockingIOError:
             complete = False
         except (BrokenPipeError, ValueError):
             return  # it is dead or told to end; its exit is on the way
-        if not complete:
-            self.kill(slot)
-
-    def end(self, slot: int) -> None:
-        """Close a worker's stdin, upon which it ends at once."""
-        process = self._processes.get(slot)
-        if process is not None and process.popen is not None and process.popen.stdin is not None:
+        if isinstance(command, End):
             process.popen.stdin.close()
+        elif not complete:
+            self.kill(slot)
 
     def kill(self, slot: int) -> None:
         """End a worker that does not listen."""
@@ -84,26 +108,25 @@ class Pool:
         if process is not None and process.popen is not None:
             process.popen.kill()
 
-    def receive(self) -> Iterator[tuple[int, dict[str, Any] | str]]:
-        """Everything that has arrived: (slot, event), or (slot, reason) once when its process is gone."""
-        while self.socket.poll(0):
+    def receive(self) -> Iterator[News]:
+        """What has arrived; of each process, `Exited` comes once, as the last."""
+        for _ in range(BURST):
+            if not self.socket.poll(0):
+                return
             head, kind, body = self.socket.recv_multipart()
             slot = int.from_bytes(head, "big")
             if kind == EXIT:
                 listener = self._processes.pop(slot).listener
                 if listener is not None:
                     listener.join(JOIN_S)  # it has said its last word, and only closes its socket
-                yield slot, body.decode()
-                continue
-            try:
-                event = msgpack.unpackb(body)
-            except ValueError:
-                event = None
-            if isinstance(event, dict) and isinstance(event.get("event"), str):
-                yield slot, event
+                yield Exited(slot, body.decode())
+            elif kind == NONSENSE:
+                yield Nonsense(slot, body.decode())
             else:
-                logs.event("worker_talks_nonsense", slot=slot, bytes=len(body))
-                self.kill(slot)
+                try:
+                    yield Said(slot, pipe.unpack_event(body))
+                except RequestError as error:
+                    yield Nonsense(slot, error.message)
 
     def facts(self, slot: int) -> tuple[int, int]:
         """A worker's process id and resident bytes; zeros if there is none."""
@@ -125,13 +148,6 @@ class Pool:
         return not self._processes
 
     def _spawn(self, slot: int, command: list[str], name: str) -> None:
-        environment = {**os.environ, "VAPORBRUSH_HOME": str(self._config.home), "PYTHONUNBUFFERED": "1"}
-        if self._config.weights:
-            environment["VAPORBRUSH_WEIGHTS"] = self._config.weights
-        # Painted sizes differ from scale to scale; torch's growing segments keep that from fragmenting the memory.
-        environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-        # see engine/__init__.py; here too, for whatever loads torch before it
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             popen = subprocess.Popen(
                 command,
@@ -140,7 +156,7 @@ class Pool:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 cwd=self._config.home,
-                env=environment,
+                env=self._environment(),
                 start_new_session=True,  # Ctrl-C in a terminal is for the daemon, which then ends its workers
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
@@ -153,11 +169,24 @@ class Pool:
             os.set_blocking(popen.stdin.fileno(), False)
         process = self._processes[slot] = Process(popen)
         logs.event("worker_started", slot=slot, name=name, pid=popen.pid)
-        stderr = threading.Thread(target=_log_lines, args=(popen.stderr, process, name), daemon=True)
-        stdout = threading.Thread(target=self._listen, args=(slot, process, stderr), daemon=True)
-        process.listener = stdout
+        stderr = threading.Thread(
+            target=_log_lines, args=(popen.stderr, process, name), name=f"log {slot}", daemon=True
+        )
+        process.listener = threading.Thread(
+            target=self._listen, args=(slot, process, stderr), name=f"events {slot}", daemon=True
+        )
         stderr.start()
-        stdout.start()
+        process.listener.start()
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, "VAPORBRUSH_HOME": str(self._config.home), "PYTHONUNBUFFERED": "1"}
+        if self._config.weights:
+            environment["VAPORBRUSH_WEIGHTS"] = self._config.weights
+        # Painted sizes differ from scale to scale; torch's growing segments keep that from fragmenting the memory.
+        environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+        # see engine/__init__.py; here too, for whatever loads torch before it
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        return environment
 
     def _report(self, slot: int, reason: str) -> None:
         """Tell the loop that there is no process, by the way on which it learns of every end."""
@@ -176,12 +205,15 @@ class Pool:
         with self._context.socket(zmq.PUSH) as push:
             push.setsockopt(zmq.LINGER, 1000)
             push.connect(ADDRESS)
-            for body in frames(popen.stdout):
-                push.send_multipart([head, EVENT, body])
+            try:
+                for body in pipe.bodies(popen.stdout):
+                    push.send_multipart([head, EVENT, body])
+            except RequestError as error:
+                push.send_multipart([head, NONSENSE, error.message.encode()])
             # Its stdout is closed: it has died, or has lost its mind.
             if popen.poll() is None:
                 try:
-                    popen.wait(1.0)
+                    popen.wait(REAP_S)
                 except subprocess.TimeoutExpired:
                     popen.kill()
             reason = _reason(popen.wait())
@@ -191,35 +223,6 @@ class Pool:
             popen.stdin.close()
             popen.stdout.close()
             push.send_multipart([head, EXIT, (reason + last).encode()])
-
-
-def frames(stream: IO[bytes]) -> Iterator[bytes]:
-    """Length-prefixed frames until the stream ends, or claims more than any event has."""
-    while True:
-        head = _exactly(stream, LENGTH.size)
-        if head is None:
-            return
-        (size,) = LENGTH.unpack(head)
-        body = _exactly(stream, size) if size <= MAX_EVENT_BYTES else None
-        if body is None:
-            return
-        yield body
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes | None:
-    parts: list[bytes] = []
-    while size:
-        part = stream.read(size)
-        if not part:
-            return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _frame(message: dict[str, Any]) -> bytes:
-    body: bytes = msgpack.packb(message)
-    return LENGTH.pack(len(body)) + body
 
 
 def _log_lines(stream: IO[bytes], process: Process, name: str) -> None:

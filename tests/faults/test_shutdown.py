@@ -1,0 +1,42 @@
+"""Whoever waits for a reply gets one, also when the daemon ends."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import msgpack
+import pytest
+import zmq
+
+from support import fake_worker as fake
+from support.daemon import Daemon, recipe, running
+from vaporbrush_protocol import Connection, codec
+
+
+@pytest.mark.parametrize("now", [True, False])
+def test_polls_that_wait_are_answered_when_the_daemon_is_shut_down(home: Path, now: bool) -> None:
+    """They once got nothing, and waited for as long as their clients' patience."""
+    daemon = Daemon(home, drain_s=2.0).start()
+    connection = Connection.read(home)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer, daemon.client() as client:
+        dealer.linger = 0
+        dealer.plain_username, dealer.plain_password = b"vaporbrush", connection.token.encode()
+        dealer.connect(connection.endpoints[0])
+        busy = running(client, client.submit(recipe(client, fake.DEAF), lease_s=60.0))
+        waiting = client.submit(recipe(client, tint=1), str(uuid.uuid4()), lease_s=60.0)
+        for number, job in enumerate((busy, waiting)):
+            header = {"id": number, "request": "watch", "job": job.job, "seen": 10**9, "wait_s": 30.0}
+            dealer.send_multipart(list(map(bytes, codec.encode(header))))
+        client.status()  # they have arrived
+        client.shutdown(now=now)
+        replies = {}
+        while len(replies) < 2:
+            assert dealer.poll(20_000), f"only {replies} came"
+            reply = msgpack.unpackb(dealer.recv_multipart()[1])
+            replies[reply["id"]] = reply
+        assert replies[1].get("state") == "failed", replies
+        assert replies[1]["error"]["code"] == "shutting_down"
+        assert replies[0]["ok"] is True or replies[0]["error"]["code"] == "shutting_down"
+    assert daemon.process.wait(20) == 0
+    daemon.stop()

@@ -23,26 +23,30 @@ from .options import json_option
 WATCH_S = 0.5  # between two looks of `status --watch`
 IDLE_EXIT_S = 1800.0  # a daemon that a command or a plug-in started ends itself after so long without a request
 
+FAKE_WORKER = (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.fake")
+
 
 @click.command()
 @click.option("--foreground", is_flag=True, help="Stay in this terminal.")
 @click.option("--idle-exit", is_flag=True, help="End after 30 minutes without a request.")
 @click.option("--listen-tcp", is_flag=True, help="Also listen on 127.0.0.1, for Flatpaks.")
 @click.option("--new-token", is_flag=True, help="Lock out every program that has connected before.")
-def serve(*, foreground: bool, idle_exit: bool, listen_tcp: bool, new_token: bool) -> None:
+@click.option("--fake", is_flag=True, help="Paint gradients, without torch and models: for testing clients.")
+def serve(*, foreground: bool, idle_exit: bool, listen_tcp: bool, new_token: bool, fake: bool) -> None:
     """Start the daemon. Painting commands and plug-ins start it by themselves."""
     if foreground:
         from vaporbrush_daemon.front.serve import EXIT_CONFIG
         from vaporbrush_daemon.front.serve import serve as run
 
         flags = {"idle_exit_s": IDLE_EXIT_S if idle_exit else None, "listen_tcp": listen_tcp or None}
+        fakes = {"worker_command": FAKE_WORKER, "devices": ("cpu",)} if fake else {}
         try:
-            settings = config.load(flags)
+            settings = config.load({**flags, **fakes})
         except config.ConfigError as error:
             terminal.complain(str(error))
             raise Exit(EXIT_CONFIG) from None
         raise Exit(run(settings, new_token=new_token))
-    chosen = {"--idle-exit": idle_exit, "--listen-tcp": listen_tcp, "--new-token": new_token}
+    chosen = {"--idle-exit": idle_exit, "--listen-tcp": listen_tcp, "--new-token": new_token, "--fake": fake}
     flags_given = [flag for flag, given in chosen.items() if given]
     try:
         client = connect()

@@ -13,6 +13,7 @@ import platform
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,12 @@ from .pipe import WorkerPipe
 Pixels = npt.NDArray[np.float32]
 STEP_S = 0.02  # long enough for a client to see progress, short enough for its tests
 STEPS = 20  # where the recipe asks for no number
-TYPES = {"u8": np.uint8, "u16": np.dtype("<u2"), "f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
+TYPES: dict[str, np.dtype[Any]] = {
+    "u8": np.dtype("u1"),
+    "u16": np.dtype("<u2"),
+    "f16": np.dtype("<f2"),
+    "f32": np.dtype("<f4"),
+}
 GOLDEN = 0.618  # neighbouring seeds have colours far apart
 
 
@@ -54,7 +60,7 @@ def encoded(pixels: Pixels, like: Image) -> bytes:
         "GRAYA": [gray, alpha],
     }
     values = np.concatenate(ordered[like.channels], axis=2)
-    kind = np.dtype(TYPES[like.depth])
+    kind = TYPES[like.depth]
     if kind.kind == "u":
         values = np.rint(values * np.iinfo(kind).max)
     data: bytes = values.astype(kind).tobytes()

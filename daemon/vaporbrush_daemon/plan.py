@@ -129,6 +129,8 @@ UNTILED_NUMBERS, TILE_NUMBERS = 320, 720
 # (tests/engine/test_fake_memory.py).
 GPU_TILE_NUMBERS = 380
 IMAGE_BYTES, GPU_IMAGE_BYTES = 160, 110  # for each pixel of the image, besides the optimiser's history: some images
+# `brushwork` keeps two wide taps more for each pixel in the network, and its style's hypercolumns for each of the style
+BRUSH_NUMBERS, BANK_NUMBERS = 96, 2176 // 16
 
 
 def predict(recipe: Recipe, speed: Speed, memory: int | None = None, *, plan_step: int = 0) -> Plan:
@@ -227,7 +229,15 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
     """
     ways = [way for way in WAYS if not (way[2] and speed.device == "cpu")]
     needs = {
-        way: memory_of(scales[-1], speed.precision, way[0], history=way[1], host=way[2], device=speed.device)
+        way: memory_of(
+            scales[-1],
+            speed.precision,
+            way[0],
+            history=way[1],
+            host=way[2],
+            device=speed.device,
+            banks=banks_of(recipe),
+        )
         for way in ways
     }
     fitting = [way for way in ways if memory is None or needs[way] <= memory]
@@ -252,16 +262,36 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
     return Plan(scales, speed.precision, history, tile, host, seconds, needs[fitting[0]], enough)
 
 
+def banks_of(recipe: Recipe) -> float:
+    """How many times the painting's pixels the styles have whose hypercolumns `brushwork` keeps."""
+    if recipe.look != "brushwork":
+        return 0.0
+    return len(recipe.styles) * recipe.style_scale**2 * (4 if recipe.turns else 1)
+
+
 def memory_of(
-    scale: Scale, precision: Precision, tile: int | None, *, history: int, host: bool = False, device: str = "cpu"
+    scale: Scale,
+    precision: Precision,
+    tile: int | None,
+    *,
+    history: int,
+    host: bool = False,
+    device: str = "cpu",
+    banks: float = 0.0,
 ) -> int:
     """Bytes on the device at the finest scale: for each pixel in the network the numbers above; for each of the image
-    the optimiser's pairs of 2·3·4 bytes, times 4/3 for the pyramid, some images, and the content's relu4_2.
+    the optimiser's pairs of 2·3·4 bytes, times 4/3 for the pyramid, some images, and the content's relu4_2. `banks` as
+    `banks_of` has it.
     """
     width = 2 if precision == "bf16" else 4
     pixels, gpu = scale.width * scale.height, device != "cpu"
     tile_numbers = GPU_TILE_NUMBERS if gpu else TILE_NUMBERS
-    held = pixels * UNTILED_NUMBERS if tile is None else min(pixels, (tile + HALO) ** 2) * tile_numbers
+    extra = BRUSH_NUMBERS if banks else 0
+    if tile is None:
+        held = pixels * (UNTILED_NUMBERS + extra)
+    else:
+        held = min(pixels, (tile + HALO) ** 2) * (tile_numbers + extra)
+    held += int(pixels * banks * BANK_NUMBERS)
     always = 32 * history + (GPU_IMAGE_BYTES if gpu else IMAGE_BYTES) + 512 * width // 64
     if host:
         always = 0

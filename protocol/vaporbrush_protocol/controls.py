@@ -137,6 +137,23 @@ CONTROLS: tuple[Control, ...] = (
         tuned=True,
     ),
     _control(
+        "look",
+        "Look",
+        "What of the style is painted.",
+        Option("texture", "Texture", "The style's patterns and colours everywhere, in large and rich strokes."),
+        Option(
+            "brushwork",
+            "Brushwork",
+            "Every place is painted with the place of the style that resembles it most: sky by sky, face by face.",
+        ),
+    ),
+    _control(
+        "lines",
+        "Keep lines",
+        "How strictly the {content}'s lines stay where they are: for faces, letters and drawings. 0 is off.",
+        decimals=2,
+    ),
+    _control(
         "style_scale",
         "Style scale",
         "How large the style's strokes and patterns are. At 1 the style picture is seen as large as the painting; "
@@ -173,6 +190,12 @@ CONTROLS: tuple[Control, ...] = (
             "Style in the {content}'s palette",
             "The style is recoloured to the {content}'s palette first; softer than keeping the colours exactly.",
         ),
+        Option(
+            "palette",
+            "{content} in the style's palette",
+            "Strokes of the style; the {content}'s own colours, moved into the style's palette, so that one thing has "
+            "one colour.",
+        ),
     ),
     Control(
         "use_selection",
@@ -181,6 +204,12 @@ CONTROLS: tuple[Control, ...] = (
         "truth",
         default=True,
         recipe=False,
+    ),
+    _control(
+        "turns",
+        "Turn strokes",
+        "Brushwork may also use the style turned by 90, 180 and 270 degrees, so that its strokes run any way.",
+        advanced=True,
     ),
     _control(
         "seed",

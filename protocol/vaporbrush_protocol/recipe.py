@@ -36,7 +36,8 @@ Channels = Literal["RGB", "RGBA", "BGRA", "GRAY", "GRAYA"]
 Depth = Literal["u8", "u16", "f16", "f32"]
 Transfer = Literal["srgb", "linear"]
 Quality = Literal["draft", "standard", "fine"]
-Color = Literal["style", "luma", "match"]
+Color = Literal["style", "luma", "match", "palette"]
+Look = Literal["texture", "brushwork"]
 Start = Literal["content", "noise"]
 Optimizer = Literal["lbfgs", "adam"]
 Pool = Literal["max", "avg"]
@@ -217,13 +218,31 @@ class Recipe:
         default=DEFAULT_STRENGTH,
         metadata=real(MIN_STRENGTH, MAX_STRENGTH, "style against content, in the unit of Gatys' notebook"),
     )
+    look: Look = field(
+        default="texture",
+        metadata=word(
+            Look,
+            "what of the style is painted: its statistics (Gram matrices), or for every place the one of the style "
+            "that resembles it most (nearest neighbours)",
+        ),
+    )
+    turns: bool = field(
+        default=False, metadata=flag("whether `brushwork` may also turn the style by 90, 180 and 270 degrees")
+    )
+    lines: float = field(
+        default=0.0, metadata=real(0.0, 1.0, "how strictly the content's lines stay where they are: 0 is not at all")
+    )
     style_scale: float = field(
         default=1.0,
         metadata=real(MIN_STYLE_SCALE, MAX_STYLE_SCALE, "1: the style's longest side is the painted size"),
     )
     color: Color = field(
         default="style",
-        metadata=word(Color, "the style's colours, or the content's: by luma only, or by matching first"),
+        metadata=word(
+            Color,
+            "the style's colours, or the content's: by luma only, or by matching first; or (`palette`) the content's "
+            "moved into the style's palette",
+        ),
     )
     blend: float = field(default=1.0, metadata=real(0.0, 1.0, "share of the painting over the content"))
     tileable: bool = field(default=False, metadata=flag("whether opposite edges of the painting fit together"))

@@ -38,10 +38,10 @@ from vaporbrush_daemon.engine.algorithm import FIRST_MOVE, LONGEST_MOVE
 from vaporbrush_daemon.engine.device import synchronise
 from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
-from vaporbrush_daemon.engine.objective import Objective
+from vaporbrush_daemon.engine.objective import Canvas, TextureObjective
 from vaporbrush_daemon.engine.optimisers import Lbfgs
 from vaporbrush_daemon.engine.painter import Painter, Pictures
-from vaporbrush_daemon.engine.phases import phases_of
+from vaporbrush_daemon.engine.phases import Phase, phases_of
 from vaporbrush_daemon.engine.pyramid import Pyramid
 from vaporbrush_daemon.plan import WAYS, predict
 from vaporbrush_protocol.progress import Progress
@@ -165,13 +165,13 @@ def step_times(painter: Recording, files: tuple[Path, Path], weights: Path, size
 
     network = painter.models.network("vgg19", precision)
     regions = [Region(style_statistics(network, style, None))]
-    objective = Objective(network, start, regions, Weighting(DEFAULT_STRENGTH, tap_weights(None)))
+    objective = TextureObjective(Canvas(network, start, Weighting(DEFAULT_STRENGTH, tap_weights(None))), regions)
     pyramid = Pyramid.of(start.shape[2], start.shape[3])
     optimiser = Lbfgs(pyramid.variables, WAYS[0][1], start.device, first=FIRST_MOVE, longest=LONGEST_MOVE)
     image = start.clone()
 
     def ours(taps: tuple[str, ...]) -> None:
-        objective.aim(taps, whitened=False)
+        objective.aim(Phase(1, taps), image)
         variables = pyramid.backward(objective(image)[1])
         image.add_(pyramid.forward(optimiser.step(variables)))
 

@@ -76,7 +76,7 @@ def test_outside_of_the_selection_nothing_is_painted(outside: str) -> None:
         mask,
         outside=outside,
         blend=1.0,
-        keep_colours=False,
+        recolour=None,
         wrap=False,  # type: ignore[arg-type]
     )
     kept = mask == 0
@@ -100,7 +100,7 @@ def test_blend_goes_from_the_content_to_the_painting() -> None:
     content, painted = layer(30, 40, 1), picture(30, 40, 2).float()
     frame = Frame(0, 0, 40, 30)
     results = [
-        deliver(content, painted, frame, None, outside="transparent", blend=b, keep_colours=False, wrap=False)
+        deliver(content, painted, frame, None, outside="transparent", blend=b, recolour=None, wrap=False)
         for b in (0.0, 0.5, 1.0)
     ]
     assert np.array_equal(results[0][0], content)
@@ -147,3 +147,35 @@ def test_the_pyramids_backward_is_the_adjoint_of_its_forward() -> None:
     torch.testing.assert_close(
         (pyramid.forward(flat) * image).sum(), (flat * pyramid.backward(image)).sum(), rtol=1e-4, atol=1e-3
     )
+
+
+def test_oklab_and_back_is_the_same_colour() -> None:
+    image = picture(20, 30).float()
+    torch.testing.assert_close(color_transfer.from_oklab(color_transfer.oklab(image)), image, rtol=0, atol=2e-4)
+    white = color_transfer.oklab(torch.ones(1, 3, 1, 1)).flatten()
+    torch.testing.assert_close(white, torch.tensor([1.0, 0.0, 0.0]), rtol=0, atol=1e-4)
+
+
+def test_a_palette_moves_colours_to_the_styles_and_keeps_the_paintings_light() -> None:
+    content, style, painted = picture(40, 60, 1).float(), 0.3 + 0.2 * picture(30, 30, 2).float(), picture(40, 60, 3)
+    palette = color_transfer.Palette.of(content, None, style, None)
+    _, covariance = color_transfer.moments(color_transfer.oklab(content), None)
+    moved_covariance = palette.matrix @ covariance @ palette.matrix.T
+    wanted_mean, wanted = color_transfer.moments(color_transfer.oklab(style), None)
+    torch.testing.assert_close(moved_covariance, wanted, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(palette.wanted, wanted_mean)
+    painted = (0.3 + 0.4 * painted).float()  # dark and pale colours have no room for what is asked
+    result = palette(content, painted)
+    torch.testing.assert_close(
+        color_transfer.oklab(result)[:, 0], color_transfer.oklab(painted)[:, 0], atol=0.02, rtol=0
+    )
+
+
+def test_a_palettes_colours_do_not_cross_an_edge_of_light() -> None:
+    """A red half beside a blue one, under a painting that is dark and bright there: no halo on either side."""
+    lightness = torch.cat([torch.full((1, 1, 16, 8), 0.2), torch.full((1, 1, 16, 8), 0.9)], 3)
+    colours = torch.cat([torch.full((1, 2, 16, 8), -0.1), torch.full((1, 2, 16, 8), 0.1)], 3)
+    noisy = colours + 0.02 * torch.randn(colours.shape, generator=torch.Generator().manual_seed(0))
+    smooth = color_transfer.guided(noisy, lightness)
+    assert float((color_transfer.guided(colours, lightness) - colours).abs().max()) < 1e-6
+    assert float((smooth - colours).std()) < 0.5 * float((noisy - colours).std())

@@ -13,8 +13,9 @@ from vaporbrush_daemon.engine import graphs
 from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.graphs import SWITCH, Captured, Work, gradient_of, wanted
 from vaporbrush_daemon.engine.losses import Losses, Region, Weighting, tap_weights
-from vaporbrush_daemon.engine.objective import Objective
+from vaporbrush_daemon.engine.objective import Canvas, TextureObjective
 from vaporbrush_daemon.engine.optimisers import Lbfgs
+from vaporbrush_daemon.engine.phases import Phase
 from vaporbrush_daemon.engine.pyramid import Pyramid
 from vaporbrush_protocol.recipe import STYLE_TAPS
 
@@ -28,25 +29,26 @@ def replayed(work: Work) -> tuple[Losses, Tensor, Callable[[], None]]:
     def again() -> None:
         now, new = work()
         variables.copy_(new)
-        for name in ("content", "style", "variation", "range"):
+        for name in ("content", "style", "variation", "range", "lines"):
             getattr(losses, name).copy_(getattr(now, name))
 
     return losses, variables, again
 
 
-def objective(tile: int | None = None) -> Objective:
+def objective(tile: int | None = None) -> TextureObjective:
     network = tiny()
     regions = [Region(style_statistics(network, picture(40, 40, 2), None))]
-    return Objective(network, picture(SIDE, SIDE, 1), regions, Weighting(100.0, tap_weights(None)), tile=tile)
+    canvas = Canvas(network, picture(SIDE, SIDE, 1), Weighting(100.0, tap_weights(None)), tile=tile)
+    return TextureObjective(canvas, regions)
 
 
-def steps(loss: Objective, *, captured: bool, count: int = 6) -> tuple[Tensor, list[float]]:
+def steps(loss: TextureObjective, *, captured: bool, count: int = 6) -> tuple[Tensor, list[float]]:
     """Where some steps lead, and their losses."""
     pyramid, image = Pyramid.of(SIDE, SIDE), picture(SIDE, SIDE, 1)
     optimiser = Lbfgs(pyramid.variables, 4, image.device, first=0.01, longest=0.05, dtype=torch.float64)
     totals = []
     for taps in (STYLE_TAPS[:-1], STYLE_TAPS):
-        loss.aim(taps, whitened=False)
+        loss.aim(Phase(count, taps), image)
         gradient_at = gradient_of(loss, pyramid, image, count)
         if captured:
             gradient_at = Captured(gradient_at, image, replayed)

@@ -12,7 +12,8 @@ from vaporbrush_daemon.engine.grams import CHUNK, Grams, raw_gram, style_statist
 from vaporbrush_daemon.engine.losses import RANGE, Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.models import load_weights
 from vaporbrush_daemon.engine.network import Network
-from vaporbrush_daemon.engine.objective import Objective
+from vaporbrush_daemon.engine.objective import Canvas, Objective, TextureObjective
+from vaporbrush_daemon.engine.phases import Phase
 from vaporbrush_daemon.engine.tiles import tiles
 from vaporbrush_daemon.engine.vgg19 import TAPS
 from vaporbrush_protocol.recipe import STYLE_TAPS
@@ -21,14 +22,9 @@ STRENGTH = 30.0
 W = dict(zip(STYLE_TAPS, (0.5, 0.25, 0.125, 0.0625, 1.0), strict=True))
 
 
-def objective(network: Network, content: Tensor, style: Tensor, **options: object) -> Objective:
-    return Objective(
-        network,
-        content,
-        [Region(style_statistics(network, style, None))],
-        Weighting(STRENGTH, W, tv=0.3),
-        **options,  # type: ignore[arg-type]
-    )
+def objective(network: Network, content: Tensor, style: Tensor, **options: object) -> TextureObjective:
+    canvas = Canvas(network, content, Weighting(STRENGTH, W, tv=0.3), **options)  # type: ignore[arg-type]
+    return TextureObjective(canvas, [Region(style_statistics(network, style, None))])
 
 
 def flat(tap: Tensor) -> np.ndarray:
@@ -110,7 +106,7 @@ def test_the_gradient_is_right_with_soft_masks_and_several_regions() -> None:
         Region(style_statistics(network, picture(48, 48, 4), None), 0.7, ramp),
         Region(style_statistics(network, picture(48, 48, 5), None), 0.4, 1 - ramp),
     ]
-    loss = Objective(network, picture(48, 64, 2), regions, Weighting(STRENGTH, W))
+    loss = TextureObjective(Canvas(network, picture(48, 64, 2), Weighting(STRENGTH, W)), regions)
     _, gradient = loss(image)
     direction = torch.randn(image.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert float((gradient * direction).sum()) == pytest.approx(finite_difference(loss, image, direction), rel=2e-5)
@@ -121,7 +117,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     network, image, style = make(), inside(64, 48), picture(48, 64, 3)
     loss = objective(network, picture(64, 48, 2), style)
     _, published = loss(image)
-    loss.aim(STYLE_TAPS[:-1], whitened=True)
+    loss.aim(Phase(1, STYLE_TAPS[:-1], whitened=True), image)
     reported, gradient = loss(image)
     target = style_statistics(network, style, None)
 
@@ -139,7 +135,7 @@ def test_the_approachs_gradient_is_that_of_the_whitened_loss(make) -> None:
     h = 1e-6
     expected = (whitened(image + h * direction) - whitened(image - h * direction)) / (2 * h)
     assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-5)
-    loss.aim(STYLE_TAPS, whitened=False)
+    loss.aim(Phase(1, STYLE_TAPS), image)
     settled, again = loss(image)
     assert torch.equal(again, published)
     assert 0 < float(reported.style) < float(settled.style)  # the published loss, of four taps of five
@@ -162,8 +158,10 @@ def test_tiles_give_what_the_whole_gives(wrap: bool) -> None:
     content, style, image = picture(height, width, 1), picture(96, 96, 2), picture(height, width, 3)
     ramp = torch.linspace(0, 1, width, dtype=torch.float64).expand(height, width)
     regions = [Region(style_statistics(network, style, None), 1.0, ramp)]
-    whole = Objective(network, content, regions, Weighting(STRENGTH, W, tv=0.2), wrap=wrap)
-    cut = Objective(network, content, regions, Weighting(STRENGTH, W, tv=0.2), wrap=wrap, tile=96)
+    whole, cut = (
+        TextureObjective(Canvas(network, content, Weighting(STRENGTH, W, tv=0.2), wrap=wrap, tile=tile), regions)
+        for tile in (None, 96)
+    )
     assert len(cut.tiles) == 4 * 3
     (a, gradient_a), (b, gradient_b) = whole(image), cut(image)
     assert float(a.style) == pytest.approx(float(b.style), rel=1e-10)
@@ -198,7 +196,9 @@ def test_tiles_cover_every_pixel_once() -> None:
 
 def test_values_outside_the_range_are_pulled_back() -> None:
     network, content = tiny(), picture(32, 32)
-    loss = Objective(network, content, [Region(style_statistics(network, content, None))], Weighting(1.0, W))
+    loss = TextureObjective(
+        Canvas(network, content, Weighting(1.0, W)), [Region(style_statistics(network, content, None))]
+    )
     image = content.clone()
     image[0, 0, 3, 3], image[0, 1, 4, 4] = 1.5, -0.25
     losses, gradient = loss(image)
@@ -245,7 +245,7 @@ def test_a_metric_gives_the_loss_of_the_mapped_activations() -> None:
     """‖R [s; 1] [s; 1]ᵀ Rᵀ − A‖ computed the long way: map every activation, then take the Gram matrix."""
     network = tiny_with_metric()
     image, style = picture(32, 48, 1), picture(40, 40, 2)
-    loss = Objective(network, image, [Region(style_statistics(network, style, None))], Weighting(1.0, W))
+    loss = TextureObjective(Canvas(network, image, Weighting(1.0, W)), [Region(style_statistics(network, style, None))])
     expected = 0.0
     for tap, n in zip(STYLE_TAPS, (64, 128, 256, 512, 512), strict=True):
         grams = []

@@ -270,7 +270,7 @@ def test_colours_that_a_style_hides_do_not_matter(painter: Painter) -> None:
     style[:, :30, 3] = 0
     other = style.copy()
     other[:, :30, :3] = (1, 0, 1)
-    for fields in ({}, {"color": "match"}, {"color": "luma"}):
+    for fields in ({}, {"color": "match"}, {"color": "luma"}, {"color": "palette"}):
         assert np.array_equal(
             paint(painter, content, style, **fields).canvas, paint(painter, content, other, **fields).canvas
         )

@@ -5,7 +5,9 @@ The painting is the image x, started from the content, that minimises
     L(x) = ContentLoss + strength · StyleLoss + tv · total variation + penalty on values outside of [0, 1]
 
 where ContentLoss compares VGG19's activations at relu4_2 with the content's, and StyleLoss the Gram matrices of its
-activations at relu1_1 … relu5_1 with the style's; `losses` has the formulas. Where we go beyond the paper:
+activations at relu1_1 … relu5_1 with the style's; `losses` has the formulas. That is the look `texture`. The look
+`brushwork` has another loss in the place of StyleLoss, see `brushwork`; all else is the same. Where we go beyond the
+paper:
 
 - scales: a small painting is finished first, and each larger one starts from it (Gatys et al. 2017, section 6);
 - phases: a scale approaches the minimum by gradients that lead there faster, and settles in the published loss;
@@ -14,6 +16,7 @@ activations at relu1_1 … relu5_1 with the style's; `losses` has the formulas. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -22,15 +25,16 @@ from torch import Tensor
 from vaporbrush_daemon.plan import Plan, Scale
 from vaporbrush_protocol.recipe import Recipe
 
+from .brushwork import BrushworkLoss
 from .convergence import LossCurve
 from .graphs import gradient_of
-from .inputs import Inputs, regions
+from .inputs import Area, Inputs, areas, regions
 from .losses import Losses, Weighting, tap_weights
 from .monitor import Monitor
 from .network import Network
-from .objective import Objective
+from .objective import BrushworkObjective, Canvas, Objective, TextureObjective
 from .optimisers import Adam, Lbfgs, Optimiser
-from .phases import Phase, phases_of
+from .phases import Phase, brush_phases_of, phases_of
 from .pyramid import Pyramid, refine
 from .style_cache import StyleTargets
 
@@ -62,25 +66,21 @@ def paint(
         if finished_early:
             continue  # no more steps; but the picture grows to its size
         with monitor.timed("style"):
-            objective = Objective(
+            canvas = Canvas(
                 network,
                 content,
-                regions(recipe.styles, targets.at(scale, plan), inputs.style_masks(scale), alpha, inputs.mask(scale)),
-                Weighting(recipe.strength, tap_weights(recipe.layer_weights), recipe.tv),
+                Weighting(recipe.strength, tap_weights(recipe.layer_weights), recipe.tv, recipe.lines),
                 pool=recipe.pool,
                 wrap=recipe.tileable,
                 tile=plan.tile,
                 alive=monitor.check,
             )
+            where = areas(recipe.styles, inputs.style_masks(scale), alpha, inputs.mask(scale))
+            objective = _objective(canvas, where, targets, scale, plan, recipe)
         finest = scale is plan.scales[-1]
         if finest:
             content = coarse = None  # no finer scale asks for them, and here their memory counts
-        phases = phases_of(
-            scale.steps,
-            recipe.strength,
-            finest=finest,
-            deepest_first=number == 0 or recipe.layer_weights is not None,
-        )
+        phases = _phases(scale, recipe, finest=finest, first=number == 0)
         curve = LossCurve(
             recipe.strength,
             settling_from=sum(phase.steps for phase in phases if not phase.settling),
@@ -91,6 +91,36 @@ def paint(
         finished_early = monitor.stopped == "finish"
     assert image is not None  # a plan has at least one scale
     return image, losses
+
+
+def _objective(
+    canvas: Canvas, where: Sequence[Area], targets: StyleTargets, scale: Scale, plan: Plan, recipe: Recipe
+) -> Objective:
+    """What the recipe's look minimises at a scale."""
+    if recipe.look == "texture":
+        return TextureObjective(canvas, regions(recipe.styles, targets.grams(scale, plan), where))
+    banks = targets.banks(scale, plan)
+    size = canvas.content.shape[2], canvas.content.shape[3]
+    losses = [
+        BrushworkLoss(
+            [banks[i] for i in area.styles],
+            [recipe.styles[i].weight for i in area.styles],
+            recipe.strength * area.share,
+            area.mask,
+            size,
+        )
+        for area in where
+    ]
+    return BrushworkObjective(canvas, losses)
+
+
+def _phases(scale: Scale, recipe: Recipe, *, finest: bool, first: bool) -> tuple[Phase, ...]:
+    if recipe.look == "texture":
+        deepest_first = first or recipe.layer_weights is not None
+        return phases_of(scale.steps, recipe.strength, finest=finest, deepest_first=deepest_first)
+    # a painting that is gone on from has begun
+    begun = not first or recipe.start_image is not None
+    return brush_phases_of(scale.steps, recipe.strength, finest=finest, first=not begun)
 
 
 def _paint_scale(
@@ -110,8 +140,8 @@ def _paint_scale(
     optimiser = _optimiser(inputs.recipe, plan, pyramid.variables, image.device)
     step, before = 0, None
     for phase in phases:
-        objective.aim(phase.taps, whitened=phase.whitened)
-        if before is not None and before.whitened:
+        objective.aim(phase, image)
+        if before is not None and (before.whitened or phase.split):
             optimiser.reset(SETTLING_MOVE)
         before = phase
         gradient_at = gradient_of(objective, pyramid, image, phase.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,9 @@ from vaporbrush_protocol.recipe import Outside
 
 from .pyramid import resize
 
+Recolour = Callable[[Tensor, Tensor], Tensor]  # content and painting (1, 3, H, W) to the painting in other colours
 CONTEXT = 64  # pixels painted around a selection's bounding box: the network looks further than its edge
+_MARGIN = 8  # rows around a band that new colours may depend on
 _BAND = 1024  # rows composed at a time, so that a large layer is not held several times over
 
 
@@ -104,16 +107,15 @@ def deliver(
     *,
     outside: Outside,
     blend: float,
-    keep_colours: bool,
+    recolour: Recolour | None,
     wrap: bool,
 ) -> tuple[Floats, NDArray[np.bool_] | None]:
     """The layer to hand back, (H, W, 4), and where it is the content untouched, (H, W) or None.
 
-    `painted` (1, 3, h, w) is enlarged to the frame's size. With `keep_colours` the content's chroma comes back at full
-    resolution. `blend` mixes painting and content. Outside of `mask` the layer is transparent or the content.
+    `painted` (1, 3, h, w) is enlarged to the frame's size. `recolour` gives it other colours there, out of the
+    content's at full resolution. `blend` mixes painting and content. Outside of `mask` the layer is transparent or the
+    content.
     """
-    from .color_transfer import with_luma
-
     full = content.copy()
     rows, columns = frame.slices
     large = resize(painted, frame.width, frame.height, wrap=wrap).clamp(0, 1)
@@ -122,8 +124,11 @@ def deliver(
         part = full[rows, columns][top:bottom]  # a view
         before = tensor(part[..., :3], large.device)
         now = large[:, :, top:bottom]
-        if keep_colours:
-            now = with_luma(before, now).clamp(0, 1)
+        if recolour is not None:
+            above, below = min(top, _MARGIN), min(frame.height - bottom, _MARGIN)
+            around = tensor(content[rows, columns][top - above : bottom + below, :, :3], large.device)
+            wide = recolour(around, large[:, :, top - above : bottom + below]).clamp(0, 1)
+            now = wide[:, :, above : above + bottom - top]
         if blend < 1:
             now = before + blend * (now - before)
         colour = now[0].permute(1, 2, 0).cpu().numpy()

@@ -21,6 +21,7 @@ from .grams import Grams
 from .losses import Region
 from .pyramid import resize
 
+OWN_COLOURS = ("style", "palette")  # what is painted with the style as it is
 SKETCH = 256  # pixels, longest side: the size at which colours are measured
 
 
@@ -44,6 +45,7 @@ class Inputs:
         if not bool((self.source[:, 3] > 0).any()):
             raise VaporbrushError("bad_field", "The content is wholly transparent: there is nothing to paint.")
         self.digests: dict[int, str] = {}
+        self.palette: color_transfer.Palette | None = None
         self.sketch: tuple[Tensor, Tensor | None] | None = None  # the content, small: for colours and previews
 
     def content(self, scale: Scale) -> tuple[Tensor, Tensor | None]:
@@ -90,7 +92,7 @@ class Inputs:
         if not bool((source[:, 3] > 0).any()):
             raise VaporbrushError("bad_field", f"Style {number + 1} is wholly transparent: there is nothing to learn.")
         rgb, alpha = compose.shrink(source, *size)
-        if self.recipe.color == "style":
+        if self.recipe.color in OWN_COLOURS:
             return rgb, alpha
         content, content_alpha = self._sketched()
         change = color_transfer.match if self.recipe.color == "match" else color_transfer.match_luma
@@ -107,14 +109,30 @@ class Inputs:
     def style_digest(self, number: int) -> str:
         """Names a style's pixels and what is done to their colours."""
         if number not in self.digests:
-            digest = hashlib.sha256(self.recipe.color.encode())
+            own = self.recipe.color in OWN_COLOURS
+            digest = hashlib.sha256(b"style" if own else self.recipe.color.encode())
             digest.update(np.ascontiguousarray(self.pictures.styles[number]).data)
             digest.update(repr(self.pictures.styles[number].shape).encode())
-            if self.recipe.color != "style":
+            if not own:
                 for part in self._sketched():
                     digest.update(b"opaque" if part is None else part.cpu().contiguous().numpy().data)
             self.digests[number] = digest.hexdigest()
         return self.digests[number]
+
+    def recolour(self) -> compose.Recolour | None:
+        """What is done to the finished painting's colours; None: nothing."""
+        if self.recipe.color == "luma":
+            return color_transfer.with_luma
+        if self.recipe.color != "palette":
+            return None
+        if self.palette is None:
+            content, content_alpha = self._sketched()
+            heaviest = max(range(len(self.recipe.styles)), key=lambda number: self.recipe.styles[number].weight)
+            height, width = self.pictures.styles[heaviest].shape[:2]
+            factor = min(1.0, SKETCH / max(width, height))
+            style, alpha = self.style(heaviest, (max(1, round(width * factor)), max(1, round(height * factor))))
+            self.palette = color_transfer.Palette.of(content, content_alpha, style, alpha)
+        return self.palette
 
     def preview(self, image: Tensor, side: int) -> tuple[bytes, int, int]:
         """The layer as it would be delivered now: RGB8 rows, width, height."""
@@ -123,7 +141,8 @@ class Inputs:
         size = max(1, round(width * factor)), max(1, round(height * factor))
         whole = self.frame.width == width and self.frame.height == height
         painted = image.detach().clamp(0, 1)
-        if whole and self.recipe.color != "luma" and self.recipe.blend >= 1 and self.pictures.mask is None:
+        recolour = self.recolour()
+        if whole and recolour is None and self.recipe.blend >= 1 and self.pictures.mask is None:
             shown = resize(painted, *size).clamp(0, 1)
         else:
             base, _ = compose.shrink(compose.tensor(self.pictures.content, self.device), *size)
@@ -132,8 +151,8 @@ class Inputs:
             h = max(1, min(size[1] - top, round(self.frame.height * factor)))
             under = base[:, :, top : top + h, left : left + w]
             part = resize(painted, w, h)
-            if self.recipe.color == "luma":
-                part = color_transfer.with_luma(under, part)
+            if recolour is not None:
+                part = recolour(under, part.clamp(0, 1))
             cover: Tensor | float = self.recipe.blend
             if self.pictures.mask is not None:
                 mask = compose.tensor(
@@ -146,30 +165,34 @@ class Inputs:
         return data.tobytes(), size[0], size[1]
 
 
-def regions(
-    styles: Sequence[Style],
-    targets: Sequence[Grams],
-    masks: Sequence[Tensor | None],
-    alpha: Tensor | None,
-    selection: Tensor | None,
-) -> list[Region]:
-    """Which Gram matrices are wanted where: the regions of the style loss at one scale.
+@dataclass(frozen=True)
+class Area:
+    """Where which styles apply together: what every look paints by."""
 
-    `targets` and `masks` (h, w) are those of `styles`, `alpha` and `selection` (h, w) the content's; None: everywhere.
-    Raises `bad_field` if nothing is left.
+    styles: tuple[int, ...]  # their numbers
+    share: float = 1.0  # of the style loss
+    mask: Tensor | None = None  # (H, W), 0 to 1; None: everywhere
 
-    Styles without a mask of their own share what the masked ones leave; their Gram matrices are averaged by weight. A
-    region's share of the loss is its share of the painted area, so that a pixel is painted as strongly in a small
-    region as in a large one, times its styles' weight relative to the other regions'. Transparent and unselected
-    pixels belong to no region.
+
+def areas(
+    styles: Sequence[Style], masks: Sequence[Tensor | None], alpha: Tensor | None, selection: Tensor | None
+) -> list[Area]:
+    """Which styles are wanted where, at one scale.
+
+    `masks` (h, w) are those of `styles`, `alpha` and `selection` (h, w) the content's; None: everywhere. Raises
+    `bad_field` if nothing is left.
+
+    Styles without a mask of their own share what the masked ones leave. An area's share of the loss is its share of the
+    painted one, so that a pixel is painted as strongly in a small area as in a large one, times its styles' weight
+    relative to the other areas'. Transparent and unselected pixels belong to none.
     """
     cover = None
     for part in (alpha, selection):
         if part is not None:
             cover = part if cover is None else cover * part
-    groups: list[tuple[Tensor | None, list[int]]] = []
-    free = [i for i, mask in enumerate(masks) if mask is None and styles[i].weight > 0]
-    taken = [i for i, mask in enumerate(masks) if mask is not None and styles[i].weight > 0]
+    groups: list[tuple[Tensor | None, tuple[int, ...]]] = []
+    free = tuple(i for i, mask in enumerate(masks) if mask is None and styles[i].weight > 0)
+    taken = tuple(i for i, mask in enumerate(masks) if mask is not None and styles[i].weight > 0)
     if free:
         rest = cover
         if taken:
@@ -179,20 +202,25 @@ def regions(
     for i in taken:
         mask = masks[i]
         assert mask is not None
-        groups.append((mask if cover is None else mask * cover, [i]))
+        groups.append((mask if cover is None else mask * cover, (i,)))
     if len(groups) == 1 and not taken:
-        return [Region(_average(styles, targets, free), 1.0, cover)]
+        return [Area(free, 1.0, cover)]
     area = 1.0 if cover is None else max(1e-9, float(cover.mean()))
-    typical = sum(styles[i].weight for i in [*free, *taken]) / len(groups)
+    typical = sum(styles[i].weight for i in (*free, *taken)) / len(groups)
     found = []
     for mask, members in groups:
         assert mask is not None
         share = float(mask.mean()) / area * sum(styles[i].weight for i in members) / typical
         if share > 0:
-            found.append(Region(_average(styles, targets, members), share, mask))
+            found.append(Area(members, share, mask))
     if not found:
         raise VaporbrushError("bad_field", "The styles' masks select nothing within what is to be painted.")
     return found
+
+
+def regions(styles: Sequence[Style], targets: Sequence[Grams], found: Sequence[Area]) -> list[Region]:
+    """Which Gram matrices are wanted where: those of an area's styles, averaged by weight."""
+    return [Region(_average(styles, targets, area.styles), area.share, area.mask) for area in found]
 
 
 def framed(pictures: Pictures) -> compose.Frame:

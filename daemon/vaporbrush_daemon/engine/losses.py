@@ -44,6 +44,7 @@ class Weighting:
     strength: float  # of style relative to content, in Gatys' notebook's unit
     taps: Mapping[str, float]  # w by style tap
     tv: float = 0.0
+    lines: float = 0.0  # 0 to 1, see `lines`
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,12 @@ class Losses:
     style: Tensor
     variation: Tensor
     range: Tensor
+    lines: Tensor
 
     @property
     def total(self) -> Tensor:
         """What is minimised."""
-        return self.content + self.style + self.variation + self.range
+        return self.content + self.style + self.variation + self.range + self.lines
 
     def read(self) -> LossValues:
         """Their values, in one transfer from the device."""

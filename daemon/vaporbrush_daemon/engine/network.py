@@ -131,17 +131,19 @@ class Network:
             for conv in reversed([conv for conv in block if conv.index <= deepest]):
                 activations = tape.taps.pop(conv.relu, None)
                 own = None if activations is None else tap_gradient(conv.relu, activations)
-                if x is None or above is None:
-                    x = own
-                else:
-                    x = self._convolve(x, self.adjoints[above.index], None, wrap=tape.wrap, accumulate_into=own)
-                assert x is not None
-                if activations is not None:
-                    x = relu_backward(x, activations)
-                elif conv is block[-1]:
+                pooled = above is not None and conv is block[-1]  # between this and `above` lies a pooling
+                if x is not None and above is not None:
+                    fused = None if pooled else own  # what is added in the convolution's own pass
+                    x = self._convolve(x, self.adjoints[above.index], None, wrap=tape.wrap, accumulate_into=fused)
+                if pooled:
+                    assert x is not None
                     x = self._unpool(x, conv, tape, (size[0] >> number, size[1] >> number))
+                    if own is not None and activations is not None:
+                        x = x.add_(relu_backward(own, activations))
                 else:
-                    x = relu_backward(x, tape.relus.pop(conv.index))
+                    x = own if x is None else x
+                    assert x is not None
+                    x = relu_backward(x, tape.relus.pop(conv.index) if activations is None else activations)
                 above = conv
                 del activations, own  # their memory is wanted by the next convolution
         assert x is not None

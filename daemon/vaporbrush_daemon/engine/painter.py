@@ -144,7 +144,7 @@ class Painter:
                 pictures.mask,
                 outside=recipe.outside,
                 blend=recipe.blend,
-                keep_colours=recipe.color == "luma",
+                recolour=inputs.recolour(),
                 wrap=recipe.tileable,
             )
         facts = self._facts(recipe, pictures, chosen, monitor, losses, cached=targets.all_cached)

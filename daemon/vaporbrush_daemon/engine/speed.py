@@ -17,7 +17,7 @@ from .convergence import WINDOW
 from .grams import style_statistics
 from .losses import Region, Weighting, tap_weights
 from .models import Models
-from .objective import Objective
+from .objective import Canvas, TextureObjective
 
 SIDES = (192, 48)  # pixels: pictures to measure on, the smaller one for what does not depend on size
 LAPS = 5  # of the measurement, after one to warm up
@@ -66,7 +66,7 @@ def measure(models: Models, model: str, clock: Callable[[], float]) -> Speed:
         for side in SIDES:
             image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(models.device)
             target = style_statistics(network, image.flip(2), None)
-            objective = Objective(network, image, [Region(target)], Weighting(1.0, tap_weights(None)))
+            objective = TextureObjective(Canvas(network, image, Weighting(1.0, tap_weights(None))), [Region(target)])
             works[precision, side] = partial(_one_step, objective, image)
     laps: dict[tuple[Precision, int], list[float]] = {key: [] for key in works}
     for _ in range(LAPS + 1):  # in turn: whatever else the machine does slows both
@@ -85,6 +85,6 @@ def measure(models: Models, model: str, clock: Callable[[], float]) -> Speed:
     return Speed(best, per_megapixel, per_step + OPTIMISER_S, measured=True, device=str(models.device))
 
 
-def _one_step(objective: Objective, image: Tensor) -> None:
+def _one_step(objective: TextureObjective, image: Tensor) -> None:
     """Its losses are read, so it has ended when this returns, on any device."""
     objective(image)[0].read()

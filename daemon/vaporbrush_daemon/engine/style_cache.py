@@ -15,6 +15,7 @@ from vaporbrush_daemon.plan import GRID, Plan, Scale
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.recipe import STYLE_TAPS
 
+from .brushwork import Bank, style_bank
 from .grams import Grams, style_statistics
 from .inputs import Inputs
 from .monitor import Monitor
@@ -22,6 +23,7 @@ from .network import Network
 
 IN_MEMORY = 32  # targets; 2.5 MB each
 ON_DISK = 256  # targets; the ones not used for longest go
+BANK_BYTES = 256 * 2**20  # of hypercolumns in memory: a style of 512 pixels has 70 MB at all scales
 VERSION = 1  # of how targets are computed: a change here makes all old ones unknown
 
 
@@ -31,6 +33,7 @@ class StyleCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.recent: OrderedDict[str, Grams] = OrderedDict()
+        self.banks: OrderedDict[str, Bank] = OrderedDict()  # too large for the disk, and soon computed
 
     @staticmethod
     def key(*about: object) -> str:
@@ -65,6 +68,12 @@ class StyleCache:
         except (OSError, SafetensorError) as error:
             sys.stderr.write(f"style targets not kept: {error}\n")
 
+    def keep(self, key: str, bank: Bank) -> None:
+        """Keep a style's hypercolumns while this process lives, as long as they are the most recent."""
+        self.banks[key] = bank
+        while len(self.banks) > 1 and sum(each.size_bytes for each in self.banks.values()) > BANK_BYTES:
+            self.banks.popitem(last=False)
+
     def _remember(self, key: str, grams: Grams) -> None:
         self.recent[key] = grams
         self.recent.move_to_end(key)
@@ -83,9 +92,38 @@ class StyleTargets:
         self.model = (*model, str(network.dtype), inputs.recipe.pool)
         self.all_cached = True  # so far
 
-    def at(self, scale: Scale, plan: Plan) -> list[Grams]:
-        """Those of each style at a scale."""
+    def grams(self, scale: Scale, plan: Plan) -> list[Grams]:
+        """The Gram matrices of each style at a scale."""
         return [self._target(number, scale, plan) for number in range(len(self.inputs.recipe.styles))]
+
+    def banks(self, scale: Scale, plan: Plan) -> list[Bank]:
+        """The hypercolumns of each style at a scale."""
+        return [self._bank(number, scale, plan) for number in range(len(self.inputs.recipe.styles))]
+
+    def _bank(self, number: int, scale: Scale, plan: Plan) -> Bank:
+        self.monitor.check()
+        size = self.inputs.style_size(number, scale)
+        key = StyleCache.key("bank", self.inputs.style_digest(number), size, self.model, self.inputs.recipe.turns)
+        found = self.cache.banks.get(key)
+        if found is None:
+            self.all_cached = False
+            style, alpha = self.inputs.style(number, size)
+            found = style_bank(
+                self.network,
+                style,
+                alpha,
+                pool=self.inputs.recipe.pool,
+                tile=self._tile(scale, plan),
+                quarters=4 if self.inputs.recipe.turns else 1,
+                alive=self.monitor.check,
+            )
+            self.cache.keep(key, found)
+        return found
+
+    @staticmethod
+    def _tile(scale: Scale, plan: Plan) -> int:
+        """A style may be larger than the painting: no more of it at once."""
+        return plan.tile or -(-max(scale.width, scale.height) // GRID) * GRID
 
     def _target(self, number: int, scale: Scale, plan: Plan) -> Grams:
         self.monitor.check()
@@ -95,10 +133,13 @@ class StyleTargets:
         if found is None:
             self.all_cached = False
             style, alpha = self.inputs.style(number, size)
-            # a style may be larger than the painting: no more of it at once
-            tile = plan.tile or -(-max(scale.width, scale.height) // GRID) * GRID
             found = style_statistics(
-                self.network, style, alpha, pool=self.inputs.recipe.pool, tile=tile, alive=self.monitor.check
+                self.network,
+                style,
+                alpha,
+                pool=self.inputs.recipe.pool,
+                tile=self._tile(scale, plan),
+                alive=self.monitor.check,
             )
             self.cache.put(key, found)
         return found

@@ -114,3 +114,8 @@ def position_weights(mask: Tensor | None, tap: str) -> Tensor | None:
         return None
     stride = STRIDES[tap]
     return functional.avg_pool2d(mask[None, None], stride)[0, 0] if stride > 1 else mask
+
+
+def grid_weights(mask: Tensor, side: int) -> Tensor:
+    """The mean of a mask (H, W) over squares of `side` pixels, the last ones smaller."""
+    return functional.avg_pool2d(mask[None, None], side, ceil_mode=True)[0, 0]

@@ -14,7 +14,7 @@ from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.models import DTYPES, load_weights
 from vaporbrush_daemon.engine.network import Network
-from vaporbrush_daemon.engine.objective import Objective
+from vaporbrush_daemon.engine.objective import Canvas, TextureObjective
 from vaporbrush_daemon.engine.optimisers import Lbfgs
 from vaporbrush_daemon.engine.tiles import tiles
 from vaporbrush_daemon.plan import Precision, Speed
@@ -50,11 +50,14 @@ def tensor(bench: Bench, number: int, side: int) -> torch.Tensor:
     return torch.from_numpy(layer(files()[number], side)[..., :3].copy()).permute(2, 0, 1)[None]
 
 
-def objective(network: Network, content: torch.Tensor, style: torch.Tensor, tile: int | None = None) -> Objective:
+def objective(
+    network: Network, content: torch.Tensor, style: torch.Tensor, tile: int | None = None
+) -> TextureObjective:
     """The loss of a painting of `content` in the manner of `style`."""
     there = network.device
     regions = [Region(style_statistics(network, style.to(there), None))]
-    return Objective(network, content.to(there), regions, Weighting(STRENGTH, tap_weights(None)), tile=tile)
+    canvas = Canvas(network, content.to(there), Weighting(STRENGTH, tap_weights(None)), tile=tile)
+    return TextureObjective(canvas, regions)
 
 
 def apart(a: torch.Tensor, b: torch.Tensor) -> float:

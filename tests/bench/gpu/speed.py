@@ -17,7 +17,7 @@ from vaporbrush_daemon.engine.algorithm import FIRST_MOVE, LONGEST_MOVE
 from vaporbrush_daemon.engine.grams import style_statistics
 from vaporbrush_daemon.engine.graphs import Captured, Gradient, cuda_graph, gradient_of
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
-from vaporbrush_daemon.engine.objective import Objective
+from vaporbrush_daemon.engine.objective import Canvas, TextureObjective
 from vaporbrush_daemon.engine.optimisers import Lbfgs
 from vaporbrush_daemon.engine.painter import Painter
 from vaporbrush_daemon.engine.pyramid import Pyramid
@@ -93,7 +93,7 @@ def stepper(painter: Painter, side: int, *, graph: bool = False) -> Callable[[],
     pixels = torch.from_numpy(noise(side)[..., :3].copy()).permute(2, 0, 1)[None].to(there)
     style = torch.from_numpy(noise(256)[..., :3].copy()).permute(2, 0, 1)[None].to(there)
     regions = [Region(style_statistics(network, style, None))]
-    objective = Objective(network, pixels, regions, Weighting(100.0, tap_weights(None)))
+    objective = TextureObjective(Canvas(network, pixels, Weighting(100.0, tap_weights(None))), regions)
     pyramid = Pyramid.of(side, side)
     optimiser = Lbfgs(pyramid.variables, 10, there, first=FIRST_MOVE, longest=LONGEST_MOVE)
     image = pixels.clone()

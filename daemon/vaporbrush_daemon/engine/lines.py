@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LINES = 3e8  # chosen by eye with strength 100: at 1 the letters of a sign can be read
+LINES = 3e8  # as much as the content has at strength 100; see tests/bench/NOTES.md
 POOLED = (2, 4)  # pixels a side. The paper has 4 and 16 at 512 px; letters and eyes are smaller
 
 

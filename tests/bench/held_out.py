@@ -1,8 +1,8 @@
 """Measures that no look optimises: of a saved painting against its content and its style.
 
-`swd`, patches and `content` read taps that no loss of any look reads. `to_style` says how well the painting's patches are
-known in the style, `coverage` how much of the style is found in the painting. `off_palette` is the share of pixels that are farther than a
-just noticeable difference from every colour of the style. Lower is better, but for `edges`.
+`swd`, patches and `content` read taps that no loss of any look reads. `to_style` says how well the painting's patches
+are known in the style, `coverage` how much of the style is found in the painting. `off_palette` is the share of pixels
+that are farther than a just noticeable difference from every colour of the style. Lower is better, but for `edges`.
 """
 
 from __future__ import annotations

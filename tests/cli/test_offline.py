@@ -74,7 +74,7 @@ def test_a_painting_needs_no_network_and_asks_for_none(tmp_path: Path) -> None:
         done = run(*words)
         assert done.returncode == 0, done.stderr
         with Image.open(tmp_path / "out.png") as painted:
-            assert painted.size == (64, 48)
+            assert painted.size == (48, 36)
         assert not asked.exists(), asked.read_text()
         watched = set((tmp_path / "asked.watched").read_text().split())
         assert len(watched) >= 3, "the command, the daemon and the painter are watched"

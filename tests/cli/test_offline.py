@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 ALONE = ("unshare", "--user", "--map-root-user", "--net")
-# Whom the command asks for a name or an address. The daemon and its painter do not read this: they run in the namespace.
+# Whom the command asks for a name or an address. Daemon and painter do not read this, but run in the namespace.
 WATCH = """
 import os, socket, sys
 

@@ -271,3 +271,17 @@ def test_a_late_ready_of_a_worker_that_is_being_ended_changes_nothing() -> None:
     studio.bring(ev.UnloadAsked())
     studio.ready()
     assert studio.slot().state == "ending"
+
+
+def test_a_record_that_ages_while_its_worker_still_holds_the_job_is_kept_until_it_lets_go() -> None:
+    """Else the same id, submitted anew, would be taken for the job that the stuck worker is still at."""
+    studio = Studio(stuck_after_s=10.0)
+    job = studio.painting()
+    studio.cancel(job)
+    studio.tick(100.0)
+    studio.bring(ev.RecordsAged(1.0))
+    assert studio.job(job.job) is job
+    studio.exited()
+    studio.bring(ev.RecordsAged(1.0))
+    with pytest.raises(RequestError):
+        studio.job(job.job)

@@ -318,7 +318,10 @@ class Scheduler:
         return due or bool(self._out)
 
     def _forget(self, now: float, older_than_s: float) -> None:
+        at_work = {slot.job for slot in self.slots.values()}
         for job in self.table.outdated(now, older_than_s):
+            if job.job in at_work:
+                continue  # its worker has not let go yet: the same id, submitted anew, would be taken for this one
             self._out.append(DiscardResult(job.job, self.table.forget(job), record=True))
 
     def _close(self, now: float, *, at_once: bool) -> None:

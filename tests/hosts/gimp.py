@@ -82,12 +82,14 @@ class Gimp:
         }
         return self.desktop.popen([program, *arguments], env=env, log=self.log)
 
-    def drive(self, program: str, script: str, *arguments: str) -> subprocess.Popen[str]:
+    def drive(
+        self, program: str, script: str, *arguments: str, extra: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start GIMP with one of the scripts of `gimp_driver/`, run by its Python interpreter."""
         for source in DRIVER.glob("*.py"):  # the checkout is not visible inside
             (self.folder / source.name).write_bytes(source.read_bytes())
         code = f"exec(compile(open({str(self.folder / script)!r}).read(), {script!r}, 'exec'))"
-        return self.start(program, "--batch-interpreter=python-fu-eval", "-b", code, *arguments)
+        return self.start(program, "--batch-interpreter=python-fu-eval", "-b", code, *arguments, extra=extra)
 
     def told(self) -> dict[str, Any]:
         """What the script told up to now, by name."""

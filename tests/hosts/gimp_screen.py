@@ -9,7 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,17 +40,29 @@ ENDLESS = ('(quality "draft")', "(steps 5000)")
 class Screen:
     """The full GIMP with two pictures open, of which the one called scene is in front."""
 
-    def __init__(self, gimp: Gimp, daemon: Daemon | None, looks: Path, prefix: str = "gimp") -> None:
+    def __init__(
+        self,
+        gimp: Gimp,
+        daemon: Daemon | None,
+        looks: Path,
+        prefix: str = "gimp",
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
         self.gimp = gimp
         self.daemon = daemon
         self.desktop = gimp.desktop
-        self._looks = looks
+        self.looks = looks
         self._prefix = prefix
         self._numbers = itertools.count()
         self._before: set[str] = set()
         self._called = False  # whether GIMP has something to show again
         self.process = gimp.drive(
-            "gimp-3.0", "screen.py", "--no-splash", str(gimp.folder / "style.png"), str(gimp.folder / "scene.png")
+            "gimp-3.0",
+            "screen.py",
+            "--no-splash",
+            str(gimp.folder / "style.png"),
+            str(gimp.folder / "scene.png"),
+            extra=extra,
         )
         gimp.wait_for("ready", self.process)
         self.image_window = self.desktop.wait_for_window(r"scene.*GIMP$")
@@ -119,7 +131,7 @@ class Screen:
     def look(self, name: str) -> None:
         """A screenshot for people, without a tooltip in it."""
         self.desktop.run(["xdotool", "mousemove", "2", "2", "sleep", "0.6"])
-        self.desktop.shot(self._looks / f"{self._prefix}-{name}.png")
+        self.desktop.shot(self.looks / f"{self._prefix}-{name}.png")
 
     def keys(self, *names: str) -> None:
         """Key strokes to the window in front."""
@@ -151,7 +163,7 @@ class Screen:
             self.keys(key)
             time.sleep(0.7)  # menus are windows without a name: there is nothing to wait for
         self.keys("v")  # the first one is Van Gogh's
-        self.desktop.shot(self._looks / f"{self._prefix}-menu.png")
+        self.desktop.shot(self.looks / f"{self._prefix}-menu.png")
         self.keys("Return")
         self._called = True
 
@@ -258,6 +270,21 @@ class Screen:
 
         return self.wait(found, "it stands still")
 
+    def still_seen(self, find: Callable[[], Widget | None]) -> Widget:
+        """A widget, usable or not, as soon as it stands still."""
+
+        def found() -> Widget | None:
+            one = find()
+            time.sleep(STILL_S)
+            return one if one is not None and one == find() else None
+
+        return self.wait(found, "it stands still")
+
+    def style_names(self) -> dict[str, str]:
+        """The bundled styles' names, by title."""
+        with self.daemon.client() as client:
+            return {one["title"]: one["name"] for one in client.styles()["styles"]}
+
     def gone(self) -> None:
         """Wait until the plug-in has ended; GIMP's last values are written down by then."""
         until(lambda: not self._plug_in(), "the plug-in ends", PATIENCE_S)
@@ -315,7 +342,9 @@ def _lines(file: Path) -> list[str]:
 
 
 @contextmanager
-def gimp_on_screen(root: Root, looks: Path, prefix: str = "gimp", **more: Any) -> Iterator[Screen]:
+def gimp_on_screen(
+    root: Root, looks: Path, prefix: str = "gimp", *, extra: Mapping[str, str] | None = None, **more: Any
+) -> Iterator[Screen]:
     """A daemon, a desktop and GIMP with two pictures; everything is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="vp-gimp-"))  # short, because a unix socket lies in it
     scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
@@ -327,7 +356,7 @@ def gimp_on_screen(root: Root, looks: Path, prefix: str = "gimp", **more: Any) -
     daemon.start()
     try:
         with Desktop(root, folder, **more) as desktop:
-            screen = Screen(Gimp(desktop, daemon.home), daemon, looks, prefix)
+            screen = Screen(Gimp(desktop, daemon.home), daemon, looks, prefix, extra)
             yield screen
             screen.process.kill()
             screen.process.wait()

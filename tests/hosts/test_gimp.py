@@ -24,6 +24,9 @@ def test_the_filter_is_in_the_menu_and_documents_itself(session: Session) -> Non
     )
     assert all(blurb for _nick, blurb, _type in found["arguments"].values())
     assert found["arguments"]["strength"][2] == "gdouble"
+    assert [name for name, (_nick, blurb, _type) in found["arguments"].items() if "Five numbers" in blurb] == [
+        "layer-weights"
+    ]
     assert "0: what suits the bundled style" in found["arguments"]["strength"][1]
     assert found["returns"] == ["GimpLayer"]
 
@@ -169,6 +172,13 @@ def test_a_layer_mask_comes_along(session: Session) -> None:
     ramp = np.tile(np.linspace(0, 1, WIDTH, dtype=np.float32), (HEIGHT, 1))
     assert close(session.pixels("layer_mask-mask", channels=1)[..., 0], ramp) <= 1
     assert close(session.pixels("layer_mask"), session.cli) <= 1  # the layer itself is painted whole
+
+
+def test_the_list_of_layers_shows_the_mask_as_it_is(session: Session) -> None:
+    row = session["layer_mask"]["thumbnail"][:16]
+    assert row == sorted(row)
+    assert row[0] < 20
+    assert row[-1] > 235
 
 
 def test_a_layer_s_filters_are_painted_too(session: Session) -> None:

@@ -24,9 +24,17 @@ def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> No
     assert close(session.pixels("style_file"), session.cli) <= 1
 
 
+def test_a_style_layer_s_filters_count_and_its_image_is_left_alone(session: Session) -> None:
+    found = session["a_style_with_filters"]
+    assert not found["dirty"]
+    assert found["filters_left"] == 1
+    assert close(session.pixels("a_style_with_filters"), session.pixels("a_style_with_filters-expected")) <= 1
+
+
 def test_a_bundled_style_paints_with_the_strength_that_suits_it(session: Session) -> None:
     found = session["bundled_style"]
     assert found["record"] == [{"kind": "bundled", "name": "mosaic", "layer": "", "document": "", "weight": 1.0}]
+    assert found["name"] == "Mosaic"  # as the dialog calls it
     own = StyleLibrary(packaged.art() / "styles", Path("nowhere")).file("mosaic")
     assert found["strengths"] == [own.tuned["strength"], 3000]  # its own; the caller's
     assert own.tuned["strength"] != DEFAULT_STRENGTH, "the default: choose another style for this test"
@@ -37,7 +45,7 @@ def test_a_bundled_style_paints_with_the_strength_that_suits_it(session: Session
 def test_several_styles_are_mixed_by_their_weights(session: Session) -> None:
     found = session["several_styles"]
     assert [(style["kind"], style["weight"]) for style in found["record"]] == [("layer", 2), ("bundled", 1)]
-    assert found["name"] == "Brush study + ink"
+    assert found["name"] == "Brush study + Ink hatching"
     cli = session.by_cli("content.png", "style.png", "@ink", "--style-weights", "2,1")
     assert close(session.pixels("several_styles"), cli) <= 1
     assert found["again"] == found["record"]

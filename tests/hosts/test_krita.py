@@ -114,7 +114,7 @@ def test_the_painting_is_a_new_layer_directly_above(run: Run) -> None:
     assert first["stage"] == "done", first
     assert first["before"] == ["Starry", "Photo", "Background"]
     assert first["after"] == ["Starry", "Photo – Starry", "Photo", "Background"]
-    assert first["active"] == "Photo"  # a stroke begun meanwhile does not change its layer
+    assert first["active"] == "Photo – Starry"  # strokes on the photograph would be hidden under it
 
 
 def test_the_pixels_are_those_of_the_command_line(run: Run) -> None:

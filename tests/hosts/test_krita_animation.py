@@ -97,9 +97,9 @@ def test_the_paintings_are_one_new_layer_above(run: Run) -> None:
     assert painted["after"] == ["Walk – Starry", "Walk", "Starry", "Background"]
 
 
-def test_the_time_and_the_active_layer_stay(run: Run) -> None:
+def test_the_time_stays_and_the_painting_is_active(run: Run) -> None:
     assert run.told["painted"]["time"] == 5
-    assert run.told["painted"]["active"] == "Walk"
+    assert run.told["painted"]["active"] == "Walk – Starry"
 
 
 def test_every_frame_is_at_its_time(run: Run) -> None:

@@ -124,7 +124,9 @@ class Play:
         tell("done", [task.state.stage, same_place, new._data == negative, task.state.report])
         tell("order", [n.name() for n in self.document.rootNode().childNodes()])
         self.shot("done")
-        tell("stored", self.controller.recipe_of(self.document, new)[0]["seed"])
+        from vaporbrush.task import Stored
+
+        tell("stored", Stored.of(self.document, new).values["seed"])
 
     def scene_names(self):
         """Names are shown as they are: they are no HTML, and nothing in them acts."""
@@ -136,7 +138,7 @@ class Play:
         until(lambda: task.state.ended)
         title = self.docker.panels[task.run.key].title
         tips = [self.docker.button.toolTip(), title.toolTip()]
-        tell("names", [title.text(), title.textFormat() == QtCore.Qt.TextFormat.PlainText, *tips])
+        tell("names", [title.whole(), title.textFormat() == QtCore.Qt.TextFormat.PlainText, *tips])
         self.document.setActiveNode(self.content)
         self.docker._look()
 
@@ -169,7 +171,7 @@ class Play:
         panel.details_button.click()
         tell("failed", [task.state.stage, task.state.error.code, panel.line.text(), panel.again_button.isVisible()])
         tell("details", QtWidgets.QApplication.clipboard().text())
-        self.docker.scroll_area.verticalScrollBar().setValue(9999)
+        self.docker.task_area.verticalScrollBar().setValue(9999)
         self.shot("failed")
         task.run.order.values["seed"] = 0
         panel.again_button.click()
@@ -185,9 +187,9 @@ class Play:
         self.docker.set_values({**self.docker.values(), **mine})
         self.painted(0)
         self.settled()
-        values, refs = self.controller.remembered(None)
+        values, refs = self.controller.memory.last(None)
         tell("remembered", [*(values[name] for name in mine), [ref.name for ref in refs]])
-        self.docker.reset.click()
+        self.docker.form.reset.click()
         tell("reset", [self.docker.values()[name] for name in ("strength", "size", "steps")])
         self.krita.open_document("other", 10, 10)
         self.docker._look()

@@ -22,6 +22,7 @@ from vaporbrush_protocol.shown import plain
 
 from .ui_text import START_COMMAND, _, byte_count, next_step
 
+DIAGNOSE_COMMAND = "vaporbrush doctor"
 POLL_S = 2.0  # how old what the docker says about the daemon may be
 BRIEF_S = 5.0  # time-out of the short questions
 
@@ -277,7 +278,9 @@ class DaemonMonitor(threading.Thread):
         found = condition_of_error(error, start, flatpak=in_flatpak() and not confined, known=known)
         if started and found.kind == "stopped" and not found.command:
             actions = (*found.actions, COPY_DETAILS)
-            found = Condition("stopped", _("Vaporbrush did not start"), error.message, actions)
+            advice = _("Run this in a terminal, it says what is missing: {command}")
+            sentence = f"{error.message}\n{advice.format(command=DIAGNOSE_COMMAND)}"
+            found = Condition("stopped", _("Vaporbrush did not start"), sentence, actions)
         return replace(found, log=connection.log if connection else "")
 
     def _reached(self) -> Client:

@@ -16,7 +16,8 @@ from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.job import Job, Preview
 from vaporbrush_protocol.limits import PREVIEW_SIDE
 from vaporbrush_protocol.messages import OnLeaseEnd
-from vaporbrush_protocol.recipe import Recipe
+from vaporbrush_protocol.recipe import Image, Recipe
+from vaporbrush_protocol.shown import plain
 
 from .request import PaintRequest
 from .ui_text import _, byte_count, job_line, time_left
@@ -55,6 +56,14 @@ class RunState:
     def ended(self) -> bool:
         """Whether nothing more will come."""
         return self.stage in ENDED
+
+    @property
+    def painting(self) -> tuple[Image, Buffer]:
+        """What a painting that is done has brought: its description, and its pixels."""
+        assert self.job is not None
+        assert self.job.image is not None
+        assert self.pixels is not None
+        return self.job.image, self.pixels
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -175,6 +184,7 @@ class PaintThread(Run):
         self._after = after
         self._keep_canvas = keep_canvas
         self.earlier = earlier
+        self.titles: Mapping[str, str] = {}  # of the bundled styles, by name, as soon as the daemon has told them
 
     def forget(self) -> None:
         """Let go of the pixels."""
@@ -184,8 +194,10 @@ class PaintThread(Run):
         self._set(stage="sending", line=_("Sending the layer…"))
         order = self.order
         assert order is not None  # forgotten only when the thread has ended
+        listed = client.styles() if any(style.name for style in order.styles) else {}
+        self.titles = {str(one.get("name")): plain(str(one.get("title", ""))) for one in listed.get("styles") or ()}
         if order.left_open:
-            order = order.with_tuned(client.styles())
+            order = order.with_tuned(listed)
         recipe, pictures = order.prepared()
         total, sent = sum(map(len, pictures.values())), 0
 

@@ -141,7 +141,10 @@ NEXT_STEP = {
     "no_daemon": _("Press Start, or run: vaporbrush serve"),
     "link_lost": _("Vaporbrush stopped while it worked. Try again: it starts anew."),
     "timeout": _("It may be busy. Try again, and look into its log if this lasts."),
-    "unsupported_version": _("Install the plug-in of the same version: vaporbrush install krita (or gimp)"),
+    "unsupported_version": _(
+        "If the plug-in is the older one, run: vaporbrush install gimp (or krita), and start this program anew. "
+        "If the daemon is, run: pip install --upgrade vaporbrush, then: vaporbrush stop"
+    ),
     "out_of_memory": _("Choose a smaller size, or close other programs that use the graphics card."),
     "weights_missing": _("Get the full model, or choose the model vgg19-lite."),
     "weights_corrupt": _("Fetch the model again: vaporbrush weights fetch"),
@@ -152,7 +155,7 @@ NEXT_STEP = {
     "too_small": _("Choose a larger layer or a larger size."),
     "too_large": _("Choose a smaller layer or selection."),
     "unknown_style": _("Choose another style."),
-    "worker_crashed": _("Try again; if it happens again, choose a smaller size."),
+    "worker_crashed": _("Try again; if it happens again, choose a smaller size, or run: vaporbrush doctor"),
     "worker_stuck": _("Try again; if it happens again, run: vaporbrush doctor"),
     "diverged": _("Choose a lower strength."),
     "internal": _("Copy the details and report them; trying again may help."),

@@ -39,7 +39,7 @@ class Vaporbrush(Gimp.PlugIn):
 
     def do_create_procedure(self, name: str) -> Any:
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
-        procedure.set_image_types("*")  # what cannot be painted gets a sentence that says what to do
+        procedure.set_image_types("RGB*, GRAY*")  # greys the menu entry; a script gets a sentence that says what to do
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
         procedure.set_menu_label("_Vaporbrush..." if name == STYLIZE else "Vaporbrush: _Restylize...")
         procedure.add_menu_path(MENU)

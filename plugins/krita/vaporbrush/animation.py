@@ -20,7 +20,8 @@ from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.recipe import Image
 
 from . import layers
-from .layers import LayerError, Place
+from .colour_space import LayerError, pixel_bytes, space_of
+from .layers import Place
 from .qt import QtCore
 
 
@@ -46,7 +47,7 @@ class Animation:
         self.place = layers.canvas(document)
         self.painted = self.empty = 0
         self.index = -1
-        self._space = layers.space_of(node)
+        self._space = space_of(node)
         self._seen: dict[bytes, int] = {}  # what frames show, by its hash: the times at which that is painted already
         self._cleared = 0
         self._closed = False
@@ -97,7 +98,7 @@ class Animation:
         self._go(self.times[self._cleared])
         self._cleared += 1
         rect = self._painting.bounds()
-        row_bytes = rect.width() * layers.pixel_bytes(self._space)
+        row_bytes = rect.width() * pixel_bytes(self._space)
         for top, rows in row_strips.bands(rect.height(), row_bytes):
             blank = QtCore.QByteArray(bytes(rows * row_bytes))
             self._painting.setPixelData(blank, rect.x(), rect.y() + top, rect.width(), rows)
@@ -118,7 +119,7 @@ class Animation:
             if self.place.meets(Place(rect.x(), rect.y(), rect.width(), rect.height())) is None:
                 self.empty += 1
                 continue
-            pixels = layers.read(self._hidden, self._content, self.place)
+            pixels = layers.read(self._content, self.place)
             digest = hashlib.sha256(pixels.data).digest()
             if digest not in self._seen:
                 self._seen[digest] = self.times[self.index]
@@ -130,11 +131,11 @@ class Animation:
         """The painting of the frame that `advance` gave."""
         self._clear_all()  # frames may share their pixels, so that none may be cleared once one is painted
         self._go(self.times[self.index])
-        layers.write(self._hidden, self._painting, self._space, self.place, image, pixels)
+        layers.write(self._painting, self._space, self.place, image, pixels)
         self.painted += 1
 
     def _repeat(self, time: int) -> None:
-        place, row_bytes = self.place, self.place.width * layers.pixel_bytes(self._space)
+        place, row_bytes = self.place, self.place.width * pixel_bytes(self._space)
         for top, rows in row_strips.bands(place.height, row_bytes):
             data = self._painting.pixelDataAtTime(place.x, place.y + top, place.width, rows, time)
             self._painting.setPixelData(data, place.x, place.y + top, place.width, rows)

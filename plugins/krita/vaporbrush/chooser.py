@@ -20,8 +20,16 @@ TILE_SIDE = 72
 GALLERY_SIZE = (360, 420)
 
 
+def density() -> float:
+    """How many of the screen's pixels are one of Qt's, on each side."""
+    screen = QtGui.QGuiApplication.primaryScreen()
+    return 1.0 if screen is None else screen.devicePixelRatio()
+
+
 def pixmap(image: QtGui.QImage | None, side: int) -> QtGui.QPixmap:
-    """An image fitted into a square pixmap, centred; a plain tile where there is none."""
+    """An image fitted into a square pixmap, centred, sharp on dense screens; a plain tile where there is none."""
+    dense = density()
+    side = round(side * dense)
     tile = QtGui.QPixmap(side, side)
     tile.fill(Qt.GlobalColor.transparent)
     painter = QtGui.QPainter(tile)
@@ -34,6 +42,7 @@ def pixmap(image: QtGui.QImage | None, side: int) -> QtGui.QPixmap:
         )
         painter.drawImage((side - fitted.width()) // 2, (side - fitted.height()) // 2, fitted)
     painter.end()
+    tile.setDevicePixelRatio(dense)
     return tile
 
 
@@ -72,6 +81,11 @@ class Gallery(QtWidgets.QFrame):
         box.setContentsMargins(6, 6, 6, 6)
         box.addWidget(self.tabs)
         self.resize(*GALLERY_SIZE)
+        controller.styles_changed.connect(self._styles_arrived)
+
+    def _styles_arrived(self, _styles: object) -> None:
+        if self.isVisible():
+            self.fill(self.own)
 
     def _page(self, view: StyleList) -> QtWidgets.QStackedWidget:
         page = QtWidgets.QStackedWidget()
@@ -102,6 +116,7 @@ class Gallery(QtWidgets.QFrame):
     def fill(self, own: str | None) -> None:
         """Show what there is now. `own` is the id of the layer to be painted, which cannot be its own style."""
         self.own = own
+        tile = round(TILE_SIDE * density())
         self.bundled.clear()
         for style in self.controller.bundled:
             image = sources.bundled_thumbnail(style) if style.thumb else None
@@ -112,16 +127,14 @@ class Gallery(QtWidgets.QFrame):
         for ref, document, node in sources.layer_refs(own):
             name = Path(document.fileName()).name or document.name() or _("Unnamed")
             title = ref.name if ref.document == active else f"{ref.name}\n{name}"
-            self._add(self.layers, ref, title, sources.layer_thumbnail(node, TILE_SIDE), f"{ref.name} · {name}")
+            self._add(self.layers, ref, title, sources.layer_thumbnail(node, tile), f"{ref.name} · {name}")
         self._say(
             self.layers, _("Any other layer can be the style. Put a painting on a layer, or open it as a document.")
         )
         self.files.clear()
-        for path in self.controller.recent_files():
+        for path in self.controller.memory.recent_files():
             if sources.is_file(path):
-                self._add(
-                    self.files, StyleRef("file", path), Path(path).stem, sources.file_thumbnail(path, TILE_SIDE), path
-                )
+                self._add(self.files, StyleRef("file", path), Path(path).stem, sources.file_thumbnail(path, tile), path)
 
     def _say(self, view: StyleList, text: str) -> None:
         page, note = view.note
@@ -138,6 +151,8 @@ class Gallery(QtWidgets.QFrame):
 
     def open_at(self, widget: QtWidgets.QWidget, own: str | None, kind: str) -> None:
         """Open below (or above) a widget, on the tab where the present style is."""
+        if not self.controller.bundled and self.controller.condition.startable:
+            self.controller.monitor.start_daemon()  # who looks for a style is going to paint
         self.fill(own)
         order = ["bundled", "layer", "file"]
         self.tabs.setCurrentIndex(order.index(kind) if kind in order else (0 if self.bundled.count() else 1))
@@ -157,7 +172,7 @@ class Gallery(QtWidgets.QFrame):
 
     def _browse(self) -> None:
         self.hide()
-        recent = self.controller.recent_files()
+        recent = self.controller.memory.recent_files()
         start = str(Path(recent[0]).parent) if recent else ""
         path, _kind = QtWidgets.QFileDialog.getOpenFileName(
             self.parentWidget(),
@@ -232,6 +247,7 @@ class StyleChooser(QtWidgets.QWidget):
         super().__init__(parent)
         self.controller = controller
         self.own: Callable[[], str | None] = lambda: None  # the id of the layer to be painted
+        self.guard: Callable[[QtWidgets.QWidget], None] = lambda _widget: None  # against the wheel
         self._mix: StyleSelection[StyleRef] = StyleSelection()
         self._rows: list[StyleRow] = []
         self.setAcceptDrops(True)
@@ -252,6 +268,15 @@ class StyleChooser(QtWidgets.QWidget):
     def refs(self) -> tuple[StyleRef, ...]:
         """The chosen styles."""
         return self._mix.styles
+
+    def lost(self) -> str:
+        """The name of a style whose layer or file is gone; empty where all are there."""
+        for ref in self.refs():
+            if (ref.kind == "layer" and sources.layer_of(ref) is None) or (
+                ref.kind == "file" and not sources.is_file(ref.name)
+            ):
+                return sources.title(ref)
+        return ""
 
     def set_refs(self, refs: Sequence[StyleRef]) -> None:
         """Show other styles."""
@@ -293,6 +318,7 @@ class StyleChooser(QtWidgets.QWidget):
             row.opened.connect(lambda index=index: self.open(index))
             row.removed.connect(lambda index=index: self._removed(index))
             row.weighed.connect(lambda weight, index=index: self._weighed(index, weight))
+            self.guard(row)
             self.column.insertWidget(index, row)
             self._rows.append(row)
         for index, row in enumerate(self._rows):

@@ -28,17 +28,16 @@ from vaporbrush_host.daemon_monitor import (
 from vaporbrush_host.installer.page import GpuFound
 from vaporbrush_host.installer.work import Report
 from vaporbrush_host.job_threads import FetchThread, PaintThread, RunState
-from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef
-from vaporbrush_host.settings import Settings
+from vaporbrush_host.request import PaintRequest, Pixels, StyleRef
 from vaporbrush_host.ui_text import _
-from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import VaporbrushError
-from vaporbrush_protocol.recipe import Image
 
-from . import layers, sources
+from . import layers, records, sources
 from .animation import Animation
+from .colour_space import LayerError
 from .installer import Installer
-from .layers import Capture, LayerError
+from .layers import Capture, Region
+from .memory import Memory
 from .qt import QtCore, Signal
 from .task import Restore, Stored, Task
 
@@ -60,7 +59,7 @@ class Controller(QtCore.QObject):
 
     def __init__(self, parent: QtCore.QObject | None = None, home: Path | None = None) -> None:
         super().__init__(parent)
-        self.settings = Settings(home)
+        self.memory = Memory(home)
         self.events: queue.SimpleQueue[object] = queue.SimpleQueue()
         folder = Path(__file__).resolve().parent
         name = f"Krita {Krita.instance().version()}"
@@ -133,7 +132,7 @@ class Controller(QtCore.QObject):
     def _frame_reported(self, task: Task, animation: Animation, state: RunState) -> RunState:
         """A frame's state as that of the whole animation. A frame that is done is kept, and the next one begins."""
         if state.stage == "done":
-            image, painted = _painting(state)
+            image, painted = state.painting
             try:
                 animation.put(image, painted)
                 pixels = animation.advance()
@@ -151,12 +150,7 @@ class Controller(QtCore.QObject):
             return replace(state, line=line)
         if state.ended:
             return state
-        share = (animation.index + (state.fraction or 0.0)) / len(animation)
-        line = _("Frame {number} of {count} · {what}").format(
-            number=animation.index + 1, count=len(animation), what=state.line[:1].lower() + state.line[1:]
-        )
-        left = ui_text.left((time.monotonic() - task.began) * (1 - share) / share) if animation.painted else ""
-        return replace(state, line=line, left=left, fraction=share, preview=state.preview or task.state.preview)
+        return task.of_frames(animation, state)
 
     def _next_frame(self, task: Task, animation: Animation, state: RunState, pixels: Pixels) -> None:
         """Begin the next frame from the painting of the last, at the same size and by the same model."""
@@ -189,11 +183,12 @@ class Controller(QtCore.QObject):
         node: Node | None = None,
         *,
         frames: bool = False,
+        region: Region | None = None,
     ) -> Task | None:
         """Read the layer (or all its `frames`) and the styles, and start painting. Returns the task, or None and says
-        why."""
+        why. A `region` stands in for the selection."""
         try:
-            return self._stylize(controls.clean(values), tuple(refs), document, node, frames)
+            return self._stylize(controls.clean(values), tuple(refs), document, node, frames, region)
         except LayerError as error:
             self.said.emit(str(error), True)
         except VaporbrushError as error:
@@ -201,7 +196,13 @@ class Controller(QtCore.QObject):
         return None
 
     def _stylize(
-        self, values: Values, refs: tuple[StyleRef, ...], document: Document | None, node: Node | None, frames: bool
+        self,
+        values: Values,
+        refs: tuple[StyleRef, ...],
+        document: Document | None,
+        node: Node | None,
+        frames: bool,
+        region: Region | None,
     ) -> Task:
         document = document or Krita.instance().activeDocument()
         if document is None or document.rootNode() is None:
@@ -216,10 +217,10 @@ class Controller(QtCore.QObject):
         styles = tuple(sources.style_input(ref) for ref in refs)
         animation = Animation(document, node) if frames else None
         try:
-            if animation is None:
-                taken = layers.capture(document, node, use_selection=values["use_selection"])
-            else:
-                taken = animation.capture(document, node, use_selection=values["use_selection"])
+            selected = bool(values["use_selection"]) and region is None
+            taken = (layers if animation is None else animation).capture(document, node, use_selection=selected)
+            if region is not None:
+                taken = replace(taken, mask=region.over(taken.place))
             label = " + ".join(sources.title(ref, self.bundled) for ref in refs)
             assert taken.pixels is not None
             order = PaintRequest(content=taken.pixels, styles=styles, values=values, mask=taken.mask, label=label)
@@ -228,7 +229,7 @@ class Controller(QtCore.QObject):
             if animation is not None:
                 animation.close()
             raise
-        self._remember(document, values, refs)
+        self.memory.keep(document, values, refs)
         return self._begin(order, taken.without_pixels(), refs, values, animation)
 
     def _run(self, order: PaintRequest, **more: Any) -> PaintThread:
@@ -266,22 +267,15 @@ class Controller(QtCore.QObject):
 
     def repeat(self) -> Task | None:
         """Paint the active layer with the style and the values used last."""
-        values, refs = self.remembered(Krita.instance().activeDocument())
+        values, refs = self.memory.last(Krita.instance().activeDocument())
         return self.stylize(values, refs)
 
-    def recipe_of(self, document: Document, node: Node) -> Stored | None:
-        """What is stored with a painted layer; None where it is not one."""
-        record = layers.records(document).get(node.uniqueId().toString())
-        if not isinstance(record, dict):
-            return None
-        values = controls.clean({**controls.from_recipe(record.get("recipe") or {}), **(record.get("values") or {})})
-        return Stored(values, _refs(record.get("styles")), str(record.get("content", "")), bool(record.get("frames")))
-
-    def restylize(self) -> Task | None:
-        """Paint anew what the active layer was painted from, with the settings stored with it."""
+    def restylize(self, values: Values | None = None, refs: Sequence[StyleRef] = ()) -> Task | None:
+        """Paint anew what the active layer was painted from, as far as it was, with the settings stored with it or with
+        others."""
         document = Krita.instance().activeDocument()
         node = layers.active_layer(document)
-        stored = self.recipe_of(document, node) if document is not None and node is not None else None
+        stored = Stored.of(document, node) if document is not None and node is not None else None
         if document is None or stored is None:
             self.said.emit(_("The active layer was not painted by Vaporbrush: choose one that was."), True)
             return None
@@ -289,7 +283,8 @@ class Controller(QtCore.QObject):
         if source is None:
             self.said.emit(_("The layer that this was painted from is not there any more."), True)
             return None
-        return self.stylize(stored.values, stored.styles, document, source, frames=stored.frames)
+        values, refs = values or stored.values, refs or stored.styles
+        return self.stylize(values, refs, document, source, frames=stored.frames, region=stored.region)
 
     # ── while it runs ──
 
@@ -323,54 +318,24 @@ class Controller(QtCore.QObject):
         if document is None:
             task.notes.append(_("The document was closed meanwhile; the painting is not kept."))
             return
-        active = document.activeNode()
+        active, ours = document.activeNode(), layers.content_and_paintings(document, task.capture.node)
         name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
         try:
             if task.animation is None:
-                layer, orphan = layers.insert(document, task.capture, *_painting(state), name)
+                layer, orphan = layers.insert(document, task.capture, *state.painting, name)
             else:
                 layer, orphan = task.animation.insert(document, task.capture.node, name)
         except LayerError as error:
             task.notes.append(str(error))
             return
-        if active is not None:
+        # On what was painted, further strokes would be hidden: the painting becomes the active layer, as Krita makes a
+        # new one. Whoever works on another layer stays there.
+        if active is not None and layers.id_of(layers.active_layer(document) or active) not in ours:
             self._restores.append(Restore(task.capture.document, layer.uniqueId(), active))
         if orphan:
             task.notes.append(_("The layer was deleted meanwhile: the painting is at the top."))
         task.notes += ui_text.caveats(state.result)
-        record = {
-            "recipe": state.result.get("recipe"),
-            "values": dict(task.values),
-            "styles": [ref.to_json() for ref in task.styles],
-            "content": task.capture.node,
-            "model": state.result.get("model"),
-            "frames": task.animation is not None,
-        }
-        layers.store(document, layer.uniqueId().toString(), record)
-
-    # ── remembered values ──
-
-    def _remember(self, document: Document, values: Values, refs: Sequence[StyleRef]) -> None:
-        memory = {"values": values, "styles": [ref.to_json() for ref in refs]}
-        self.settings.put("krita", "last", memory)
-        layers.store(document, "last", memory)
-        files = [ref.name for ref in refs if ref.kind == "file"]
-        if files:
-            recent = files + [path for path in self.recent_files() if path not in files]
-            self.settings.put("krita", "recent_files", recent[: sources.RECENT_FILES])
-
-    def recent_files(self) -> list[str]:
-        """Picture files used as styles, newest first."""
-        found = self.settings.get("krita", "recent_files", [])
-        return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
-
-    def remembered(self, document: Document | None) -> tuple[Values, tuple[StyleRef, ...]]:
-        """(values, styles) used last in this document, else anywhere."""
-        memory = layers.records(document).get("last") if document is not None else None
-        if not isinstance(memory, dict):
-            memory = self.settings.get("krita", "last", {})
-        memory = memory if isinstance(memory, dict) else {}
-        return controls.clean(memory.get("values")), _refs(memory.get("styles"))
+        records.store(document, layers.id_of(layer), task.record(), task.capture.mask)
 
     # ── the daemon ──
 
@@ -388,12 +353,8 @@ class Controller(QtCore.QObject):
         place = layers.place_of(document, node)
         if place.width < 1 or place.height < 1:
             return None
-        sizes = [sources.style_sizes(ref) or (place.width, place.height) for ref in refs] or [(512, 512)]
-        order = PaintRequest(
-            content=Pixels(b"", place.width, place.height),
-            styles=tuple(StyleInput(pixels=Pixels(b"", *size)) for size in sizes),
-            values=controls.clean(values),
-        )
+        size = (place.width, place.height)
+        order = PaintRequest(Pixels(b"", *size), sources.likenesses(refs, size), controls.clean(values))
         try:
             return self.monitor.estimate(order.sizes_only())
         except VaporbrushError:
@@ -432,16 +393,3 @@ class Controller(QtCore.QObject):
                     task.run.cancel()
                 elif task.state.stage == "failed":
                     self.dismiss(task.key)  # there is nothing to try again for
-
-
-def _painting(state: RunState) -> tuple[Image, Buffer]:
-    """What a painting that is done has brought."""
-    assert state.job is not None
-    assert state.job.image is not None
-    assert state.pixels is not None
-    return state.job.image, state.pixels
-
-
-def _refs(raw: object) -> tuple[StyleRef, ...]:
-    found = [StyleRef.from_json(one) for one in raw] if isinstance(raw, list) else []
-    return tuple(ref for ref in found if ref is not None)

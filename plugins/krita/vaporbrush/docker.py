@@ -12,20 +12,23 @@ from vaporbrush_host.daemon_monitor import Estimated
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.ui_text import _
 
-from . import animation, layers
+from . import animation, layers, records
 from .chooser import StyleChooser, own_layer_id
 from .controller import Controller
-from .fields import Field, field_for
+from .controls_form import ControlsForm
+from .fields import SizeField
+from .habits import WheelGuard, set_tip
 from .installer_panel import with_installer
 from .panels import ConditionPanel, TaskPanel, small
-from .qt import Qt, QtCore, QtGui, QtWidgets, tip_text
-from .task import Task
+from .qt import Qt, QtCore, QtGui, QtWidgets
+from .task import Stored, Task
+from .task_area import TaskArea
 
 DOCKER_ID = "vaporbrush_docker"
 POLL_MS = 500  # Krita tells nobody that the active layer or the selection changed
 ESTIMATE_MS = 250  # after the last change of a control
 MESSAGE_MS = 12000
-LAYOUT_MS = 60  # until a panel has its new size
+LEAST_CONTROLS = 90  # px of height that the controls keep beside the paintings
 COMFORTABLE = 560  # px of height that show the controls and a preview
 
 
@@ -37,24 +40,27 @@ class VaporbrushDocker(DockWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle("Vaporbrush")
-        self.fields: dict[str, Field] = {}
         self.panels: dict[str, TaskPanel] = {}
         self._moments: set[tuple[str, bool, bool]] = set()
-        self._newest: TaskPanel | None = None
-        self._show_panel = QtCore.QTimer(self)
-        self._show_panel.setSingleShot(True)
-        self._show_panel.setInterval(LAYOUT_MS)
-        self._show_panel.timeout.connect(self._bring_into_view)
         self._document: str | None = None
         self._target: tuple[str, layers.Place] | None = None
         self._ticket: int | None = None
         self._loading = False
+        self._brought: Values = {}  # by the bundled style that stands alone
         self.chooser = StyleChooser(self.controller)
+        self.form = ControlsForm()
+        self.fields = self.form.fields
+        self.task_area = TaskArea()
         self.setWidget(self._build())
+        self._wheel = WheelGuard(self)
+        self._wheel.guard(self.form)
+        self.chooser.guard = self._wheel.guard
         self.chooser.own = lambda: own_layer_id(self.document())
         self.chooser.changed.connect(self._style_changed)
-        for field in self.fields.values():
-            field.changed.connect(self._changed)
+        self.form.changed.connect(self._changed)
+        self.form.unfolded.connect(
+            lambda: QtCore.QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.form.advanced))
+        )
         self.controller.task_changed.connect(self._task_changed)
         self.controller.task_removed.connect(self._task_removed)
         self.controller.estimated.connect(self._estimated)
@@ -67,7 +73,7 @@ class VaporbrushDocker(DockWidget):
         self._soon.setSingleShot(True)
         self._soon.setInterval(ESTIMATE_MS)
         self._soon.timeout.connect(self._ask_estimate)
-        self._load(self.controller.remembered(None))
+        self._load(self.controller.memory.last(None))
         for task in list(self.controller.tasks.values()):
             self._task_changed(task)
         self._enable(None, None)  # until the first look
@@ -75,68 +81,34 @@ class VaporbrushDocker(DockWidget):
     # ── how it is built ──
 
     def _build(self) -> QtWidgets.QWidget:
-        form = QtWidgets.QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(8)
-        form.setVerticalSpacing(6)
-        form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        advanced = QtWidgets.QFormLayout()
-        advanced.setContentsMargins(0, 4, 0, 0)
-        advanced.setHorizontalSpacing(8)
-        advanced.setVerticalSpacing(6)
-        advanced.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        advanced.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for control in controls.CONTROLS:
-            field = self.fields[control.name] = field_for(control)
-            into = advanced if control.advanced else form
-            if control.kind == "truth":
-                into.addRow("", field)
-            else:
-                label = QtWidgets.QLabel(control.label)
-                label.setToolTip(control.tip)
-                label.setBuddy(field)
-                into.addRow(label, field)
-        self.fold = QtWidgets.QToolButton()
-        self.fold.setText(_("Advanced"))
-        self.fold.setCheckable(True)
-        self.fold.setAutoRaise(True)
-        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.fold.setArrowType(Qt.ArrowType.RightArrow)
-        self.fold.toggled.connect(self._folded)
-        self.advanced = QtWidgets.QWidget()
-        self.advanced.setLayout(advanced)
-        self.advanced.hide()
-
-        self.reset = QtWidgets.QToolButton()
-        self.reset.setText(_("Reset"))
-        self.reset.setAutoRaise(True)
-        self.reset.setToolTip(_("Set every control back to its default. The style stays."))
-        self.reset.clicked.connect(lambda: self.set_values(controls.defaults()))
-        fold_row = QtWidgets.QHBoxLayout()
-        fold_row.addWidget(self.fold)
-        fold_row.addStretch(1)
-        fold_row.addWidget(self.reset)
-
         inner = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(inner)
         column.setContentsMargins(6, 6, 6, 6)
         column.setSpacing(8)
         column.addWidget(self.chooser)
-        column.addLayout(form)
-        column.addLayout(fold_row)
-        column.addWidget(self.advanced)
+        column.addWidget(self.form)
         column.addStretch(1)
-        self.tasks = QtWidgets.QVBoxLayout()
-        self.tasks.setSpacing(6)
-        column.addLayout(self.tasks)
         self.scroll_area = QtWidgets.QScrollArea()
         self.scroll_area.setWidgetResizable(True)
         self.scroll_area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setWidget(inner)
         inner.installEventFilter(self)
+        self.bottom = QtWidgets.QWidget()
+        self.bottom.setLayout(self._bottom())
+        self.outer = QtWidgets.QWidget()
+        outer_column = QtWidgets.QVBoxLayout(self.outer)
+        outer_column.setContentsMargins(0, 0, 0, 0)
+        outer_column.setSpacing(0)
+        outer_column.addWidget(self.scroll_area, 1)
+        outer_column.addWidget(self.task_area)
+        outer_column.addWidget(self.bottom)
+        self.outer.installEventFilter(self)
+        self.bottom.installEventFilter(self)
+        return with_installer(self.controller.installer, self.outer)
 
+    def _bottom(self) -> QtWidgets.QVBoxLayout:
+        """What is always in sight: messages, the expected time, the buttons, the daemon's condition."""
         self.message = small()
         self.message.setObjectName("vaporbrush_message")
         self.message.hide()
@@ -148,29 +120,15 @@ class VaporbrushDocker(DockWidget):
         self.button.setObjectName("vaporbrush_button")
         self.button.setDefault(True)
         self.button.clicked.connect(self.stylize)
-        self.menu_button = QtWidgets.QToolButton()
-        self.menu_button.setText("⋯")
-        self.menu_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would lie over the dots
-        self.menu_button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.menu_button.setToolTip(_("More"))
-        self.menu_button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
-        menu = QtWidgets.QMenu(self.menu_button)
-        self.repeat_action = _entry(menu, _("Repeat last stylize"), self.controller.repeat)
-        self.restylize_action = _entry(menu, _("Restylize this painting"), self.controller.restylize)
-        self.copy_action = _entry(menu, _("Copy settings from this painting"), self.copy_settings)
-        self.controller.installer.add_to(menu)
-        menu.aboutToShow.connect(self._menu_opens)
-        self.menu_button.setMenu(menu)
-        go = QtWidgets.QHBoxLayout()
-        go.setSpacing(6)
         self.frames_button = QtWidgets.QPushButton(_("All frames"))
         self.frames_button.clicked.connect(lambda: self.stylize(frames=True))
         self.frames_button.hide()
+        go = QtWidgets.QHBoxLayout()
+        go.setSpacing(6)
         go.addWidget(self.button, 1)
         go.addWidget(self.frames_button, 1)
-        go.addWidget(self.menu_button)
+        go.addWidget(self._menu_button())
         self.condition = ConditionPanel(self.controller)
-
         bottom = QtWidgets.QVBoxLayout()
         bottom.setContentsMargins(6, 6, 6, 6)
         bottom.setSpacing(6)
@@ -178,21 +136,37 @@ class VaporbrushDocker(DockWidget):
         bottom.addWidget(self.expected)
         bottom.addLayout(go)
         bottom.addWidget(self.condition)
-        return with_installer(self.controller.installer, self.scroll_area, bottom)
+        return bottom
+
+    def _menu_button(self) -> QtWidgets.QToolButton:
+        button = QtWidgets.QToolButton()
+        button.setText("⋯")
+        button.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would lie over the dots
+        button.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setToolTip(_("More"))
+        button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
+        menu = QtWidgets.QMenu(button)
+        self.repeat_action = _entry(menu, _("Repeat last stylize"), self.controller.repeat)
+        self.restylize_action = _entry(menu, _("Restylize this painting"), self.controller.restylize)
+        self.anew_action = _entry(menu, _("Restylize with the settings above"), self.restylize_anew)
+        self.copy_action = _entry(menu, _("Copy settings from this painting"), self.copy_settings)
+        self.controller.installer.add_to(menu)
+        menu.aboutToShow.connect(self._menu_opens)
+        button.setMenu(menu)
+        return button
 
     def eventFilter(self, watched: QtCore.QObject | None, event: QtCore.QEvent | None) -> bool:
-        """Nothing is ever cut at the right: the docker cannot be narrower than its controls are just now."""
+        """Nothing is ever cut at the right: the docker cannot be narrower than its controls are just now. And the
+        paintings get the height that the controls can do without.
+        """
         inner, bar = self.scroll_area.widget(), self.scroll_area.verticalScrollBar()
         laid_out = event is not None and event.type() == QtCore.QEvent.Type.LayoutRequest
         if laid_out and watched is inner and inner is not None and bar is not None:
             self.scroll_area.setMinimumWidth(inner.minimumSizeHint().width() + bar.sizeHint().width())
+        sized = event is not None and event.type() in (QtCore.QEvent.Type.Resize, QtCore.QEvent.Type.LayoutRequest)
+        if sized and watched in (self.outer, self.bottom):
+            self.task_area.fit(self.outer.height() - self.bottom.sizeHint().height() - LEAST_CONTROLS)
         return False
-
-    def _folded(self, open_: bool) -> None:
-        self.fold.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
-        self.advanced.setVisible(open_)
-        if open_:
-            QtCore.QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.advanced))
 
     # ── what Krita tells ──
 
@@ -222,8 +196,8 @@ class VaporbrushDocker(DockWidget):
         key = layers.document_id(document) if document is not None else None
         if key != self._document:
             self._document = key
-            if document is not None and "last" in layers.records(document):
-                self._load(self.controller.remembered(document))
+            if document is not None and "last" in records.of(document):
+                self._load(self.controller.memory.last(document))
         self._look()
 
     def _look(self) -> None:
@@ -239,6 +213,9 @@ class VaporbrushDocker(DockWidget):
         )
         if target != self._target:
             self._target = target
+            size = self.fields["size"]
+            if target is not None and isinstance(size, SizeField):
+                size.suggest(max(target[1].width, target[1].height))
             self._changed()
         self._enable(document, node)
 
@@ -250,16 +227,18 @@ class VaporbrushDocker(DockWidget):
             problem = _("Choose the layer to be painted.")
         elif not self.chooser.refs():
             problem = _("Choose a style to begin.")
+        elif lost := self.chooser.lost():
+            problem = _("The style “{name}” is not open any more: choose another one.").format(name=lost)
         elif self.controller.condition.command:
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
         name = node.name() if node is not None else ""
-        self.button.setToolTip(tip_text(problem or _("Paint “{layer}” on a new layer above it.").format(layer=name)))
+        set_tip(self.button, problem or _("Paint “{layer}” on a new layer above it.").format(layer=name))
         self.frames_button.setVisible(animation.can(node))
         self.frames_button.setEnabled(not problem)
         if animation.can(node):
-            every = _("Paint every frame of “{layer}” on a new animated layer, each from the one before.")
-            self.frames_button.setToolTip(tip_text(problem or every.format(layer=name)))
+            tip = _("Paint every frame of “{layer}” on a new animated layer, each from the one before.")
+            set_tip(self.frames_button, problem or tip.format(layer=name))
         if problem:
             self.expected.setText(problem)
 
@@ -267,15 +246,11 @@ class VaporbrushDocker(DockWidget):
 
     def values(self) -> Values:
         """What the controls say."""
-        return {name: field.value() for name, field in self.fields.items()}
+        return self.form.values()
 
     def set_values(self, values: Values) -> None:
         """Show other values."""
-        self._loading = True
-        for name, value in controls.clean(values).items():
-            self.fields[name].set_value(value)
-        self._loading = False
-        self._changed()
+        self.form.set_values(values)
 
     def _load(self, remembered: tuple[Values, tuple[StyleRef, ...]]) -> None:
         values, refs = remembered
@@ -286,10 +261,16 @@ class VaporbrushDocker(DockWidget):
 
     def _style_changed(self) -> None:
         refs = self.chooser.refs()
-        if not self._loading and len(refs) == 1 and refs[0].kind == "bundled":
-            style = next((s for s in self.controller.bundled if s.name == refs[0].name), None)
-            if style is not None:  # it brings along what suits it
-                self.set_values({**self.values(), **style.tuned})
+        alone = refs[0].name if len(refs) == 1 and refs[0].kind == "bundled" else ""
+        style = next((s for s in self.controller.bundled if s.name == alone), None)
+        if not self._loading and (style is not None or not alone):
+            # it brings along what suits it; what another brought goes with that one, unless it was changed since
+            values, usual = self.values(), controls.defaults()
+            left = {name: usual[name] for name, value in self._brought.items() if values[name] == value}
+            self._brought = {} if style is None else dict(style.tuned)
+            if left or self._brought:
+                self.set_values({**values, **left, **self._brought})
+                self._brought = {name: self.values()[name] for name in self._brought}  # as the fields round them
         self._changed()
 
     def _changed(self, _news: object = None) -> None:
@@ -322,11 +303,15 @@ class VaporbrushDocker(DockWidget):
         """The buttons."""
         return self.controller.stylize(self.values(), self.chooser.refs(), frames=frames)
 
+    def restylize_anew(self) -> Task | None:
+        """What the active painting was made from, where it was painted, with what the docker says now."""
+        return self.controller.restylize(self.values(), self.chooser.refs())
+
     def copy_settings(self) -> None:
         """Show the settings stored with the active painting."""
         document = self.document()
         node = layers.active_layer(document)
-        stored = self.controller.recipe_of(document, node) if document is not None and node is not None else None
+        stored = Stored.of(document, node) if document is not None and node is not None else None
         if stored is not None:
             self._load((stored.values, stored.styles))
 
@@ -335,8 +320,9 @@ class VaporbrushDocker(DockWidget):
         node = layers.active_layer(document)
         painted = False
         if document is not None and node is not None:
-            painted = self.controller.recipe_of(document, node) is not None
+            painted = Stored.of(document, node) is not None
         self.restylize_action.setEnabled(painted)
+        self.anew_action.setEnabled(painted and bool(self.chooser.refs()))
         self.copy_action.setEnabled(painted)
         self.repeat_action.setEnabled(node is not None)
 
@@ -357,25 +343,18 @@ class VaporbrushDocker(DockWidget):
             panel.cancel.connect(self.controller.cancel)
             panel.again.connect(self.controller.again)
             panel.dismiss.connect(self.controller.dismiss)
-            self.tasks.addWidget(panel)
+            self.task_area.add(panel)
         panel.show_task(task, log=self.controller.condition.log)
         # into view when it begins, when its picture appears and when it ends; else the painter scrolls as they like
         moment = (key, task.state.preview is not None, task.state.ended)
         if moment not in self._moments:
             self._moments.add(moment)
-            self._newest = panel
-            self._show_panel.start()
-
-    def _bring_into_view(self) -> None:
-        if self._newest is not None and self._newest in self.panels.values():
-            self.scroll_area.ensureWidgetVisible(self._newest)
+            self.task_area.bring_into_view(panel)
 
     def _task_removed(self, key: str) -> None:
         panel = self.panels.pop(key, None)
         if panel is not None:
-            panel.hide()  # `deleteLater` alone leaves it painted over the others for a moment
-            self.tasks.removeWidget(panel)
-            panel.deleteLater()
+            self.task_area.remove(panel)
 
     def _clear_finished(self) -> None:
         """What was done well needs no more room once something new begins."""

@@ -9,6 +9,7 @@ from vaporbrush_host.controls import Control, from_slider, to_slider
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.controls import MAX_SEED
 
+from .habits import set_tip
 from .qt import Qt, QtCore, QtWidgets, Signal
 
 SLIDER_STEPS = 1000
@@ -24,7 +25,7 @@ class Field(QtWidgets.QWidget):
     def __init__(self, control: Control, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.control = control
-        self.setToolTip(control.tip)
+        set_tip(self, control.tip)
         self.setObjectName(f"vaporbrush_{control.name}")
         self.row = QtWidgets.QHBoxLayout(self)
         self.row.setContentsMargins(0, 0, 0, 0)
@@ -139,6 +140,7 @@ class SizeField(Field):
         self.spin.setSingleStep(64)
         self.spin.setKeyboardTracking(False)
         self.spin.setValue(DEFAULT_PIXELS)
+        self.box.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         self.row.addWidget(self.box, 1)
         self.row.addWidget(self.spin)
         self.box.currentIndexChanged.connect(self._chosen)
@@ -156,6 +158,13 @@ class SizeField(Field):
             self.spin.setValue(int(value))
         self.box.setCurrentIndex(self.box.findData(value if isinstance(value, str) else "pixels"))
         self._chosen()
+
+    def suggest(self, pixels: int) -> None:
+        """The layer's own size, to begin with where a number is chosen."""
+        if self.box.currentData() != "pixels":
+            self.spin.blockSignals(True)
+            self.spin.setValue(pixels)
+            self.spin.blockSignals(False)
 
     def _chosen(self, _index: int = 0) -> None:
         self.spin.setVisible(self.box.currentData() == "pixels")

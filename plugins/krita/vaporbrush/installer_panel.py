@@ -13,22 +13,19 @@ from .panels import PROGRESS_STEPS, copy, small
 from .qt import QtWidgets, Signal
 
 
-def with_installer(installer: Installer, controls: QtWidgets.QWidget, bottom: QtWidgets.QLayout) -> QtWidgets.QWidget:
+def with_installer(installer: Installer, controls: QtWidgets.QWidget) -> QtWidgets.QWidget:
     """The docker's whole: the first page above the controls, or alone where nothing can paint yet."""
     panel = InstallerPanel(installer)
-    below = QtWidgets.QWidget()
-    below.setLayout(bottom)
     filler = QtWidgets.QWidget()
     outer = QtWidgets.QWidget()
     column = QtWidgets.QVBoxLayout(outer)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(0)
-    for widget, stretch in ((panel, 0), (controls, 1), (below, 0), (filler, 1)):
+    for widget, stretch in ((panel, 0), (controls, 1), (filler, 1)):
         column.addWidget(widget, stretch)
 
     def arrange() -> None:
         controls.setVisible(not panel.blocks)
-        below.setVisible(not panel.blocks)
         filler.setVisible(panel.blocks)
 
     panel.mode_changed.connect(arrange)

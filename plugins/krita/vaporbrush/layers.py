@@ -1,13 +1,13 @@
 """Krita's documents, layers and selections. Everything here runs on the GUI thread; nothing here knows the daemon.
 
-Pixels of 8-bit to float sRGB layers are read and written as they are. Every other colour model and profile goes through
-a layer that belongs to no document: filled in the source's colour space, converted by Krita, and read again.
+Pixels of 8-bit to float sRGB layers are read and written as they are. Those of every other colour model and profile are
+converted by Krita (`colour_space`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,30 +18,24 @@ from vaporbrush_host.request import Pixels
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
-from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Channels, Depth, Image, Transfer
+from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Image
 
+from . import records
+from .colour_space import (
+    SHARED_SPACE,
+    Conversion,
+    Form,
+    LayerError,
+    Space,
+    conversion,
+    hidden_document,
+    native,
+    pixel_bytes,
+    space_of,
+)
 from .qt import QtCore
 
-Space = tuple[str, str, str]  # model, depth, profile, as Krita's calls want them
-Form = tuple[Channels, Depth, Transfer]  # as the recipe has them
-
-SRGB = "sRGB-elle-V2-srgbtrc.icc"
-LINEAR = "sRGB-elle-V2-g10.icc"
-TRANSFER: dict[str, Transfer] = {
-    SRGB: "srgb",
-    "sRGB built-in": "srgb",
-    LINEAR: "linear",
-}  # the profiles that need no conversion
-DEPTHS: dict[str, Depth] = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
-SHARED_SPACE = ("RGBA", "F32", SRGB)  # what every other colour space is converted to
-CHANNELS_OF_MODEL = {"A": 1, "GRAYA": 2, "RGBA": 4, "XYZA": 4, "LABA": 4, "YCbCrA": 4, "CMYKA": 5}
 LAYERS = ("paintlayer", "grouplayer", "filelayer", "filterlayer", "filllayer", "clonelayer", "vectorlayer")
-ANNOTATION = "vaporbrush"
-MAX_RECORDS = 200  # paintings remembered in one document; each is about 2 KB in the saved file
-
-
-class LayerError(Exception):
-    """What was asked for cannot be done with this layer; the message is one sentence for the painter."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,34 @@ class Capture:
     def without_pixels(self) -> Capture:
         """The same, which holds on to no layer's content."""
         return replace(self, pixels=None)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Which part of a document was painted: a mask (one byte a pixel) over `place`, or all of it."""
+
+    place: Place
+    mask: bytes | None
+
+    def over(self, place: Place) -> Pixels | None:
+        """The mask over another rectangle; None for all of it. Raises `LayerError` where nothing of that is in it."""
+        if self.mask is None:
+            return None
+        common = self.place.meets(place)
+        if common is None:
+            raise LayerError(_("The layer was moved away from where it was painted: paint it with “Stylize” instead."))
+        left, right = common.x - place.x, place.x + place.width - common.x - common.width
+        rows = bytearray(place.width * (common.y - place.y))
+        for y in range(common.y - self.place.y, common.y - self.place.y + common.height):
+            start = y * self.place.width + common.x - self.place.x
+            rows += bytes(left) + self.mask[start : start + common.width] + bytes(right)
+        rows += bytes(place.width * place.height - len(rows))
+        return Pixels(bytes(rows), place.width, place.height, "GRAY", "u8", "srgb")
+
+
+def id_of(node: Node) -> str:
+    """What a layer is known by, in its document's file too."""
+    return node.uniqueId().toString()
 
 
 def document_id(document: Document | None) -> str:
@@ -133,26 +155,7 @@ def place_of(document: Document, node: Node) -> Place:
     return canvas(document).meets(place) or Place(place.x, place.y, 0, 0)
 
 
-def space_of(node: Node) -> Space:
-    """A layer's colour space as Krita's calls want it: model, depth, profile."""
-    return (node.colorModel(), node.colorDepth(), node.colorProfile())
-
-
-def pixel_bytes(space: Space) -> int:
-    """Bytes of one pixel of a colour space; 0 where it cannot be read."""
-    return CHANNELS_OF_MODEL.get(space[0], 0) * DEPTH_BYTES.get(DEPTHS.get(space[1], ""), 0)
-
-
-def native(space: Space) -> Form | None:
-    """(channels, depth, transfer) of pixels that travel without conversion, or None."""
-    model, depth, profile = space
-    if model != "RGBA" or depth not in DEPTHS or profile not in TRANSFER:
-        return None
-    # Krita keeps integers as B,G,R,A and floats as R,G,B,A
-    return ("BGRA" if depth in ("U8", "U16") else "RGBA", DEPTHS[depth], TRANSFER[profile])
-
-
-def read(document: Document, node: Node, place: Place) -> Pixels:
+def read(node: Node, place: Place) -> Pixels:
     """The pixels of a layer with its masks, groups with all that is in them. Raises `LayerError`."""
     if place.width < 1 or place.height < 1:
         raise LayerError(
@@ -172,17 +175,13 @@ def read(document: Document, node: Node, place: Place) -> Pixels:
                 name=node.name(), space=" ".join(space)
             )
         )
-    if form is None:
-        goal: Form = ("RGBA", "f32", "srgb")
-        get = _converting(document, node, place, space)
-    else:
-        goal = form
-        get = _plain(node, place)
+    goal: Form = form or ("RGBA", "f32", "srgb")
     row_bytes = place.width * CHANNEL_COUNT[goal[0]] * DEPTH_BYTES[goal[1]]
     if row_bytes * place.height > MAX_BLOB_BYTES:
         raise LayerError(_("The layer “{name}” is too large to be sent.").format(name=node.name()))
     try:
-        data = row_strips.read(place.height, row_bytes, get)
+        with nullcontext() if form else conversion(space, SHARED_SPACE) as convert:
+            data = row_strips.read(place.height, row_bytes, _reader(node, place, space, convert))
     except row_strips.ShortReadError as error:
         raise LayerError(
             _("Krita did not give the pixels of “{name}” ({reason}). Flatten or convert the layer first.").format(
@@ -198,35 +197,18 @@ def _getter(node: Node) -> Callable[[int, int, int, int], QtCore.QByteArray]:
     return node.pixelData if plain else node.projectionPixelData
 
 
-def _plain(node: Node, place: Place) -> Callable[[int, int], bytes]:
-    get = _getter(node)
-    return lambda top, rows: get(place.x, place.y + top, place.width, rows).data()
-
-
-def _converting(document: Document, node: Node, place: Place, space: Space) -> Callable[[int, int], bytes]:
+def _reader(node: Node, place: Place, space: Space, convert: Conversion | None) -> Callable[[int, int], bytes]:
     get = _getter(node)
 
     def band(top: int, rows: int) -> bytes:
         data = get(place.x, place.y + top, place.width, rows)
+        if convert is None:
+            return data.data()
         if len(data) != place.width * rows * pixel_bytes(space):
             raise row_strips.ShortReadError(f"{len(data)} bytes for {place.width} × {rows} pixels of {' '.join(space)}")
-        return _converted(document, data, place.width, rows, space, SHARED_SPACE).data()
+        return convert(data, place.width, rows).data()
 
     return band
-
-
-def _converted(
-    document: Document, data: QtCore.QByteArray, width: int, rows: int, source: Space, goal: Space
-) -> QtCore.QByteArray:
-    """Pixels in another colour space, by way of a layer that belongs to no document."""
-    scratch = document.createNode("vaporbrush", "paintlayer")
-    scratch.setColorSpace(*source)
-    scratch.setPixelData(data, 0, 0, width, rows)
-    if not scratch.setColorSpace(*goal):
-        raise LayerError(
-            _("Krita cannot convert {source} to {goal}.").format(source=" ".join(source), goal=" ".join(goal))
-        )
-    return scratch.pixelData(0, 0, width, rows)
 
 
 def read_selection(document: Document, place: Place) -> Pixels | None:
@@ -248,7 +230,7 @@ def read_selection(document: Document, place: Place) -> Pixels | None:
 def capture(document: Document, node: Node, *, use_selection: bool) -> Capture:
     """Read a layer (and the selection) to be painted. Raises `LayerError`."""
     place = place_of(document, node)
-    return captured(document, node, place, read(document, node, place), use_selection=use_selection)
+    return captured(document, node, place, read(node, place), use_selection=use_selection)
 
 
 def captured(document: Document, node: Node, place: Place, pixels: Pixels, *, use_selection: bool) -> Capture:
@@ -257,20 +239,21 @@ def captured(document: Document, node: Node, place: Place, pixels: Pixels, *, us
     return Capture(document_id(document), node.uniqueId().toString(), node.name(), place, space_of(node), pixels, mask)
 
 
-def write(document: Document, layer: Node, space: Space, place: Place, image: Image, pixels: Buffer) -> None:
+def write(layer: Node, space: Space, place: Place, image: Image, pixels: Buffer) -> None:
     """Write a painting (`image` describes `pixels`) into a layer of this colour space. Raises `LayerError`."""
     form = (image.channels, image.depth, image.transfer)
     as_it_is = form == native(space)
     if not as_it_is and form != ("RGBA", "f32", "srgb"):
         raise LayerError(_("The painting came in a form that this layer does not have."))
+    with nullcontext() if as_it_is else conversion(SHARED_SPACE, space) as convert:
 
-    def put(top: int, rows: int, data: bytes) -> None:
-        band = QtCore.QByteArray(data)
-        if not as_it_is:
-            band = _converted(document, band, image.width, rows, SHARED_SPACE, space)
-        layer.setPixelData(band, place.x, place.y + top, image.width, rows)
+        def put(top: int, rows: int, data: bytes) -> None:
+            band = QtCore.QByteArray(data)
+            if convert is not None:
+                band = convert(band, image.width, rows)
+            layer.setPixelData(band, place.x, place.y + top, image.width, rows)
 
-    row_strips.write(image.height, image.width * image.pixel_bytes, pixels, put)
+        row_strips.write(image.height, image.width * image.pixel_bytes, pixels, put)
 
 
 def insert(document: Document, taken: Capture, image: Image, pixels: Buffer, name: str) -> tuple[Node, bool]:
@@ -279,35 +262,63 @@ def insert(document: Document, taken: Capture, image: Image, pixels: Buffer, nam
     `image` describes `pixels`.
     """
     layer = document.createNode(name, "paintlayer")
-    if space_of(layer) != taken.space:
-        layer.setColorSpace(*taken.space)
-    write(document, layer, taken.space, taken.place, image, pixels)
-    return layer, add_above(document, taken.node, layer)
+    if space_of(layer) == taken.space:
+        write(layer, taken.space, taken.place, image, pixels)
+        return layer, add_above(document, taken.node, layer)
+    with hidden_document(taken.space) as hidden:  # to give it its colour space here would be a step of its own
+        layer = hidden.createNode(name, "paintlayer")
+        write(layer, taken.space, taken.place, image, pixels)
+        layer = layer.duplicate()
+        layer.setName(name)
+        return layer, add_above(document, taken.node, layer)
+
+
+def paintings_of(document: Document, content: Node) -> list[Node]:
+    """The earlier paintings of a layer that stand beside it, above it and in its group; the lowest first."""
+    known, content_id = records.of(document), content.uniqueId().toString()
+    parent = content.parentNode()
+    beside = parent.childNodes() if parent is not None else []
+    ids = [node.uniqueId().toString() for node in beside]
+    start = ids.index(content_id) + 1 if content_id in ids else len(ids)
+    records_above = [(node, known.get(node_id)) for node, node_id in zip(beside[start:], ids[start:], strict=True)]
+    return [node for node, one in records_above if isinstance(one, dict) and one.get("content") == content_id]
 
 
 def add_above(document: Document, node_id: str, layer: Node) -> bool:
-    """Add a layer above another, or on top where that one was deleted meanwhile. Returns whether it was."""
-    below = find(document, node_id)
-    parent = below.parentNode() if below is not None else document.rootNode()
-    parent.addChildNode(layer, below)
-    return below is None
+    """Add a layer above another and the earlier paintings of that one, which would hide it; on top of everything where
+    it was deleted meanwhile. Returns whether it was.
+    """
+    content = find(document, node_id)
+    if content is None:
+        document.rootNode().addChildNode(layer, None)
+        return True
+    below = [content, *paintings_of(document, content)][-1]
+    content.parentNode().addChildNode(layer, below)
+    return False
 
 
-def records(document: Document) -> dict[str, Any]:
-    """What is stored about the paintings in a document, by the painted layer's id."""
-    try:
-        stored = json.loads(document.annotation(ANNOTATION).data().decode("utf-8"))
-    except ValueError:
-        return {}
-    return stored if isinstance(stored, dict) else {}
+def content_and_paintings(document: Document, content_id: str) -> set[str]:
+    """The ids of a layer and of the paintings of it."""
+    known = records.of(document)
+    made = {key for key, one in known.items() if isinstance(one, dict) and one.get("content") == content_id}
+    return {content_id, *made}
 
 
-def store(document: Document, key: str, record: Mapping[str, Any]) -> None:
-    """Store something about a painting with the document, under its layer's id (or another key)."""
-    everything = records(document)
-    everything.pop(key, None)
-    everything[key] = record
-    while len(everything) > MAX_RECORDS:
-        del everything[next(iter(everything))]
-    data = json.dumps(everything, ensure_ascii=False).encode("utf-8")
-    document.setAnnotation(ANNOTATION, "Vaporbrush: how layers were painted", QtCore.QByteArray(data))
+def region_record(taken: Capture) -> list[int] | None:
+    """What is stored about which part was painted; the mask itself is stored beside it."""
+    place = taken.place
+    return None if taken.mask is None else [place.x, place.y, place.width, place.height]
+
+
+def stored_region(document: Document, node: Node, record: Mapping[str, Any]) -> Region | None:
+    """The part that was painted of a painted layer; None where its record does not say."""
+    if "region" not in record:
+        return None
+    whole = Region(place_of(document, node), None)
+    found = record["region"]
+    if not (isinstance(found, list) and len(found) == 4 and all(isinstance(side, int) for side in found)):
+        return whole
+    place = Place(*found)
+    if not (0 < place.width <= MAX_SIDE and 0 < place.height <= MAX_SIDE):
+        return whole
+    return Region(place, records.mask_data(document, id_of(node), place.width * place.height))

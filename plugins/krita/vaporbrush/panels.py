@@ -10,11 +10,11 @@ from vaporbrush_host import ui_text
 from vaporbrush_host.daemon_monitor import COPY_DETAILS, Action
 from vaporbrush_host.job_threads import RunState
 from vaporbrush_host.ui_text import _
-from vaporbrush_protocol.shown import plain
 
 from . import sources
 from .controller import Controller
-from .qt import Qt, QtCore, QtGui, QtWidgets, Signal, tip_text
+from .habits import Elided, set_tip
+from .qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from .task import Task
 
 PREVIEW_HEIGHT = 220  # px at most; the controls stay in view beside it
@@ -55,6 +55,7 @@ class Preview(QtWidgets.QWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
+        self._most = PREVIEW_HEIGHT
         self._image: QtGui.QImage | None = None
         policy = QtWidgets.QSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
@@ -69,6 +70,12 @@ class Preview(QtWidgets.QWidget):
             self.updateGeometry()
         self.update()
 
+    def set_most(self, height: int) -> None:
+        """It may be so high."""
+        if height != self._most:
+            self._most = height
+            self.updateGeometry()
+
     def image(self) -> QtGui.QImage | None:
         """What is shown."""
         return self._image
@@ -81,7 +88,7 @@ class Preview(QtWidgets.QWidget):
         """The height that shows the whole picture."""
         if self._image is None:
             return 0
-        return min(PREVIEW_HEIGHT, max(1, width * self._image.height() // self._image.width()))
+        return min(self._most, max(1, width * self._image.height() // self._image.width()))
 
     def sizeHint(self) -> QtCore.QSize:
         """As high as the present width asks for."""
@@ -113,9 +120,7 @@ class TaskPanel(QtWidgets.QFrame):
         self._seen: object = None  # the preview that is shown
         self._report = ""
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
-        self.title = QtWidgets.QLabel()
-        self.title.setTextFormat(Qt.TextFormat.PlainText)  # a layer's name is in it
-        self.title.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.title = Elided()
         self.close_button = QtWidgets.QToolButton()
         self.close_button.setText("✕")
         self.close_button.setAutoRaise(True)
@@ -156,14 +161,17 @@ class TaskPanel(QtWidgets.QFrame):
         column.addLayout(words_row)
         column.addLayout(buttons)
 
+    def height_for(self, width: int) -> int:
+        """The height that shows everything in this width."""
+        layout = self.layout()
+        assert layout is not None
+        return layout.heightForWidth(width) if layout.hasHeightForWidth() else self.sizeHint().height()
+
     def show_task(self, task: Task, *, log: str) -> None:
         """Show the state of a painting."""
         state = task.state
         running = not state.ended
-        self.title.setText(
-            plain(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
-        )
-        self.title.setToolTip(tip_text(self.title.text()))
+        self.title.show_text(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
         self._show_preview(state if running else None)
         self.bar.setVisible(running and state.stage != "queued")
         if state.fraction is None:
@@ -224,9 +232,7 @@ class ConditionPanel(QtWidgets.QWidget):
         self.controller = controller
         self._error = None
         self.dot = QtWidgets.QLabel("●")
-        self.short = QtWidgets.QLabel()
-        self.short.setTextFormat(Qt.TextFormat.PlainText)
-        self.short.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.short = Elided()
         self.sentence = small()
         self.buttons = QtWidgets.QHBoxLayout()
         self.buttons.setSpacing(6)
@@ -257,7 +263,7 @@ class ConditionPanel(QtWidgets.QWidget):
         fetch = self.controller.fetch_state
         fetching = fetch is not None and self.controller.fetch is not None
         self.dot.setStyleSheet(f"color: {DOTS[condition.kind]}")
-        self.short.setText(condition.short)
+        self.short.show_text(condition.short)
         tip = "\n".join(
             part
             for part in (
@@ -267,7 +273,7 @@ class ConditionPanel(QtWidgets.QWidget):
             )
             if part
         )
-        self.short.setToolTip(tip_text(tip))
+        set_tip(self.short, tip)
         sentence, actions = condition.sentence, condition.actions
         if fetch is not None and fetching:
             sentence, actions = _("Fetching the full model… {line}").format(line=fetch.line), ()

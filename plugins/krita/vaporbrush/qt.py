@@ -24,12 +24,13 @@ else:
     QtWidgets = import_module(f"PyQt{QT_MAJOR}.QtWidgets")
 Qt = QtCore.Qt
 Signal = QtCore.pyqtSignal
+TIP_LINE = 60  # characters; a longer tooltip has several lines, not one that is wider than the docker
 
 
 def tip_text(text: str) -> str:
-    """A tooltip that names something: Qt would take for HTML what looks like it, and a layer may be called `<b>`."""
+    """A tooltip. Qt would take for HTML what looks like it, and a layer may be called `<b>`; and it wraps only HTML."""
     lines = [plain(line) for line in text.split("\n")]
-    if "<" not in text:
+    if "<" not in text and max(map(len, lines)) <= TIP_LINE:
         return "\n".join(lines)
     return f"<qt>{'<br>'.join(map(html.escape, lines))}</qt>"
 

@@ -13,11 +13,12 @@ from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.job import Preview
 
 from . import layers
-from .layers import LayerError
+from .colour_space import LayerError
 from .qt import Qt, QtCore, QtGui
 
 PICTURE_FILES = "*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.gif *.kra *.ora *.psd *.exr *.xcf"
 RECENT_FILES = 12
+UNKNOWN_SIZE = (512, 512)  # px; of a style that is not chosen yet
 
 
 def title(ref: StyleRef, bundled: Sequence[BundledStyle] = ()) -> str:
@@ -100,7 +101,7 @@ def style_input(ref: StyleRef) -> StyleInput:
             _("The style layer “{name}” is not there any more. Choose another style.").format(name=ref.name)
         )
     document, node = found
-    return StyleInput(pixels=layers.read(document, node, layers.place_of(document, node)), weight=ref.weight)
+    return StyleInput(pixels=layers.read(node, layers.place_of(document, node)), weight=ref.weight)
 
 
 def style_sizes(ref: StyleRef) -> tuple[int, int] | None:
@@ -113,6 +114,12 @@ def style_sizes(ref: StyleRef) -> tuple[int, int] | None:
         size = QtGui.QImageReader(ref.name).size()
         return (size.width(), size.height()) if size.isValid() else None
     return None
+
+
+def likenesses(refs: Sequence[StyleRef], size: tuple[int, int]) -> tuple[StyleInput, ...]:
+    """Styles without their pixels, for an estimate; what is not known counts as large as `size`."""
+    sizes = [style_sizes(ref) or size for ref in refs] or [UNKNOWN_SIZE]
+    return tuple(StyleInput(pixels=Pixels(b"", *one)) for one in sizes)
 
 
 def file_pixels(path: str) -> Pixels:
@@ -150,7 +157,7 @@ def _opened(path: str) -> Pixels:
     if document is None or document.rootNode() is None:
         raise LayerError(_("{path} is not a picture that can be read. Choose another style.").format(path=path))
     try:
-        return layers.read(document, document.rootNode(), layers.canvas(document))
+        return layers.read(document.rootNode(), layers.canvas(document))
     finally:
         document.close()
 

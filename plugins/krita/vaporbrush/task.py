@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from krita import Krita, Node
+from krita import Document, Krita, Node
 
+from vaporbrush_host import controls, ui_text
 from vaporbrush_host.controls import Values
 from vaporbrush_host.job_threads import PaintThread, RunState
 from vaporbrush_host.request import StyleRef
+from vaporbrush_host.ui_text import _
 
-from . import layers
+from . import layers, records
 from .animation import Animation
 from .qt import QtCore
 
@@ -33,6 +35,27 @@ class Task:
     animation: Animation | None = None
     notes: list[str] = field(default_factory=list)
 
+    def of_frames(self, animation: Animation, state: RunState) -> RunState:
+        """The state of the present frame as that of the whole animation."""
+        share = (animation.index + (state.fraction or 0.0)) / len(animation)
+        line = _("Frame {number} of {count} · {what}").format(
+            number=animation.index + 1, count=len(animation), what=state.line[:1].lower() + state.line[1:]
+        )
+        left = ui_text.left((time.monotonic() - self.began) * (1 - share) / share) if animation.painted else ""
+        return replace(state, line=line, left=left, fraction=share, preview=state.preview or self.state.preview)
+
+    def record(self) -> dict[str, Any]:
+        """What is stored with the painted layer: `Stored` reads it."""
+        return {
+            "recipe": self.state.result.get("recipe"),
+            "values": dict(self.values),
+            "styles": [ref.to_json() for ref in self.styles],
+            "content": self.capture.node,
+            "model": self.state.result.get("model"),
+            "frames": self.animation is not None,
+            "region": layers.region_record(self.capture),
+        }
+
     def forget(self) -> None:
         """Let go of the pixels. A painting that failed keeps them until it is dismissed, for *Try again*."""
         self.run.forget()
@@ -42,12 +65,29 @@ class Task:
 
 
 class Stored(NamedTuple):
-    """What a document keeps about a painting: `content` is the id of the layer it was made from, or of its `frames`."""
+    """What a document keeps about a painting: `content` is the id of the layer it was made from, or of its `frames`;
+    `region`: which part of it was painted, None where that is not known (0.1.0 kept it not).
+    """
 
     values: Values
     styles: tuple[StyleRef, ...]
     content: str
     frames: bool
+    region: layers.Region | None
+
+    @classmethod
+    def of(cls, document: Document, node: Node) -> Stored | None:
+        """What is stored with a painted layer; None where it is not one."""
+        record = records.of(document).get(layers.id_of(node))
+        if not isinstance(record, dict):
+            return None
+        return cls(
+            controls.clean({**controls.from_recipe(record.get("recipe") or {}), **(record.get("values") or {})}),
+            StyleRef.several(record.get("styles")),
+            str(record.get("content", "")),
+            bool(record.get("frames")),
+            layers.stored_region(document, node, record),
+        )
 
 
 @dataclass

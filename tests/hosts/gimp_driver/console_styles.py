@@ -17,6 +17,20 @@ def style_file():
 
 
 @check
+def a_style_with_filters():
+    image = load("content.png")
+    other = load("other.png")
+    layer = other.get_layers()[0]
+    layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:invert-gamma", "Invert"))
+    other.clean_all()
+    save(painted(image, image.get_layers(), style=layer), "a_style_with_filters")
+    merged = load("other.png")
+    merged.get_layers()[0].invert(False)
+    save(painted(image, [image.get_layers()[-1]], style=merged.get_layers()[0]), "a_style_with_filters-expected")
+    return {"dirty": other.is_dirty(), "filters_left": len(layer.get_filters())}
+
+
+@check
 def bundled_style():
     image = load("content.png")
     result = painted(image, image.get_layers(), style_name="mosaic")

@@ -128,7 +128,7 @@ def all_frames(tell):
     after = {"after": tree(document.rootNode()), "time": document.currentTime()}
     tell("painted", {**outcome(last()), "before": before, **after, "active": document.activeNode().name()})
     tell("pixels", save(named(document, "Walk – Starry"), "walk"))
-    docker().scroll_area.verticalScrollBar().setValue(9999)
+    docker().task_area.verticalScrollBar().setValue(9999)
     yield 0.2
     yield ask(tell, "shot", "krita-animation-done")
 
@@ -189,7 +189,7 @@ def stopped(tell):
     yield lambda: task.animation.painted == 1 and task.state.stage == "running" and task.state.preview is not None
     yield lambda: "step" in task.state.line and task.state.left
     yield 0.3
-    docker().scroll_area.verticalScrollBar().setValue(9999)
+    docker().task_area.verticalScrollBar().setValue(9999)
     panel = docker().panels[task.key]
     tell("line", [task.state.line, task.state.left, panel.keep_button.isVisible(), panel.cancel_button.text()])
     tell("cut running", cut_labels(docker()))

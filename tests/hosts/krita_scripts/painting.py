@@ -69,11 +69,11 @@ def first_painting(tell):
     yield 0.3
     tell("cut", cut_labels(docker()))
     yield ask(tell, "shot", "krita-docker-idle")
-    docker().fold.setChecked(True)
+    docker().form.fold.setChecked(True)
     yield 0.4
     tell("cut advanced", cut_labels(docker()))
     yield ask(tell, "shot", "krita-docker-advanced")
-    docker().fold.setChecked(False)
+    docker().form.fold.setChecked(False)
     before = tree(document.rootNode())
     yield ask(tell, "click", screen_point(docker().button))
     yield lambda: controller().tasks
@@ -173,7 +173,9 @@ def stored_in_the_file(tell):
     again = Krita.instance().openDocument(path)
     Krita.instance().activeWindow().addView(again)
     yield LOADED_S
-    stored = controller().recipe_of(again, named(again, name))
+    from vaporbrush.task import Stored  # there once the plug-in is loaded
+
+    stored = Stored.of(again, named(again, name))
     tell(
         "stored",
         None

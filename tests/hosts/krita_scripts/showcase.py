@@ -59,13 +59,13 @@ def showcase(tell):
         yield ask(tell, "shot", "krita-daemon-loading")
     yield lambda: last().state.preview is not None
     yield 2.0
-    docker().scroll_area.verticalScrollBar().setValue(9999)
+    docker().task_area.verticalScrollBar().setValue(9999)
     yield ask(tell, "shot", "krita-showcase-running")
     while not idle():  # longer than one wait may be
         yield 1.0
     yield 0.5
     document.save()
-    docker().scroll_area.verticalScrollBar().setValue(0)
+    docker().task_area.verticalScrollBar().setValue(0)
     yield 3.0  # Krita's own messages on the canvas have gone
     tell("showcase", {**outcome(last()), "after": tree(document.rootNode()), "cut": cut_labels(docker())})
     yield ask(tell, "shot", "krita-showcase")

@@ -89,7 +89,7 @@ def queue_and_keep(tell):
     docker().button.click()
     yield lambda: [task for task in under_way() if task.state.stage == "running" and task.state.preview is not None]
     yield 0.6
-    docker().scroll_area.verticalScrollBar().setValue(9999)
+    docker().task_area.verticalScrollBar().setValue(9999)
     first, second = under_way()
     tell("queue", [first.state.stage, second.state.stage, second.state.line])
     tell("cut running", cut_labels(docker()))

@@ -131,7 +131,7 @@ def worker_dies(tell):
     docker().button.click()
     yield lambda: last().state.ended
     yield 0.4
-    docker().scroll_area.verticalScrollBar().setValue(9999)
+    docker().task_area.verticalScrollBar().setValue(9999)
     tell("failed", {**outcome(last()), "shown": docker().panels[last().run.key].line.text()})
     yield ask(tell, "shot", "krita-painting-failed")
     controller().dismiss(last().run.key)
@@ -152,7 +152,7 @@ def daemon_killed(tell):
     seconds = time.monotonic() - began
     yield kind("stopped")
     yield 0.5
-    docker().scroll_area.verticalScrollBar().setValue(9999)
+    docker().task_area.verticalScrollBar().setValue(9999)
     panel = docker().panels[last().run.key]
     told = {"seconds": seconds, "shown": panel.line.text(), "stalls": meter.stop(), **shown(controller().condition)}
     tell("killed", {**outcome(last()), **told})

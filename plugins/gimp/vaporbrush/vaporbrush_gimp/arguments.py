@@ -6,7 +6,7 @@ as on the command line, and 0 leaves open what the quality (`steps`) or the styl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gi.repository import Gimp, GObject
@@ -103,8 +103,12 @@ def _add(procedure: Any, control: Control, label: str) -> None:
     elif control.kind == "truth":
         procedure.add_boolean_argument(name, label, tip, control.default, FLAGS)
     else:
-        hint = _("auto, full or a number of pixels.") if control.kind == "size" else _("Five numbers, or empty.")
-        procedure.add_string_argument(name, label, f"{tip} {hint}", to_argument(control, control.default), FLAGS)
+        hints = {"size": _("auto, full or a number of pixels."), "weights": _("Five numbers, or empty.")}
+        words = _("Such as {words}.").format(words=", ".join(control.words))
+        hint = hints.get(control.kind, words if control.words else "")
+        procedure.add_string_argument(
+            name, label, f"{tip} {hint}".strip(), to_argument(control, control.default), FLAGS
+        )
 
 
 def to_argument(control: Control, value: Value) -> Value:
@@ -118,9 +122,9 @@ def to_argument(control: Control, value: Value) -> Value:
     return value
 
 
-def from_argument(control: Control, given: Value) -> Value:
-    """GIMP's argument as the control's value; None for what is left to the style. Raises `RequestError` naming argument
-    and value.
+def from_argument(control: Control, given: Value, name: str) -> Value:
+    """GIMP's argument as the control's value; None for what is left to the style. Raises `RequestError` with `name` and
+    value.
     """
     if control.tuned and given == OPEN:
         return None
@@ -140,7 +144,7 @@ def from_argument(control: Control, given: Value) -> Value:
         }.get(control.kind, _("0 or from {low} to {high}") if control.tuned else _("from {low} to {high}"))
         low, high = (int(edge) if edge == int(edge) else edge for edge in (control.low, control.high))
         wanted = wanted.format(low=low, high=high, words=", ".join(control.words))
-        raise refused(canonical(control), given, wanted)
+        raise refused(name, given, wanted)
     return value
 
 
@@ -160,9 +164,19 @@ def numbers(text: str) -> tuple[float, ...] | str | None:
         return str(text)
 
 
-def values_of(config: Any) -> dict[str, Value]:
-    """The controls' values of one call, without those that are left to the style."""
-    given = {control: from_argument(control, config.get_property(canonical(control))) for control in CONTROLS}
+def label_of(control: Control) -> str:
+    """What the control is called in the dialog."""
+    return control.label
+
+
+def values_of(config: Any, name_of: Callable[[Control], str] = canonical) -> dict[str, Value]:
+    """The controls' values of one call, without those that are left to the style. `name_of`: what whoever reads the
+    error knows the control by.
+    """
+    given = {
+        control: from_argument(control, config.get_property(canonical(control)), name_of(control))
+        for control in CONTROLS
+    }
     return {control.name: value for control, value in given.items() if value is not None or not control.tuned}
 
 

@@ -8,19 +8,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
+from gi.repository import GdkPixbuf, Gio, GLib, GObject, Gtk, Pango
 
+from vaporbrush_host.daemon_monitor import Condition
 from vaporbrush_host.style_selection import StyleSelection
 from vaporbrush_host.ui_text import _
 
-from .pictures import THUMB, blank, show_choice, square
+from .pictures import (
+    SHARP,
+    THUMB,
+    blank,
+    put_picture,
+    scale_of,
+    show_choice,
+    square,
+    surface_of,
+    thumbnail,
+)
 from .selection_list import SelectionList
 from .styles import Source, layers_of_all_images, of_file, of_layer
 
 PICTURE, TITLE, TIP, SOURCE = range(4)  # columns of a grid's model
 COLUMNS = 4
 ROWS_SEEN = 2.05  # the bundled styles; of a third row enough to say that there is more below
+COLUMN = THUMB + 15  # px; a tile with its paddings
 TILE = THUMB + 40  # with its title and margins
+BUNDLED_LATER = _("The bundled styles appear here as soon as Vaporbrush runs.")
+BUNDLED_NEVER = _("Layers and picture files can be chosen as styles meanwhile.")
 FILE_PICTURE = (COLUMNS * THUMB, int(TILE * 1.6))  # px; as wide as the grid, and not higher than the page
 
 
@@ -29,15 +43,16 @@ class Grid(Gtk.ScrolledWindow):
 
     def __init__(self, chosen: Callable[[Source | None], None], empty: str) -> None:
         super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER, shadow_type=Gtk.ShadowType.IN)
-        self.set_size_request(-1, int(TILE * ROWS_SEEN))
         self._chosen = chosen
         self.model = Gtk.ListStore(GdkPixbuf.Pixbuf, str, str, GObject.TYPE_PYOBJECT)
-        self.view = Gtk.IconView(model=self.model, item_width=THUMB, columns=COLUMNS, margin=2)
+        self.view = Gtk.IconView(model=self.model, item_width=THUMB, margin=2)  # as many columns as there is room for
         show_choice(self.view, "iconview", 0.45)
         self.view.set_item_padding(3)
         self.view.set_row_spacing(2)
         self.view.set_column_spacing(2)
-        self.view.set_pixbuf_column(PICTURE)
+        picture = Gtk.CellRendererPixbuf()
+        self.view.pack_start(picture, False)
+        self.view.set_cell_data_func(picture, self._draw_picture)
         self.view.set_tooltip_column(TIP)
         title = Gtk.CellRendererText(
             xalign=0.5, yalign=0, scale=0.85, wrap_width=THUMB, wrap_mode=Pango.WrapMode.WORD_CHAR,
@@ -48,12 +63,32 @@ class Grid(Gtk.ScrolledWindow):
         self.view.connect("selection-changed", self._changed)
         self._stack = Gtk.Stack()
         self._stack.add_named(self.view, "grid")
-        note = Gtk.Label(label=empty, wrap=True, justify=Gtk.Justification.CENTER, margin=18)
-        note.get_style_context().add_class("dim-label")
-        self._stack.add_named(note, "empty")
+        self._note = Gtk.Label(label=empty, wrap=True, justify=Gtk.Justification.CENTER, margin=18)
+        self._note.get_style_context().add_class("dim-label")
+        self._stack.add_named(self._note, "empty")
         self.add(self._stack)
+        self.connect("map", lambda _grid: self._show_choice_soon())
         self.show_all()
         self._seen()
+
+    def do_get_preferred_width(self) -> tuple[int, int]:
+        """(least, natural), for GTK."""
+        return COLUMNS * COLUMN, COLUMNS * COLUMN
+
+    def do_get_preferred_height(self) -> tuple[int, int]:
+        """(least, natural), for GTK."""
+        return int(TILE * ROWS_SEEN), int(TILE * ROWS_SEEN)
+
+    def set_empty(self, text: str) -> None:
+        """What is said while there is nothing."""
+        self._note.set_text(text)
+
+    def _draw_picture(self, _view: Any, cell: Gtk.CellRendererPixbuf, model: Any, row: Gtk.TreeIter) -> None:
+        picture = model[row][PICTURE]
+        if SHARP:
+            cell.set_property("surface", surface_of(picture, self))
+        else:  # pragma: no cover
+            cell.set_property("pixbuf", picture)
 
     def put(self, source: Source, picture: GdkPixbuf.Pixbuf, tip: str) -> Gtk.TreeIter:
         """Add one."""
@@ -67,7 +102,16 @@ class Grid(Gtk.ScrolledWindow):
         for row in self.model:
             if source is not None and row[SOURCE].same_source(source):
                 self.view.select_path(row.path)
-                self.view.scroll_to_path(row.path, False, 0, 0)
+        self._show_choice_soon()
+
+    def _show_choice_soon(self) -> None:
+        """Scroll to what is selected, as soon as everything has its place."""
+        GLib.idle_add(self._show_choice, priority=GLib.PRIORITY_LOW)
+
+    def _show_choice(self) -> bool:
+        for path in self.view.get_selected_items()[:1]:
+            self.view.scroll_to_path(path, False, 0, 0)
+        return GLib.SOURCE_REMOVE
 
     def _seen(self) -> None:
         self._stack.set_visible_child_name("grid" if len(self.model) else "empty")
@@ -89,7 +133,7 @@ class StyleChooser(Gtk.Box):
         self._file_shown = ""
         self._thumbs: dict[str, GdkPixbuf.Pixbuf] = {}  # of the bundled styles, by name
         self._stack = Gtk.Stack(hhomogeneous=True, vhomogeneous=True)
-        self.bundled = Grid(self._chosen, _("The bundled styles appear here as soon as Vaporbrush runs."))
+        self.bundled = Grid(self._chosen, BUNDLED_LATER)
         self.layers = Grid(self._chosen, _("There is no other layer. Open the picture that you want as style in GIMP."))
         self._stack.add_titled(self.bundled, "bundled", _("Bundled"))
         self._stack.add_titled(self.layers, "layers", _("Layers"))
@@ -118,11 +162,16 @@ class StyleChooser(Gtk.Box):
 
     def add_bundled(self, source: Source, picture: GdkPixbuf.Pixbuf, tip: str) -> None:
         """A bundled style has arrived from the daemon."""
-        self._thumbs[source.name] = square(picture)
+        self._thumbs[source.name] = square(picture, THUMB * scale_of(self))
         self.bundled.put(source, self._thumbs[source.name], tip)
         # what a script or an earlier session chose has had a name only, and no picture
         named = [replace(one, title=source.title) if one.name == source.name else one for one in self.sources]
         self._show(replace(self._mix, styles=tuple(named)), anew=True)
+
+    def show_condition(self, condition: Condition) -> None:
+        """What the page of bundled styles says while the daemon has told none."""
+        waits = condition.kind in ("looking", "starting") or condition.reachable
+        self.bundled.set_empty(BUNDLED_LATER if waits else f"{condition.short}.\n{BUNDLED_NEVER}")
 
     def _file_page(self) -> Gtk.Widget:
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
@@ -191,9 +240,10 @@ class StyleChooser(Gtk.Box):
             self._file_picture.clear()
             return
         self._button.set_file(file)
-        picture = _file_picture(file, *FILE_PICTURE)
+        width, height = (side * scale_of(self) for side in FILE_PICTURE)
+        picture = _file_picture(file, width, height)
         if picture is not None:
-            self._file_picture.set_from_pixbuf(picture)
+            put_picture(self._file_picture, picture)
         else:
             self._file_picture.set_from_icon_name("image-x-generic", Gtk.IconSize.DIALOG)
 
@@ -202,14 +252,14 @@ class StyleChooser(Gtk.Box):
         self._stack.set_visible_child_name(page)
 
     def _pictured(self, source: Source, side: int) -> GdkPixbuf.Pixbuf:
-        """A square picture of a style."""
-        picture = None
+        """A square picture of a style, in the screen's pixels."""
+        picture, side = None, side * scale_of(self)
         if source.name:
             picture = self._thumbs.get(source.name)
         elif source.file is not None:
             picture = _file_picture(source.file, side * 2, side * 2)
         elif source.is_there():
-            picture = source.layer.get_thumbnail(side, side, Gimp.PixbufTransparency.SMALL_CHECKS)
+            picture = thumbnail(source.layer, side)
         return blank(side) if picture is None else square(picture, side)
 
 

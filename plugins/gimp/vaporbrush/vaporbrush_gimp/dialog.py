@@ -15,7 +15,7 @@ import gi
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gdk, Gimp, GimpUi, GLib, Gtk
+from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from vaporbrush_host.controls import BY_NAME
 from vaporbrush_host.daemon_monitor import Condition, DaemonMonitor, Estimated, StylesListed, installed_start
@@ -25,18 +25,23 @@ from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
 from . import arguments, layers, painting, styles
 from .chooser import StyleChooser
-from .fields import Fields
+from .fields import Fields, leave_wheel_to_column
+from .help import add_help
 from .installer import Installer
+from .layout import grow_with, screen_height, show_end
 from .notices import Notices
 from .painting import CLIENT, FOLDER, Painting, Task
-from .pictures import Canvas, pixbuf_from_rgb
+from .pictures import Canvas, pixbuf_from_rgb, scale_of, thumbnail
 from .styles import Source
 
 CANVAS = 420  # px; a painting is judged at this size
 TICK_MS = 80
 SCROLLBAR = 10  # px; it overlays what is beside it
 TALLEST = 680  # px; where there is no room for the fields they scroll
+LEAST_FIELDS = 120  # px; what is left of them in the smallest window
 AROUND = 310  # px; what stands above and below them: notice, hint, buttons, the window's frame
+AROUND_CANVAS = 240  # px; progress, buttons, the window's frame
+PREVIEW_TIP = _("Start painting and watch it here. OK goes on from there.")
 ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
 
 
@@ -62,6 +67,7 @@ class Dialog:
         self._keeping = False  # whether the person has asked for its end
         self._suits: dict[str, Mapping[str, Any]] = {}  # what each bundled style looks best with
         self._remembering = False
+        self._refused = False  # whether a notice says what is wrong with what was asked for
         self._ticket = 0
         self._estimate_due = 0
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -71,9 +77,11 @@ class Dialog:
         self._notices = Notices(self._monitor)
         self._installer = Installer(FOLDER, self._news.put, self._monitor.start_daemon, by=CLIENT)
         self._chooser = StyleChooser(place.layer, self._style_chosen)
-        self._fields = Fields(self._window, config, self._changed, selected=not Gimp.Selection.is_empty(place.image))
+        selected = not Gimp.Selection.is_empty(place.image)
+        self._fields = Fields(self._window, config, self._changed, selected=selected, longest=max(place.size))
         self._build()
-        self._original = place.layer.get_thumbnail(CANVAS, CANVAS, Gimp.PixbufTransparency.SMALL_CHECKS)
+        side = CANVAS * scale_of(self._canvas)
+        self._original = thumbnail(place.layer, side)
         self._canvas.show_picture(self._original)
         self._chooser.set_sources(sources)
         config.connect(f"notify::{arguments.LAST_STYLES}", lambda *_: self._settings_loaded())
@@ -84,7 +92,23 @@ class Dialog:
         self._timer = GLib.timeout_add(TICK_MS, self._tick)
 
     def _build(self) -> None:
-        self._canvas = Canvas(CANVAS)
+        body = Gtk.Box(spacing=18, margin=6)
+        body.pack_start(self._painting_side(), True, True, 0)
+        body.pack_start(self._asking_side(), True, True, 0)
+        area = self._window.get_content_area()
+        area.pack_start(self._notices, False, False, 0)
+        area.pack_start(body, True, True, 0)
+        body.show_all()
+        leave_wheel_to_column(self._right)
+        add_help(self._window)
+        self._notices.show()
+        grow_with(self._window, self._notices)
+        area.pack_start(self._installer, False, False, 0)
+        self._installer.in_place_of(body, self._notices)
+
+    def _painting_side(self) -> Gtk.Widget:
+        """The picture, how far it is, and the buttons below it."""
+        self._canvas = Canvas(min(CANVAS, screen_height() - AROUND_CANVAS))
         self._canvas.set_tooltip_text(_("Press to compare with the layer as it is."))
         eye = Gtk.EventBox()
         eye.add(self._canvas)
@@ -94,7 +118,6 @@ class Dialog:
         self._line = Gtk.Label(xalign=0, ellipsize=3)
         self._left = Gtk.Label(xalign=1)
         self._preview = Gtk.Button(label=_("_Preview"), use_underline=True)
-        self._preview.set_tooltip_text(_("Start painting and watch it here. OK goes on from there."))
         self._preview.connect("clicked", lambda _button: self._start_or_stop())
         self._keep = Gtk.Button(label=_("_Keep this"), use_underline=True)
         self._keep.set_tooltip_text(_("Stop painting now and take it as it looks."))
@@ -105,10 +128,14 @@ class Dialog:
         buttons = Gtk.Box(spacing=6, homogeneous=True)
         buttons.pack_start(self._preview, True, True, 0)
         buttons.pack_start(self._keep, True, True, 0)
-        left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        left.pack_start(eye, True, True, 0)
+        side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        side.pack_start(eye, True, True, 0)
         for widget in (self._bar, words, buttons):
-            left.pack_start(widget, False, False, 0)
+            side.pack_start(widget, False, False, 0)
+        return side
+
+    def _asking_side(self) -> Gtk.Widget:
+        """Styles and fields, and what is to be expected of them."""
         self._expected = Gtk.Label(xalign=0, wrap=True, margin_end=SCROLLBAR)
         self._expected.get_style_context().add_class("dim-label")
         more = Gtk.Expander(label=_("_Advanced"), use_underline=True)
@@ -118,27 +145,19 @@ class Dialog:
         for widget in (self._fields.plain, more):
             self._right.pack_start(widget, False, False, 0)
         scrolled = Gtk.ScrolledWindow(
-            hscrollbar_policy=Gtk.PolicyType.NEVER, propagate_natural_height=True, max_content_height=_room()
+            hscrollbar_policy=Gtk.PolicyType.NEVER,
+            propagate_natural_height=True,
+            min_content_height=LEAST_FIELDS,
+            max_content_height=max(LEAST_FIELDS, min(TALLEST, screen_height() - AROUND)),
         )
         scrolled.add(self._right)
-        more.connect("notify::expanded", lambda *_: GLib.timeout_add(ESTIMATE_AFTER_MS, _show_end, scrolled))
-        right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        right.pack_start(scrolled, True, True, 0)
-        right.pack_start(self._expected, False, False, 0)
+        more.connect("notify::expanded", lambda *_: GLib.timeout_add(ESTIMATE_AFTER_MS, show_end, scrolled))
+        side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        side.pack_start(scrolled, True, True, 0)
+        side.pack_start(self._expected, False, False, 0)
         self._notices.hint.set_margin_end(SCROLLBAR)
-        right.pack_start(self._notices.hint, False, False, 0)
-        body = Gtk.Box(spacing=18, margin=6)
-        body.pack_start(left, True, True, 0)
-        body.pack_start(right, False, False, 0)
-        area = self._window.get_content_area()
-        area.pack_start(self._notices, False, False, 0)
-        area.pack_start(body, True, True, 0)
-        body.show_all()
-        _least, natural = self._right.get_preferred_height()
-        scrolled.set_min_content_height(min(natural, _room()))  # a notice above makes the dialog grow instead
-        self._notices.show()
-        area.pack_start(self._installer, False, False, 0)
-        self._installer.in_place_of(body, self._notices)
+        side.pack_start(self._notices.hint, False, False, 0)
+        return side
 
     # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,6 +228,9 @@ class Dialog:
         if error.code != "cancelled":
             begun = work is not None and work.state.job is not None
             self._notices.show_error(error, "" if work is None else work.state.report, begun=begun)
+            self._refused = work is None and isinstance(error, RequestError)
+            if self._refused:  # it has been said
+                self._expected.set_text("")
         self._refresh()
 
     def _style_chosen(self) -> None:
@@ -245,7 +267,8 @@ class Dialog:
     def _task(self) -> Task:
         if not self._chooser.sources:
             raise RequestError("bad_field", _("Choose a style first."))
-        return Task(self._place, self._chooser.sources, arguments.values_of(self._config))
+        values = arguments.values_of(self._config, arguments.label_of)
+        return Task(self._place, self._chooser.sources, values)
 
     def _is_running(self) -> bool:
         return self._work is not None and not self._work.state.ended
@@ -261,6 +284,9 @@ class Dialog:
         if self._estimate_due:
             GLib.source_remove(self._estimate_due)
         self._estimate_due = GLib.timeout_add(ESTIMATE_AFTER_MS, self._ask_estimate)
+        if self._refused:  # it may be mended now
+            self._refused = False
+            self._notices.clear_error()
         self._refresh()
 
     def _ask_estimate(self) -> bool:
@@ -303,7 +329,9 @@ class Dialog:
     def _heard(self, news: Any) -> None:
         if isinstance(news, Condition):
             self._notices.show_condition(news)
-            self._changed()
+            self._chooser.show_condition(news)
+            if not self._refused:
+                self._changed()
         elif isinstance(news, Estimated) and news.ticket == self._ticket:
             self._expected.set_text(_estimate_line(news))
         elif isinstance(news, StylesListed):
@@ -330,7 +358,9 @@ class Dialog:
         running, stale = self._is_running(), self._is_stale()
         if state is not None and state.preview is not None:
             self._canvas.show_picture(self._painted())
-        self._preview.set_label(_("_Preview") if not running or stale else _("_Stop"))
+        starts = not running or stale
+        self._preview.set_label(_("_Preview") if starts else _("_Stop"))
+        self._preview.set_tooltip_text(PREVIEW_TIP if starts else _("Stop painting and keep nothing."))
         self._preview.set_sensitive(bool(self._chooser.sources) and not self._taking)
         painted = running and state is not None and state.preview is not None
         self._keep.set_sensitive(painted and not stale and not self._keeping)
@@ -363,17 +393,3 @@ def _estimate_line(news: Estimated) -> str:
     error = news.error
     unusable = error is None or isinstance(error, LinkError) or error.code == "unsupported_version"
     return "" if error is None or unusable else error.message
-
-
-def _room() -> int:
-    """How high the fields may be on this screen."""
-    screens = Gdk.Display.get_default()
-    monitor = screens.get_primary_monitor() or screens.get_monitor(0)
-    return min(TALLEST, monitor.get_workarea().height - AROUND)
-
-
-def _show_end(scrolled: Gtk.ScrolledWindow) -> bool:
-    """Scroll to what has just been unfolded (after it has been laid out)."""
-    adjustment = scrolled.get_vadjustment()
-    adjustment.set_value(adjustment.get_upper())
-    return GLib.SOURCE_REMOVE

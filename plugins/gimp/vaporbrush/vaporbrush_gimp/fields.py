@@ -16,13 +16,29 @@ from vaporbrush_host.ui_text import _
 from .arguments import OPEN, canonical
 
 PIXELS = "pixels"  # the entry of the size's list beside which the number stands
-USUAL_SIZE = 1024  # px; what the number shows before somebody types one
+
+
+def leave_wheel_to_column(widget: Gtk.Widget) -> None:
+    """Have the wheel scroll what the widget lies in, and never change a value that nobody has touched: it reaches the
+    number fields in `widget` only while they have the focus, and lists not at all.
+    """
+    if isinstance(widget, (Gtk.SpinButton, Gtk.Range, Gtk.ComboBox)):
+        widget.connect("scroll-event", _pass_wheel_on)
+    if isinstance(widget, Gtk.Container):
+        widget.forall(leave_wheel_to_column)
+
+
+def _pass_wheel_on(widget: Gtk.Widget, _event: Any) -> bool:
+    if isinstance(widget, Gtk.ComboBox) or not widget.has_focus():
+        GObject.signal_stop_emission_by_name(widget, "scroll-event")
+    return False  # not taken: it goes on to the widget around this one
 
 
 class Fields:
     """Two boxes, `plain` and `advanced`. `changed` is called after any of the values has changed."""
 
-    def __init__(self, dialog: Any, config: Any, changed: Callable[[], None], *, selected: bool) -> None:
+    def __init__(self, dialog: Any, config: Any, changed: Callable[[], None], *, selected: bool, longest: int) -> None:
+        self._longest = longest  # px; the layer's longest side
         self._selected = selected  # whether there is a selection to use
         self._dialog = dialog
         self._config = config
@@ -148,7 +164,7 @@ class Fields:
         for word, label in (("auto", _("Automatic")), ("full", _("The layer's own")), (PIXELS, _("Pixels:"))):
             combo.append(word, label)
         number = Gtk.SpinButton.new_with_range(control.low, control.high, 16)
-        number.set_value(USUAL_SIZE)
+        number.set_value(self._longest)
         name = canonical(control)
 
         def show(*_: Any) -> None:

@@ -109,16 +109,29 @@ def read_drawable(drawable: Any) -> Pixels:
     """The drawable's own pixels with its filters applied, without its mask, opacity and mode."""
     depth = depth_of(drawable.get_image())
     check_size(drawable, depth)
-    # The buffer is the layer before its non-destructive filters; a copy can be merged and thrown away.
-    filtered = isinstance(drawable, Gimp.Layer) and bool(drawable.get_filters())
-    source = drawable.copy() if filtered else drawable
+    size = (drawable.get_width(), drawable.get_height())
+    if not (isinstance(drawable, Gimp.Layer) and drawable.get_filters()):
+        return _read(drawable, (0, 0), size, "RGBA", depth)
+    # The buffer is the layer before its non-destructive filters. They are merged in a copy, and the copy is in an image
+    # that nobody sees: merging is a step of its image's undo history, which would end what can be redone there.
+    scratch = scratch_image(drawable.get_image(), size)
     try:
-        if filtered:
-            source.merge_filters()
-        return _read(source, (0, 0), (drawable.get_width(), drawable.get_height()), "RGBA", depth)
+        copy = Gimp.Layer.new_from_drawable(drawable, scratch)
+        scratch.insert_layer(copy, None, 0)
+        copy.merge_filters()
+        return _read(copy, (0, 0), size, "RGBA", depth)
     finally:
-        if filtered:
-            source.delete()
+        scratch.delete()
+
+
+def scratch_image(like: Any, size: tuple[int, int]) -> Any:
+    """An empty image without a window. It is of the same kind, precision and profile: pixels are copied as they are."""
+    scratch = Gimp.Image.new_with_precision(*size, like.get_base_type(), like.get_precision())
+    scratch.undo_disable()
+    profile = like.get_color_profile()
+    if profile is not None:
+        scratch.set_color_profile(profile)
+    return scratch
 
 
 def read_selection(place: Place) -> Pixels | None:
@@ -204,6 +217,7 @@ def copy_mask(content: Any, layer: Any) -> None:
     mask = layer.create_mask(Gimp.AddMaskType.WHITE)
     layer.add_mask(mask)
     write_drawable(mask, _read(content.get_mask(), (0, 0), size, "GRAY", "f32"))
+    mask.update(0, 0, *size)  # or the list of layers would go on showing it white
     layer.set_edit_mask(False)
 
 

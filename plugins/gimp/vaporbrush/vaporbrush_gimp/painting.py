@@ -98,7 +98,9 @@ class Painting:
         if state.stage != "done" or state.pixels is None or image is None:
             raise VaporbrushError("cancelled", _("The painting was cancelled."))
         pixels = Pixels(state.pixels, image.width, image.height, image.channels, image.depth, image.transfer)
-        name = styles.title_of(self.task.sources)  # GIMP's list of layers is narrow, and the content is right below
+        name = styles.title_of(
+            self.task.sources, self.run.titles
+        )  # GIMP's list of layers is narrow, and the content is right below
         layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
         for sentence in caveats(state.result):
             Gimp.message(sentence)

@@ -7,7 +7,13 @@ from typing import Any
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import GdkPixbuf, GLib, Gtk
+from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, GLib, Gtk
+
+try:  # a cairo surface is the only picture that GTK 3 shows in the pixels of a screen of high density
+    gi.require_foreign("cairo")
+    SHARP = True
+except ImportError:  # pragma: no cover (a GIMP whose Python came without pycairo)
+    SHARP = False
 
 # Themes for image editors keep their selection faint; a choice has to be seen at a glance.
 CHOSEN = "background-color: @theme_selected_bg_color; background-color: alpha(@theme_fg_color, {strength});"
@@ -29,6 +35,46 @@ def pixbuf_from_rgb(pixels: Any, width: int, height: int, *, alpha: bool = False
     )
 
 
+def thumbnail(drawable: Any, side: int) -> GdkPixbuf.Pixbuf:
+    """A drawable as a small picture of at most `side` pixels.
+
+    GIMP hands thumbnails out in the drawable's own format, and its own way to make a picture of them knows eight bits
+    only: for 16 bits and floats it gives none, and linear light it shows as if it were sRGB.
+    """
+    data, width, height, _bytes = drawable.get_thumbnail_data(side, side)
+    area = Gegl.Rectangle.new(0, 0, width, height)
+    name = Babl.format_get_encoding(drawable.get_format())
+    buffer = Gegl.Buffer.new(name, 0, 0, width, height)
+    buffer.set(area, name, data.get_data())
+    pixels = buffer.get(area, 1.0, "R'G'B'A u8", Gegl.AbyssPolicy.NONE)
+    return on_checks(pixbuf_from_rgb(pixels, width, height, alpha=True), width, height)
+
+
+def on_checks(picture: GdkPixbuf.Pixbuf, width: int, height: int) -> GdkPixbuf.Pixbuf:
+    """Scaled, with what is transparent shown as GIMP does."""
+    if not picture.get_has_alpha():
+        return picture.scale_simple(width, height, GdkPixbuf.InterpType.BILINEAR)
+    return picture.composite_color_simple(width, height, GdkPixbuf.InterpType.BILINEAR, 255, 8, 0x999999, 0x666666)
+
+
+def surface_of(picture: GdkPixbuf.Pixbuf, widget: Gtk.Widget) -> Any:
+    """A picture whose pixels are the screen's, for `Gtk.Image.set_from_surface` and models; needs `SHARP`."""
+    return Gdk.cairo_surface_create_from_pixbuf(picture, widget.get_scale_factor(), widget.get_window())
+
+
+def put_picture(image: Gtk.Image, picture: GdkPixbuf.Pixbuf) -> None:
+    """Show a picture that was made `scale_of(image)` times as large as it is to appear."""
+    if SHARP:
+        image.set_from_surface(surface_of(picture, image))
+    else:  # pragma: no cover
+        image.set_from_pixbuf(picture)
+
+
+def scale_of(widget: Gtk.Widget) -> int:
+    """How many of the screen's pixels are one of the widget's, on each side."""
+    return widget.get_scale_factor() if SHARP else 1
+
+
 def square(pixbuf: GdkPixbuf.Pixbuf, side: int = THUMB) -> GdkPixbuf.Pixbuf:
     """The middle of a picture as a square: a grid of equal tiles is easier on the eye than letterboxes."""
     width, height = pixbuf.get_width(), pixbuf.get_height()
@@ -47,20 +93,30 @@ def blank(side: int = THUMB) -> GdkPixbuf.Pixbuf:
 class Canvas(Gtk.ScrolledWindow):
     """Shows one picture as large as it fits, centred, enlarged at most four times.
 
-    Made of ready widgets: drawing by hand would need pycairo, which not every GIMP has.
+    Made of ready widgets: drawing by hand would need pycairo, which not every GIMP has. It asks for `side` pixels on
+    each side, and can do with less.
     """
 
     MOST = 4.0
+    LEAST_SIDE = 160  # px
 
     def __init__(self, side: int) -> None:
         super().__init__(shadow_type=Gtk.ShadowType.IN)
         self.set_policy(Gtk.PolicyType.EXTERNAL, Gtk.PolicyType.EXTERNAL)  # a picture never makes the dialog grow
-        self.set_size_request(side, side)
+        self._side = side
         self._image = Gtk.Image()
         self.add(self._image)
         self._room = (side, side)
         self._picture: GdkPixbuf.Pixbuf | None = None
         self.connect("size-allocate", self._allocated)
+
+    def do_get_preferred_width(self) -> tuple[int, int]:
+        """(least, natural), for GTK."""
+        return self.LEAST_SIDE, self._side
+
+    def do_get_preferred_height(self) -> tuple[int, int]:
+        """(least, natural), for GTK."""
+        return self.LEAST_SIDE, self._side
 
     @property
     def picture(self) -> GdkPixbuf.Pixbuf | None:
@@ -75,14 +131,9 @@ class Canvas(Gtk.ScrolledWindow):
             return
         width, height = picture.get_width(), picture.get_height()
         scale = min(self._room[0] / width, self._room[1] / height, self.MOST)
-        width, height = max(1, int(width * scale)), max(1, int(height * scale))
-        if picture.get_has_alpha():
-            shown = picture.composite_color_simple(
-                width, height, GdkPixbuf.InterpType.BILINEAR, 255, 8, 0x999999, 0x666666
-            )
-        else:
-            shown = picture.scale_simple(width, height, GdkPixbuf.InterpType.BILINEAR)
-        self._image.set_from_pixbuf(shown)
+        dense = scale_of(self)
+        width, height = max(1, int(width * scale)) * dense, max(1, int(height * scale)) * dense
+        put_picture(self._image, on_checks(picture, width, height))
 
     def _allocated(self, _widget: Gtk.Widget, room: Any) -> None:
         inner = (max(1, room.width - 4), max(1, room.height - 4))

@@ -21,7 +21,7 @@ def describe(procedure: Any, *, again: bool) -> None:
     """Documentation and arguments."""
     if again:
         procedure.set_documentation(
-            _("Paint again what Vaporbrush painted before"),
+            _("Stylize again what Vaporbrush painted before (neural style transfer)"),
             _(
                 "Takes a layer that Vaporbrush painted and paints its content anew with the settings and the style "
                 "kept with the layer, as a new layer above it. Interactively the settings can be changed first."
@@ -33,7 +33,7 @@ def describe(procedure: Any, *, again: bool) -> None:
         )
         return
     procedure.set_documentation(
-        _("Repaint a layer in the style of another picture"),
+        _("Stylize a layer: repaint it in the style of another picture (neural style transfer)"),
         _(
             "Repaints the layer by neural style transfer (Gatys, Ecker, Bethge 2016), in the style of another layer, a "
             "picture file or a bundled style, or of several of them mixed, as a new layer above it of the same size. "

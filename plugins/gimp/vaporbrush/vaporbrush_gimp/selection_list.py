@@ -9,7 +9,8 @@ from gi.repository import GdkPixbuf, Gtk
 from vaporbrush_host.style_selection import StyleSelection
 from vaporbrush_host.ui_text import _
 
-from .pictures import blank, show_choice
+from .fields import leave_wheel_to_column
+from .pictures import blank, put_picture, scale_of, show_choice
 from .styles import Source
 
 SIDE = 32  # px of a row's picture
@@ -59,6 +60,7 @@ class SelectionList(Gtk.Box):
     def _row(self, at: int, source: Source) -> Gtk.Widget:
         weight = Gtk.SpinButton.new_with_range(LEAST, MOST, STEP)
         weight.set_digits(1)
+        leave_wheel_to_column(weight)
         weight.set_value(source.weight)
         weight.set_tooltip_text(_("How much this style counts among the others."))
         weight.connect("value-changed", lambda spin: self._changed(self._mix.weigh(at, round(spin.get_value(), 1))))
@@ -68,7 +70,7 @@ class SelectionList(Gtk.Box):
     def _empty_row(self, at: int) -> Gtk.Widget:
         title = Gtk.Label(label=_("Choose the next style above."), xalign=0, ellipsize=3)
         title.get_style_context().add_class("dim-label")
-        return self._line(at, blank(SIDE), title)
+        return self._line(at, blank(SIDE * scale_of(self)), title)
 
     def _line(self, at: int, picture: GdkPixbuf.Pixbuf, title: Gtk.Label, *more: Gtk.Widget) -> Gtk.Widget:
         remove = Gtk.Button.new_from_icon_name("edit-delete", Gtk.IconSize.BUTTON)
@@ -76,7 +78,9 @@ class SelectionList(Gtk.Box):
         remove.set_tooltip_text(_("Paint without this style"))
         remove.connect("clicked", lambda _button: self._changed(self._mix.remove(at)))
         line = Gtk.Box(spacing=6, margin=2)
-        line.pack_start(Gtk.Image.new_from_pixbuf(picture), False, False, 0)
+        image = Gtk.Image()
+        put_picture(image, picture)
+        line.pack_start(image, False, False, 0)
         line.pack_start(title, True, True, 0)
         for widget in (*more, remove):
             line.pack_start(widget, False, False, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,10 @@ def document_of(image: Any) -> str:
     return file.get_uri() if file is not None else f"unsaved:{image.get_id()}"
 
 
-def title_of(sources: Sequence[Source]) -> str:
-    """What people call a mix."""
-    return " + ".join(source.title for source in sources)
+def title_of(sources: Sequence[Source], titles: Mapping[str, str] | None = None) -> str:
+    """What people call a mix. `titles`: of bundled styles, by name; a script and a remembered call know only names."""
+    known = titles or {}
+    return " + ".join(known.get(source.name) or source.title for source in sources)
 
 
 def refs_of(sources: Sequence[Source]) -> list[dict[str, Any]]:

@@ -1,0 +1,37 @@
+"""How large things may be on this screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gdk, GLib, Gtk
+
+FRAME = 40  # px; a window's title
+
+
+def screen_height() -> int:
+    """In pixels, without panels."""
+    screens = Gdk.Display.get_default()
+    monitor = screens.get_primary_monitor() or screens.get_monitor(0)
+    return monitor.get_workarea().height
+
+
+def grow_with(window: Gtk.Window, notices: Gtk.Widget) -> None:
+    """Have notices that come and go make the window higher and lower, as far as the screen goes, not what is below."""
+    before = 1  # px; GTK gives nothing less than this to what shows nothing
+
+    def resized(_notices: Gtk.Widget, room: Any) -> None:
+        nonlocal before
+        more, before = room.height - before, room.height
+        if more and window.get_mapped():
+            width, height = window.get_size()
+            GLib.idle_add(window.resize, width, min(height + more, screen_height() - FRAME))
+
+    notices.connect("size-allocate", resized)
+
+
+def show_end(scrolled: Gtk.ScrolledWindow) -> bool:
+    """Scroll to what has just been unfolded (after it has been laid out)."""
+    adjustment = scrolled.get_vadjustment()
+    adjustment.set_value(adjustment.get_upper())
+    return GLib.SOURCE_REMOVE

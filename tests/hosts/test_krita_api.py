@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hosts.host import Desktop
-from hosts.krita import Krita, script
+from hosts.krita import Krita
 from hosts.root import Root
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
@@ -24,7 +24,7 @@ def api(root: Root) -> dict[str, dict[str, str]]:
     """Each class of the real Krita: its members with their docstrings, which sip begins with their signatures."""
     with tempfile.TemporaryDirectory(prefix="vp-") as name, Desktop(root, Path(name)) as desktop:
         krita = Krita(desktop)
-        krita.start(script(Path(name), "api"))
+        krita.start("api")
         told = krita.wait(KRITA_S)
     assert not told.errors, told.errors
     return told["api"]

@@ -27,7 +27,7 @@ READS = {
     "inputs.__init__: __bool__": "once: is there anything to paint?",
     "inputs.style: __bool__": "once per style and size: is it transparent anywhere?",
     "inputs.style_digest: to the host": "once per style: its colours after matching name its targets",
-    "inputs.regions: __float__": "once per scale and region: its share of the picture",
+    "inputs.areas: __float__": "once per scale and region: its share of the picture",
     "color_transfer.<genexpr>: to the host": "once per style: two matrices of 3×3, decomposed on the processor",
     "compose.shrink: __bool__": "once per scale: is the content transparent anywhere?",
     "grams.total_weight: __float__": "once per scale, region and tap: the weight of its positions",

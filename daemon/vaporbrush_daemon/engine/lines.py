@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LINES = 3e8  # as much as the content has at strength 100; see tests/bench/NOTES.md
+LINES = 3e8  # a first choice: about what the content term weighs at strength 100
 POOLED = (2, 4)  # pixels a side. The paper has 4 and 16 at 512 px; letters and eyes are smaller
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 CHUNK = 2**24  # similarities that are held at once: 64 MiB in fp32
 # Products of a search without reduced features, in multiply-adds: so much costs about as much as two steps at 256 px
 EXACT = 2**36
-REDUCED = 192  # numbers of a reduced feature: see tests/bench/NOTES.md
+REDUCED = 192  # numbers of a reduced feature: a first choice, not yet measured against the exact search
 CANDIDATES = 2**15  # positions of a style among which is searched: all of one of 720 × 720 pixels
 ROUNDS = 60  # in which several styles share the picture out
 

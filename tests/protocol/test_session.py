@@ -15,6 +15,7 @@ from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.limits import ANNOUNCED, MAX_OUTSTANDING
 from vaporbrush_protocol.messages import Hello, Ping, Put
 from vaporbrush_protocol.session import ReceivedRequest, Session, greeting
+from vaporbrush_protocol.states import ImpossibleMove
 
 BAD = [vector for vector in load("bad.json") if sum(map(len, vector["frames"])) < 5000]
 
@@ -177,3 +178,11 @@ class AnyPeer(RuleBasedStateMachine):
 
 AnyPeer.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 TestAnyPeer = AnyPeer.TestCase
+
+
+def test_a_session_that_is_gone_never_opens_again() -> None:
+    session = Session()
+    session.leave()
+    assert session.state == "gone"
+    with pytest.raises(ImpossibleMove, match="session: gone → open"):
+        session.move("open")

@@ -68,13 +68,14 @@ class TaskArea(QtWidgets.QScrollArea):
         return False
 
     def _fit(self) -> None:
-        width = max(1, self.width())
+        width, margins = max(1, self.width()), self._column.contentsMargins()
+        inside = width - margins.left() - margins.right()
         for panel in self._panels:
-            around = panel.height_for(width) - panel.preview.heightForWidth(width)
-            panel.preview.set_most(min(PREVIEW_HEIGHT, max(LEAST_PREVIEW, self._room - around)))
-        margins = self._column.contentsMargins()
-        spaces = margins.top() + margins.bottom() + self._column.spacing() * max(0, len(self._panels) - 1)
-        wanted = sum(panel.height_for(width) for panel in self._panels) + spaces
+            around = panel.height_for(inside) - panel.preview.heightForWidth(inside)
+            panel.preview.set_most(min(PREVIEW_HEIGHT, max(LEAST_PREVIEW, self._room - around - margins.top())))
+        self._column.invalidate()
+        varies = self._column.hasHeightForWidth()
+        wanted = self._column.heightForWidth(width) if varies else self._column.sizeHint().height()
         height = max(1, min(wanted, self._room))
         if self.height() != height or self.maximumHeight() != height:
             self.setFixedHeight(height)

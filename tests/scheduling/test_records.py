@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,4 +120,13 @@ def test_a_record_that_version_0_1_0_wrote_is_read_as_it_is() -> None:
     raw = json.loads(Path(__file__).with_name("record_0_1_0.json").read_text())
     job = Job.from_record(raw, 7.0)
     assert (job.state, job.ended) == ("done", 7.0)
-    assert job.to_record() == raw
+    assert _as_then(job.to_record(), raw) == raw
+
+
+def _as_then(value: Any, then: Any) -> Any:
+    """A record without the fields that came later, which have their defaults."""
+    if isinstance(value, dict) and isinstance(then, dict):
+        return {name: _as_then(value[name], then[name]) for name in value if name in then}
+    if isinstance(value, list) and isinstance(then, list):
+        return [_as_then(one, other) for one, other in zip(value, then, strict=True)]
+    return value

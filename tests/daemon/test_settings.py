@@ -97,7 +97,7 @@ def test_a_log_line_has_its_fields_and_stays_one_line(tmp_path: Path) -> None:
     logs.event("job_ended", job="j1", state="done", seconds=1.23456, text='two\nlines "quoted"', nothing=None)
     logs.defect("request_defect", ValueError("oh"), request="Get")
     written = path.read_text().splitlines()
-    assert written[0].endswith(r'INFO job_ended job=j1 state=done seconds=1.235 text="two\nlines \"quoted\""')
+    assert written[0].endswith(r'INFO job_ended job=j1 state=done seconds=1.235 text="two\x0alines \"quoted\""')
     assert "request_defect request=Get" in written[1]
     assert written[-1] == "ValueError: oh"
 

@@ -99,7 +99,7 @@ def test_a_log_line_has_its_fields_and_stays_one_line(tmp_path: Path) -> None:
     written = path.read_text().splitlines()
     assert written[0].endswith(r'INFO job_ended job=j1 state=done seconds=1.235 text="two\x0alines \"quoted\""')
     assert "request_defect request=Get" in written[1]
-    assert written[-1] == "ValueError: oh"
+    assert written[-1] == "    ValueError: oh"  # set in, so that no text of it looks like a line of its own
 
 
 def test_the_clock_stands_still_while_the_process_was_stopped() -> None:

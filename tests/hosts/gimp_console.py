@@ -29,7 +29,7 @@ from vaporbrush_protocol import RemoteError
 
 WIDTH, HEIGHT = 64, 48
 QUICK = ("--size", "64", "--steps", "3", "--quality", "draft")
-RUN_S = 500  # the whole console run; it takes a minute or two
+RUN_S = 1200  # the whole console run; it takes two minutes where the machine is free
 
 
 def pictures(folder: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from hosts.gimp_console import HEIGHT, WIDTH, Session, alike, close
 from vaporbrush_daemon.images.pixels import decode_srgb
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1500)]
 
 
 def test_the_filter_is_in_the_menu_and_documents_itself(session: Session) -> None:

@@ -15,7 +15,7 @@ from vaporbrush_daemon import packaged
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1500)]
 
 
 def test_a_style_from_a_file_is_the_same_as_from_a_layer(session: Session) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts.gimp_screen import ENDLESS, QUICK, TITLE, WIDTH, Screen, Widget, gimp_on_screen
+from hosts.gimp_screen import ENDLESS, QUICK, TITLE, WIDTH, Screen, gimp_on_screen
 from hosts.root import Root
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
@@ -73,7 +73,7 @@ def _leave_something_to_redo(screen: Screen) -> None:
 
 def test_the_original_is_shown_in_every_precision(screen: Screen) -> None:
     found = {}
-    for precision in ("U8_NON_LINEAR", "U16_NON_LINEAR", "HALF_LINEAR", "FLOAT_LINEAR", "U8_LINEAR"):
+    for precision in ("U8_NON_LINEAR", "U16_NON_LINEAR", "HALF_LINEAR", "FLOAT_LINEAR"):
         if precision != "U8_NON_LINEAR":
             screen.ask(f"image.convert_precision(Gimp.Precision.{precision})")
         screen.open()
@@ -91,32 +91,6 @@ def test_the_original_is_shown_in_every_precision(screen: Screen) -> None:
 def _largest_picture(screen: Screen) -> list[float] | None:
     pictures = [one["picture"] for one in screen.all("Image") if one.get("picture")]
     return max(pictures, key=lambda picture: picture[0], default=None)
-
-
-def test_the_wheel_scrolls_and_changes_no_setting(screen: Screen) -> None:
-    screen.forget_values(*QUICK)
-    screen.open()
-    x, y, _width, height = screen.find("Expander")["box"]
-    screen.desktop.click(x + 10, y + height // 2)
-    screen.wait(lambda: screen.find("CheckButton", "Seamless"), "the column is longer than the dialog")
-    for label, kind in (("Strength", "SpinButton"), ("Strength", "SpinScale"), ("Quality", "EnumComboBox")):
-        _wheel_over(screen, label, kind)
-    _close(screen)
-
-
-def _wheel_over(screen: Screen, label: str, _kind: str) -> None:
-    """Over the field beside a label: the values stay, and the column moves."""
-
-    def row() -> Widget | None:
-        return screen.find("Label", label)
-
-    before = {one["text"] for one in screen.all("SpinButton")}
-    place = screen.wait(row, label)["box"]
-    screen.desktop.run(["xdotool", "mousemove", str(place[0] + place[2] + 60), str(place[1] + place[3] // 2)])
-    screen.desktop.run(["xdotool", "click", "--repeat", "3", str(WHEEL_DOWN)])
-    screen.still(row)
-    screen.look(f"habits-wheel-{label.lower()}")
-    assert {one["text"] for one in screen.all("SpinButton")} == before
 
 
 def test_the_help_is_ours(screen: Screen) -> None:

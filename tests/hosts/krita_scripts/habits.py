@@ -55,7 +55,7 @@ def a_foreign_profile(tell):
     docker().set_values({**docker().values(), **ENDLESS})
     docker().button.click()
     yield lambda: last().state.stage == "running"
-    tell("history while it paints", {"before": before, "now": history(), "modified": document.modified()})
+    tell("history while it paints", {"before": before, "now": history()})
     controller().cancel(last().key)
     yield idle
     yield 0.3

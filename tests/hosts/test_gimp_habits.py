@@ -13,7 +13,6 @@ from hosts.root import Root
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 NETBOOK = (1024, 600)
 DENSE = "2560x1600x24"
-WHEEL_DOWN = 5  # X11's button
 
 
 @pytest.fixture

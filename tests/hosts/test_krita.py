@@ -265,7 +265,10 @@ def test_a_style_may_be_a_picture_file(run: Run, kind: str) -> None:
 
 
 def test_a_style_file_that_is_gone_gets_a_sentence(run: Run) -> None:
-    assert "is not there any more. Choose another style." in run.told["file gone"]
+    assert run.told["file gone"] == {
+        "said": "The style “gone” is not open any more: choose another one.",
+        "button": False,
+    }
 
 
 def test_values_are_remembered_with_the_document_and_outside_the_plug_ins_folder(run: Run) -> None:

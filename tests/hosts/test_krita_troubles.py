@@ -182,7 +182,7 @@ def test_try_again_starts_the_daemon_and_paints(troubles: Run) -> None:
 def test_another_version_is_said_with_its_cure(troubles: Run) -> None:
     wrong = troubles.told["wrong version"]
     assert wrong["kind"] == "wrong_version"
-    assert "vaporbrush install krita" in wrong["sentence"]
+    assert "run: vaporbrush install gimp (or krita)" in wrong["sentence"]
     assert troubles.told["painting with the wrong version"]["error"][0] == "unsupported_version"
 
 

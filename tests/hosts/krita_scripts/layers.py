@@ -257,6 +257,8 @@ for one in ("style ü.png", "style ü.kra"):
 def style_file_gone(tell):
     document, content, _style = yield from stage("gone")
     choose(document, content, StyleRef("file", QT_FOLDER + "/gone.png"), **CHEAP)
-    tell("file gone", (yield from refused(document, content)))
+    document.setActiveNode(content)
+    yield 1.0
+    tell("file gone", {"said": docker().expected.text(), "button": docker().button.isEnabled()})
     close(document)
     yield 0.4

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,11 @@ settings.load_profile("busy")
 def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="vp-"))
     yield made
+    for _ in range(50):  # a program that was told to end may still write its log
+        with contextlib.suppress(OSError):
+            shutil.rmtree(made)
+            return
+        time.sleep(0.1)
     shutil.rmtree(made)
 
 

@@ -32,7 +32,9 @@ BUNDLE_ROOTS = ("APPDIR", "SNAP")  # an AppImage and a snap name the folder that
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 LOG_TAIL_BYTES = 16 * 1024
-RACE_S = 2.0  # a daemon that ended at once may have lost a race: the winner gets this long to answer
+# A daemon that ended at once may have lost a race: the winner gets this long to answer; and one that answers, to write
+# its connection file.
+RACE_S = 2.0
 
 
 def in_flatpak(root: Path = Path("/")) -> bool:
@@ -122,29 +124,43 @@ def _awaited(process: subprocess.Popen[bytes], folder: Path, log: Path, timeout_
     deadline = time.monotonic() + timeout_s
     pause_s = FIRST_PAUSE_S
     ended = False
+    answering: Connection | None = None
     while True:
         try:
             connection = Connection.read(folder)
-            channel = Channel(connection)
-            try:
-                channel.connect()
-            finally:
-                channel.close()
+            serving = _greeted(connection)
         except LinkError as error:
             failure = error
         else:
-            return connection
+            if serving == connection.pid:
+                return connection
+            # A socket's path is the same for every daemon here. This one listens already, and the file is still its
+            # predecessor's.
+            answering = connection
+            deadline = min(deadline, time.monotonic() + RACE_S)
         if process.poll() is not None and not ended:
             ended, deadline = True, min(deadline, time.monotonic() + RACE_S)
         if time.monotonic() + pause_s > deadline:
             break
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    if answering is not None:
+        return answering
     if ended:
         raise LinkError(
             "no_daemon", f"The daemon ended at once (exit status {process.returncode}): {_last_line(log)} Log: {log}"
         )
     raise LinkError("no_daemon", f"The daemon did not answer within {timeout_s:g} s. {failure.message} Log: {log}")
+
+
+def _greeted(connection: Connection) -> object:
+    """The process id of the daemon that answers there."""
+    channel = Channel(connection)
+    try:
+        channel.connect()
+        return channel.daemon.get("pid")
+    finally:
+        channel.close()
 
 
 def _inside(path: str, roots: Sequence[str]) -> bool:

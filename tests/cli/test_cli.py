@@ -197,3 +197,10 @@ def test_a_shell_that_cannot_be_served_is_told(home: Path) -> None:
     done = vaporbrush("--install-completion", env={**os.environ, "SHELL": "/bin/tcsh"})
     assert done.returncode == 2
     assert "SHELL is 'tcsh'" in done.stderr
+
+
+def test_help_beside_it_wins_and_nothing_is_installed(home: Path) -> None:
+    done = vaporbrush("--install-completion", "--help", env={**os.environ, "SHELL": "/bin/bash"})
+    assert done.returncode == 0
+    assert done.stdout == vaporbrush("--help").stdout
+    assert list((home.parent / "user").iterdir()) == []

@@ -44,15 +44,18 @@ def test_every_command_and_option_exists() -> None:
     lines = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
     lines += re.findall(r"`(vaporbrush [^`]+)`", README)
     called = [words[1:] for line in lines if len(words := line.split()) > 1 and words[0].endswith("vaporbrush")]
-    assert {"stylize", "doctor", "install", "weights", "status"} <= {command for command, *_ in called}
+    words_of: dict[str, set[str]] = {}
+    for name, *rest in called:  # an option in the place of a command is one of the program itself
+        command, words = ("", [name, *rest]) if name.startswith("-") else (name, rest)
+        words_of.setdefault(command, set()).update(word.strip(",") for word in words)
+    assert {"stylize", "doctor", "install", "weights", "status"} <= words_of.keys()
     environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
-    for command in sorted({command for command, *_ in called}):
+    for command, words in sorted(words_of.items()):
         done = subprocess.run(
-            [sys.executable, "-m", "vaporbrush_daemon", command, "--help"],
+            [sys.executable, "-m", "vaporbrush_daemon", *([command] if command else []), "--help"],
             check=False, capture_output=True, text=True, timeout=60, env=environment,
         )  # fmt: skip
         assert done.returncode == 0, command
-        words = {word.strip(",") for name, *rest in called if name == command for word in rest}
         for option in (word for word in words if word.startswith("--")):
             assert option in done.stdout, f"{command} {option}"
 

@@ -15,7 +15,19 @@ from pathlib import Path
 import pytest
 
 from support import fake_worker as fake
-from support.daemon import Daemon, bystander, ended, negative, paints, picture, recipe, running, serving, until
+from support.daemon import (
+    DEADLINE_S,
+    Daemon,
+    bystander,
+    ended,
+    negative,
+    paints,
+    picture,
+    recipe,
+    running,
+    serving,
+    until,
+)
 from vaporbrush_protocol import Client, Connection, LinkError, RemoteError
 
 RACES = 50  # pairs of daemons that are started at once
@@ -285,12 +297,15 @@ def test_a_closed_terminal_does_not_end_it(home: Path) -> None:
 
 
 def test_an_idle_daemon_that_a_program_started_ends_itself_but_not_while_it_works(home: Path) -> None:
-    daemon = Daemon(home, idle_exit_s=0.3).start()
+    idle_s = 2.0  # as long as this test, on a busy machine, may need between two requests
+    daemon = Daemon(home, idle_exit_s=idle_s).start()
     with daemon.client() as client:
-        client.submit(recipe(client, steps=100))
-        time.sleep(0.6)
+        job = client.submit(recipe(client, fake.ENDLESS), lease_s=60.0)
+        time.sleep(2 * idle_s)
         assert daemon.process.poll() is None
-    assert daemon.process.wait(10) == 0
+        client.cancel(job.job)
+    assert daemon.process.wait(DEADLINE_S) == 0
+    assert f"idle_exit after_s={idle_s}" in daemon.log()
     daemon.stop()
 
 

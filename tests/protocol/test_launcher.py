@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.daemon import until
 from vaporbrush_protocol import connect
 from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError, RemoteError
@@ -31,14 +31,19 @@ def home(folder: Path) -> Iterator[Path]:
     path = folder / "home" / "environment.json"
     pid = Connection.read(folder / "home").pid if (folder / "home" / "connection.json").exists() else 0
     if path.exists() and pid:
-        for _ in range(200):  # a daemon that was told to end may need a moment
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.02)
-        os.kill(pid, signal.SIGKILL)
-        pytest.fail("the test left its daemon behind")
+        try:
+            until(lambda: gone(pid), "the daemon that was told to end has ended")
+        except AssertionError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_a_daemon_is_started_and_answers_and_outlives_nothing_but_its_shutdown(
@@ -70,13 +75,24 @@ def test_a_daemon_that_has_ended_is_started_by_the_command_in_the_file(home: Pat
     with connect(start=command("serve"), home=home) as client:
         client.shutdown()
     pid = Connection.read(home).pid
-    while Path(f"/proc/{pid}").exists():
-        time.sleep(0.02)
+    until(lambda: gone(pid), "it has ended")
     with pytest.raises(LinkError) as failure:
         connect(home=home)
     assert failure.value.code == "no_daemon"
     with connect(start=True, home=home) as client:
         assert client.connection.pid != pid
+        client.shutdown()
+
+
+def test_a_daemon_that_listens_before_it_has_written_its_file_is_not_taken_for_the_one_before(home: Path) -> None:
+    with connect(start=command("serve"), home=home) as client:
+        client.shutdown()
+    old = Connection.read(home)
+    until(lambda: gone(old.pid), "it has ended")
+    new = start_daemon(old, command("unwritten"), home)
+    assert new.pid != old.pid
+    assert new == Connection.read(home)
+    with connect(home=home) as client:
         client.shutdown()
 
 

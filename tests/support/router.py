@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Router:
     @property
     def connection(self) -> Connection:
         """What a connection file of this daemon would say."""
-        return Connection((self.endpoint,), TOKEN)
+        return Connection((self.endpoint,), TOKEN, pid=os.getpid())
 
     def names(self) -> list[str]:
         """The names of the requests seen, without the hellos."""
@@ -135,7 +136,13 @@ class Router:
     def _ready_answer(self, request: Request) -> Answer:
         name = NAMES[type(request)]
         if name == "hello":
-            return {**greeting(), "daemon": "scripted 0", "boot": f"boot{self.boots}", "pid": 1, "log": "/the/log"}
+            return {
+                **greeting(),
+                "daemon": "scripted 0",
+                "boot": f"boot{self.boots}",
+                "pid": os.getpid(),
+                "log": "/the/log",
+            }
         if isinstance(request, Put):
             return self.blobs.setdefault(request.blob, Blob(request.size)).put(request)
         if isinstance(request, Get):

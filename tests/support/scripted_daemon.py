@@ -1,7 +1,7 @@
 """A program that behaves like a daemon that is being started: `scripted_daemon.py MODE`, its home in VAPORBRUSH_HOME.
 
-serve: writes the connection file and serves until `shutdown`; slow: the same after a second; fail: says why and ends;
-silent: ends without a word; hang: never answers.
+serve: writes the connection file and serves until `shutdown`; slow: the same after a second; unwritten: it serves for
+half a second before it writes the file; fail: says why and ends; silent: ends without a word; hang: never answers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main(mode: str) -> int:
     over = threading.Event()
     with Router(home) as router:
         router.answers["shutdown"] = lambda _: over.set() or {}
-        replace(router.connection, start=(sys.executable, __file__, "serve"), pid=os.getpid()).write(home)
+        if mode == "unwritten":
+            time.sleep(0.5)
+        replace(router.connection, start=(sys.executable, __file__, "serve")).write(home)
         print("serving", flush=True)
         over.wait(60)
         time.sleep(0.1)  # let the reply out

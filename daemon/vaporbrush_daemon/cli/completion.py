@@ -54,11 +54,9 @@ def _install(context: click.Context, _parameter: click.Parameter, wanted: bool) 
 
 
 def options(command: F) -> F:
-    """Both options."""
+    """Both options. They are not eager, so that `--help` beside them wins and nothing is installed."""
     install, show = "Install completion for the current shell.", "Print it, to copy it or customise the installation."
-    command = click.option(
-        "--show-completion", is_flag=True, is_eager=True, expose_value=False, callback=_show, help=show
-    )(command)
-    return click.option(
-        "--install-completion", is_flag=True, is_eager=True, expose_value=False, callback=_install, help=install
-    )(command)
+    command = click.option("--show-completion", is_flag=True, expose_value=False, callback=_show, help=show)(command)
+    return click.option("--install-completion", is_flag=True, expose_value=False, callback=_install, help=install)(
+        command
+    )

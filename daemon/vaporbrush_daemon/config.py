@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
             if problem := objection(path.parent) or objection(path, os.fstat(file.fileno()), inside_closed=closed):
                 raise ConfigError(problem)
             return tomllib.load(file)
-    except (FileNotFoundError, NotADirectoryError):  # a home that cannot be used is told by whoever needs it
+    except (FileNotFoundError, NotADirectoryError):  # whoever needs a home that cannot be used reports it
         return {}
     except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise ConfigError(f"{path} cannot be read: {error}.") from error

@@ -144,10 +144,10 @@ def decode(children: Children, paths: Sequence[Path], out: Path, side: int) -> l
     outcome = children.run("vaporbrush_daemon.images.style_decoder", arguments, silence_s=SILENCE_S)
     found: list[Decoded | Refused] = []
     for line in outcome.lines[: len(paths)]:
-        told = json.loads(line)
-        if "error" in told:
-            found.append(Refused(str(told["error"])))
+        answer = json.loads(line)
+        if "error" in answer:
+            found.append(Refused(str(answer["error"])))
         else:
-            found.append(Decoded(Image.from_wire("image", told["image"]), told["width"], told["height"]))
+            found.append(Decoded(Image.from_wire("image", answer["image"]), answer["width"], answer["height"]))
     left = len(paths) - len(found)
     return found + [Refused(f"its decoder failed: {outcome.trouble or 'it said nothing'}", for_good=False)] * left

@@ -193,7 +193,7 @@ def test_the_shell_completes_after_it_was_asked_to(home: Path, shell: str, file:
     assert "styles" in found
 
 
-def test_a_shell_that_cannot_be_served_is_told(home: Path) -> None:
+def test_a_shell_that_cannot_be_served_is_reported(home: Path) -> None:
     done = vaporbrush("--install-completion", env={**os.environ, "SHELL": "/bin/tcsh"})
     assert done.returncode == 2
     assert "SHELL is 'tcsh'" in done.stderr

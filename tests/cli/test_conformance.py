@@ -71,7 +71,7 @@ def test_the_daemon_with_the_real_painter_passes(home: Path) -> None:
         subprocess.run([*serve[:-1], "stop", "--now"], check=True, capture_output=True, timeout=WAIT_S)
 
 
-def test_a_server_that_breaks_the_rules_is_told_where(tmp_path: Path) -> None:
+def test_the_report_says_where_a_server_breaks_the_rules(tmp_path: Path) -> None:
     with Router(tmp_path) as router:
         router.answers["status"] = {"daemon": "mine 1", "uptime_s": "long"}
         router.answers["list"] = {"jobs": [{"job": "x"}], "more": False}
@@ -87,7 +87,7 @@ def test_a_server_that_breaks_the_rules_is_told_where(tmp_path: Path) -> None:
     )
 
 
-def test_a_server_that_ends_on_the_way_is_told_after_which_check(tmp_path: Path) -> None:
+def test_the_report_says_after_which_check_a_server_ended(tmp_path: Path) -> None:
     with Router(tmp_path) as router:
 
         def status(_request: Status) -> object:

@@ -58,7 +58,7 @@ def test_the_demo_paints_the_bundled_pair_and_leaves_nothing_but_the_picture(
     until(lambda: not list(temporary.iterdir()), "the private home goes")
 
 
-def test_a_picture_that_cannot_be_written_is_told_before_anything_starts(home: Path, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_reported_before_anything_starts(home: Path, tmp_path: Path) -> None:
     done = demo("-o", "demo.gif", cwd=tmp_path)
     assert done.returncode == 2
     assert "no suffix of a format" in done.stderr

@@ -65,7 +65,7 @@ def test_any_name_works_as_content_as_style_and_as_output(fake: Path, tmp_path: 
     assert vaporbrush("status").returncode == 0
 
 
-def test_a_name_that_is_too_long_is_told_before_anything_is_painted(home: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported_before_anything_is_painted(home: Path, tmp_path: Path) -> None:
     content = painted(tmp_path / "content.png")
     done = vaporbrush("stylize", content, content, "-o", tmp_path / ("n" * 252 + ".png"))
     assert done.returncode == 2

@@ -131,7 +131,9 @@ def test_a_killed_command_leaves_no_job_behind(fake: Path, content: Path, style:
         until(lambda: client.jobs()[-1].state == "cancelled", "the lease ends", 45)
 
 
-def test_a_running_daemon_with_other_weights_is_told(fake: Path, content: Path, style: Path, tmp_path: Path) -> None:
+def test_a_running_daemon_with_other_weights_is_reported(
+    fake: Path, content: Path, style: Path, tmp_path: Path
+) -> None:
     assert vaporbrush("serve").returncode == 0
     other = {**os.environ, "VAPORBRUSH_WEIGHTS": str(style)}
     done = vaporbrush("stylize", content, style, "-o", tmp_path / "o.png", env=other)
@@ -140,7 +142,7 @@ def test_a_running_daemon_with_other_weights_is_told(fake: Path, content: Path, 
     assert "vaporbrush stop" in done.stderr
 
 
-def test_a_daemon_from_before_an_update_is_told(home: Path, content: Path, style: Path, tmp_path: Path) -> None:
+def test_a_daemon_from_before_an_update_is_reported(home: Path, content: Path, style: Path, tmp_path: Path) -> None:
     program = (
         "from vaporbrush_protocol import version; version.__version__ = '0.0.9';"
         "from vaporbrush_daemon.front import serve; serve.main()"

@@ -19,7 +19,7 @@ def story(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment(home), timeout=60, check=False)
 
 
-def test_the_story_of_a_job_is_told_by_the_first_letters_of_its_id(home: Path) -> None:
+def test_the_story_of_a_job_is_found_by_the_first_letters_of_its_id(home: Path) -> None:
     with serving(home) as daemon, daemon.client() as client:
         job = ended(client, client.submit(recipe(client)))
         told = story(home, job.job[:8])

@@ -41,7 +41,7 @@ def test_one_that_says_nothing_is_ended_and_what_it_said_before_counts(
     assert not psutil.pid_exists(int(outcome.lines[0]))
 
 
-def test_one_that_dies_is_told_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_dies_is_reported_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder(tmp_path, monkeypatch, "import sys; print('one'); sys.exit('no more')")
     outcome = Children().run("misbehaving", [], silence_s=30)
     assert outcome.lines == ["one"]
@@ -102,7 +102,7 @@ def test_memory_beyond_the_limit_is_refused_to_it_and_not_taken_from_the_machine
     assert done.stdout == "refused\n"
 
 
-def test_a_small_style_file_that_needs_much_memory_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_style_file_that_needs_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save(tmp_path / "large.png")
     Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "small.png")
     (tmp_path / "sitecustomize.py").write_text(

@@ -23,7 +23,7 @@ def test_hostile_names_are_shown_as_what_they_are(tmp_path: Path) -> None:
     assert "    ValueError: " in text
 
 
-def test_a_home_whose_name_is_not_utf8_is_logged_and_told(tmp_path: Path) -> None:
+def test_a_home_whose_name_is_not_utf8_is_logged_and_shown(tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/h\xe9me"))
     logs.configure(folder, "info", stderr=False)
     logs.event("serving", home=folder)

@@ -77,13 +77,13 @@ def test_a_content_is_never_painted_larger_than_it_is() -> None:
         ),
     ],
 )
-def test_what_is_too_small_is_told_with_the_minimum(fields: dict[str, object], sentence: str) -> None:
+def test_what_is_too_small_is_reported_with_the_minimum(fields: dict[str, object], sentence: str) -> None:
     with pytest.raises(VaporbrushError) as told:
         predict(recipe(**fields), SPEED)  # type: ignore[arg-type]
     assert (told.value.code, told.value.message) == ("too_small", sentence)
 
 
-def test_less_memory_means_tiles_and_far_too_little_is_told() -> None:
+def test_less_memory_means_tiles_and_far_too_little_is_reported() -> None:
     whole = predict(recipe(size=2048), SPEED)
     assert whole.tile is None
     tight = predict(recipe(size=2048), SPEED, whole.memory_bytes // 2)

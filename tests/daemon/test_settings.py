@@ -114,7 +114,7 @@ def test_the_clock_stands_still_while_the_process_was_stopped() -> None:
     assert clock() == 32.0
 
 
-def test_without_a_service_manager_nothing_is_told_or_taken_over() -> None:
+def test_without_a_service_manager_nothing_is_sent_or_taken_over() -> None:
     quiet = notify.Notifier({})
     quiet.tell("READY=1")
     assert quiet.watchdog_s is None

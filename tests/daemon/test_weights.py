@@ -191,7 +191,7 @@ def test_a_range_that_the_server_refuses_starts_again(home: Path, server: Server
     assert server.asked == [None, "bytes=1000-", None]
 
 
-def test_a_file_that_is_gone_is_told_at_once(home: Path, server: Server) -> None:
+def test_a_file_that_is_gone_is_reported_at_once(home: Path, server: Server) -> None:
     server.script = ["404"]
     with pytest.raises(VaporbrushError, match="404"):
         fetch(server.source())
@@ -217,7 +217,7 @@ def test_two_downloads_at_once_do_not_spoil_each_other(home: Path, server: Serve
     assert weights.kept().read_bytes() == DATA
 
 
-def test_too_little_disk_space_is_told_before_anything_is_asked(home: Path, server: Server) -> None:
+def test_too_little_disk_space_is_reported_before_anything_is_asked(home: Path, server: Server) -> None:
     huge = weights.Source("vgg19", server.source().url, 2**62, "0" * 64)
     with pytest.raises(VaporbrushError, match="MB free") as caught:
         fetch(huge)

@@ -77,7 +77,7 @@ def test_every_makers_gpus_are_found_by_name(machine) -> None:
     assert device.own_bytes("cuda:7") == 0
 
 
-def test_a_gpu_without_memory_of_its_own_is_told(machine) -> None:
+def test_a_gpu_without_memory_of_its_own_is_reported(machine) -> None:
     machine(Backend(Properties("Strix Halo", 96 * 10**9, integrated=True)), Backend())
     assert device.found()[0].unified
 

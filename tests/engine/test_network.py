@@ -100,7 +100,7 @@ def test_full_files_of_either_format_and_any_ending_layers_load_alike(tmp_path: 
         assert set(loaded.metrics) == set(TAPS)
 
 
-def test_missing_and_damaged_weights_are_told_in_a_sentence(tmp_path: Path) -> None:
+def test_missing_and_damaged_weights_are_reported_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(VaporbrushError, match=r"The weights of vgg19 are not at .*none\.pth") as missing:
         load_weights("vgg19", tmp_path / "none.pth")
     assert missing.value.code == "weights_missing"

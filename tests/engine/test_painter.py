@@ -172,14 +172,14 @@ def test_no_steps_give_the_content_back(painter: Painter) -> None:
     np.testing.assert_allclose(paint(painter, content, layer(40, 40, 1), steps=0).pixels, content, atol=1e-6)
 
 
-def test_a_style_that_is_too_small_is_told_with_its_number(painter: Painter) -> None:
+def test_a_style_that_is_too_small_is_reported_with_its_number(painter: Painter) -> None:
     with pytest.raises(VaporbrushError, match="Style 2 is 15×40 pixels, but each side needs at least 16") as told:
         paint(painter, layer(40, 40), layer(40, 40, 1), layer(40, 15, 2))
     assert told.value.code == "too_small"
 
 
 @pytest.mark.parametrize("what", ["mask", "content", "style"])
-def test_nothing_to_paint_or_to_learn_from_is_told(painter: Painter, what: str) -> None:
+def test_nothing_to_paint_or_to_learn_from_is_reported(painter: Painter, what: str) -> None:
     content, style = layer(40, 40), layer(40, 40, 1)
     mask = np.zeros((40, 40), np.float32) if what == "mask" else None
     if what == "content":
@@ -201,7 +201,7 @@ def altered(tiny_file: Path, folder: Path, change: Callable[[dict[str, torch.Ten
     return Painter("cpu", {"tiny": folder / "altered.safetensors"}, folder)
 
 
-def test_a_loss_that_is_not_a_number_is_told(tiny_file: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_is_reported(tiny_file: Path, tmp_path: Path) -> None:
     def overflow(tensors: dict[str, torch.Tensor]) -> None:
         tensors["features.0.weight"] *= 1e30
 
@@ -210,7 +210,7 @@ def test_a_loss_that_is_not_a_number_is_told(tiny_file: Path, tmp_path: Path) ->
     assert told.value.code == "diverged"
 
 
-def test_a_loss_that_stays_flat_is_told(tiny_file: Path, tmp_path: Path) -> None:
+def test_a_loss_that_stays_flat_is_reported(tiny_file: Path, tmp_path: Path) -> None:
     """conv1_1 only fires for bright pixels: a black content gets no gradient at all."""
 
     def deaf(tensors: dict[str, torch.Tensor]) -> None:
@@ -327,7 +327,7 @@ def test_going_on_continues_from_the_canvas(painter: Painter) -> None:
     assert second.facts["losses"]["total"] < first.facts["losses"]["total"]
 
 
-def test_an_unknown_model_is_told(painter: Painter) -> None:
+def test_an_unknown_model_is_reported(painter: Painter) -> None:
     with pytest.raises(VaporbrushError, match="No model is called 'vgg11'; known are tiny"):
         paint(painter, layer(40, 40), layer(40, 40), model="vgg11")
 

@@ -336,7 +336,9 @@ def test_knocking_without_end_fills_no_log(daemon: Daemon) -> None:
     assert daemon.log()[before:].count("connections_refused") == 1
 
 
-def test_refusals_are_told_once_a_minute_with_their_number(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_refusals_are_logged_once_a_minute_with_their_number(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     logs.configure(tmp_path, "info")
     refusals = Refusals()
     refusals.note(100.0, "wrong token")

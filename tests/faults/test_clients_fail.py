@@ -230,7 +230,7 @@ def test_damaged_bytes_are_refused_and_the_right_ones_accepted_after(daemon: Dae
         assert client.upload(pixels) == blob
 
 
-def test_chunks_out_of_order_change_nothing_and_are_told_where_to_go_on(daemon: Daemon, client: Client) -> None:
+def test_chunks_out_of_order_change_nothing_and_the_reply_says_where_to_go_on(daemon: Daemon, client: Client) -> None:
     data = os.urandom(3000)
     blob = hashlib.sha256(data).hexdigest()
 
@@ -251,7 +251,7 @@ def test_chunks_out_of_order_change_nothing_and_are_told_where_to_go_on(daemon: 
     assert bytes(chunk or b"") == b""
 
 
-def test_a_full_spool_is_told_to_that_client_only_and_recovers(home: Path) -> None:
+def test_a_full_spool_is_reported_to_that_client_only_and_recovers(home: Path) -> None:
     with serving(home, spool_bytes=20_000) as daemon, daemon.client() as client:
         with bystander(daemon):
             with pytest.raises(RemoteError) as refused:
@@ -278,7 +278,7 @@ def test_pictures_of_a_job_that_waits_are_never_dropped_for_others(home: Path) -
         assert ended(client, waiting).state == "done"
 
 
-def test_a_disk_that_is_full_is_told_to_that_client_only_and_recovers(home: Path) -> None:
+def test_a_disk_that_is_full_is_reported_to_that_client_only_and_recovers(home: Path) -> None:
     """The kernel's limit of a file's size stands for a full disk: a write fails in the middle of an upload."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     daemon = Daemon(home).start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard)))

@@ -112,7 +112,7 @@ def test_a_worker_that_cannot_start_says_why_in_the_error(home: Path) -> None:
     with serving(home, worker_command=[*FAKE_WORKER, "--start", "die"]) as daemon, daemon.client() as client:
         job = ended(client, client.submit(recipe(client), lease_s=60.0))
         assert (job.state, job.error.code) == ("failed", "worker_crashed")
-        assert "The fake worker was told to die." in job.error.message
+        assert "The fake worker was asked to die." in job.error.message
 
 
 def test_a_worker_program_that_does_not_exist_is_named(home: Path) -> None:

@@ -261,7 +261,7 @@ def test_a_blob_whose_file_somebody_deleted_is_unknown(spool: Spool, clock: Cloc
     assert spool.size(blob) is None
 
 
-def test_blobs_that_an_earlier_job_has_read_are_told_from_new_ones(spool: Spool, clock: Clock) -> None:
+def test_blobs_that_an_earlier_job_has_read_are_distinguished_from_new_ones(spool: Spool, clock: Clock) -> None:
     blob = put(spool, clock, b"blob")
     assert spool.use(clock(), [blob]) is False
     assert spool.use(clock(), [blob]) is True
@@ -326,7 +326,7 @@ def test_a_record_that_cannot_be_written_costs_only_itself(spool: Spool, clock: 
     assert sorted(path.name for path in (tmp_path / "spool" / "jobs").iterdir()) == ["one.json"]
 
 
-def test_nobody_is_told_of_a_record_before_it_is_on_the_disk(tmp_path: Path, clock: Clock) -> None:
+def test_nobody_hears_of_a_record_before_it_is_on_the_disk(tmp_path: Path, clock: Clock) -> None:
     tasks: list[Task] = []
 
     class Later:

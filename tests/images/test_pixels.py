@@ -66,7 +66,7 @@ def test_linear_light_is_encoded_as_srgb_says() -> None:
     np.testing.assert_allclose(pixels[0, 1, :3], [0.735357, 1, 0], atol=1e-4)
 
 
-def test_values_outside_of_the_range_are_clipped_and_told() -> None:
+def test_values_outside_of_the_range_are_clipped_and_reported() -> None:
     values = np.array([[[0.5, 0.5, 0.5, 1], [1.5, -0.25, np.nan, 1]]], np.float32)
     pixels, clipped = decode(values.tobytes(), Image("", 2, 1, "RGBA", "f32"))
     assert clipped

@@ -88,7 +88,7 @@ def test_a_stalled_download_goes_on_by_another_connection(painter, index):
     ready(painter)
 
 
-def test_a_server_that_always_ends_too_early_is_told_and_later_finished(painter, index):
+def test_a_server_that_always_ends_too_early_is_reported_and_later_finished(painter, index):
     index.faults.append(Fault("brushes", at=0.5, times=99))
     source = Web(Index(simple(index)), pause=lambda _s: None)
     last, _ = painter.install(simple(index), source=source)
@@ -165,7 +165,7 @@ def test_a_bundle_installs_without_a_network(painter, tmp_path):
     ready(painter)
 
 
-def test_a_bundle_for_another_system_is_told(painter, tmp_path):
+def test_a_bundle_for_another_system_is_reported(painter, tmp_path):
     bundle = tmp_path / "bundle.zip"
     with zipfile.ZipFile(bundle, "w") as archive:
         archive.writestr("readme", "nothing")
@@ -174,7 +174,7 @@ def test_a_bundle_for_another_system_is_told(painter, tmp_path):
     assert "another system" in last.error.message
 
 
-def test_too_small_a_disk_is_told_before_anything_is_fetched(painter, index):
+def test_too_small_a_disk_is_reported_before_anything_is_fetched(painter, index):
     last, _ = painter.install(simple(index), free=lambda _path: 1000)
     assert last.error.code == "disk_full"
     assert "1 KB are free" in last.error.message
@@ -186,7 +186,7 @@ def test_too_small_a_disk_is_told_before_anything_is_fetched(painter, index):
     ("uvs", "payloads", "step"),
     [(0.5, 0, "uv"), (1.5, 0, "uv"), (2, 0.5, "packages"), (2, 1.5, "environment")],
 )
-def test_a_disk_that_fills_up_is_told_and_the_next_click_finishes(tmp_path, uv, uvs, payloads, step):
+def test_a_disk_that_fills_up_is_reported_and_the_next_click_finishes(tmp_path, uv, uvs, payloads, step):
     painter = SmallPainter(tmp_path, uv, payload=os.urandom(8_000_000))  # nothing is small beside it but uv
     size = int(uvs * uv.stat().st_size + payloads * 8_000_000)
     painter.home.mkdir(parents=True)
@@ -203,7 +203,7 @@ def test_a_disk_that_fills_up_is_told_and_the_next_click_finishes(tmp_path, uv, 
 
 
 @pytest.mark.parametrize("root", ["/proc/no", "/dev/null/no"])
-def test_a_folder_that_cannot_be_written_is_told(painter, index, root):
+def test_a_folder_that_cannot_be_written_is_reported(painter, index, root):
     from pathlib import Path
 
     last, _ = painter.install(simple(index), root=Path(root), free=lambda _path: 10**12)
@@ -268,7 +268,7 @@ def test_a_daemon_that_another_way_installed_is_used_and_not_doubled(painter):
     ("system", "word"),
     [("macos-x86_64", "Intel"), ("linux-x86_64-musl", "musl"), ("freebsd-x86_64", "freebsd-x86_64")],
 )
-def test_a_system_without_torch_is_told_so(painter, system, word):
+def test_a_system_without_torch_is_reported_so(painter, system, word):
     assert word in kits.obstacle(painter.kit(), system)
     assert plan.state_of(places.look(painter.home, painter.kit(), system)) == "impossible"
 

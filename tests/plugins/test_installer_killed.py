@@ -31,7 +31,7 @@ def test_killed_at_any_step_the_next_start_finishes(painter, index, step):
 
 
 @pytest.mark.parametrize("step", ["python", "environment"])
-def test_a_killed_uv_is_told_and_the_next_click_finishes(painter, index, step):
+def test_a_killed_uv_is_reported_and_the_next_click_finishes(painter, index, step):
     child = painter.child(simple(index))
     lines, killed = [], 0
     for line in child.stdout:

@@ -78,7 +78,7 @@ def test_a_daemon_that_does_not_answer_is_given_up(router: Router, client: Clien
         encode({"id": None, "ok": True}),
     ],
 )
-def test_a_reply_that_breaks_the_protocol_is_told(router: Router, client: Client, frames: list[bytes]) -> None:
+def test_a_reply_that_breaks_the_protocol_is_reported(router: Router, client: Client, frames: list[bytes]) -> None:
     router.answers["status"] = frames
     with pytest.raises(LinkError) as failure:
         client.status()
@@ -94,7 +94,7 @@ def test_a_refusal_that_cannot_name_its_request_is_raised(router: Router, client
     client.ping()
 
 
-def test_a_daemon_of_another_version_is_told_at_the_first_request(router: Router, client: Client) -> None:
+def test_a_daemon_of_another_version_is_reported_at_the_first_request(router: Router, client: Client) -> None:
     router.answers["hello"] = VaporbrushError("unsupported_version", "Update the older of the two.")
     for _ in range(2):
         with pytest.raises(RemoteError, match="Update"):

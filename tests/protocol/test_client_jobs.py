@@ -59,7 +59,7 @@ def test_watch_waits_longer_than_the_usual_timeout_and_brings_the_preview(router
     "reply",
     [{}, {"state": "lost"}, {"progress": {"phase": "dreaming"}}, {"preview": {"number": 1, "width": 9, "height": 9}}],
 )
-def test_a_job_that_makes_no_sense_is_told(router: Router, client: Client, reply: dict[str, Any]) -> None:
+def test_a_job_that_makes_no_sense_is_reported(router: Router, client: Client, reply: dict[str, Any]) -> None:
     router.answers["watch"] = {**state("running", 1), **reply} if reply else {}
     with pytest.raises(LinkError, match="reply to `watch` is not valid"):
         client.watch(JOB, wait_s=0)

@@ -105,7 +105,7 @@ def test_the_token_is_never_shown() -> None:
     ],
     ids=range(14),
 )
-def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path, content: str) -> None:
+def test_a_damaged_file_is_reported_with_what_to_do(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(LinkError, match=r"connection\.json is damaged. Delete it and start the daemon") as failure:
         Connection.read(tmp_path)
@@ -117,7 +117,7 @@ def test_fields_of_a_newer_daemon_are_ignored(tmp_path: Path) -> None:
     assert Connection.read(tmp_path).endpoints == ("ipc://x",)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(LinkError, match="cannot be read: Is a directory"):
         Connection.read(tmp_path)

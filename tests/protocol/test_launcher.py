@@ -105,7 +105,7 @@ def test_without_a_connection_file_and_a_command_the_sentence_says_what_to_do(fo
         start_daemon(None, home=folder)
 
 
-def test_a_daemon_that_ends_at_once_is_told_with_the_last_line_of_its_log(home: Path) -> None:
+def test_a_daemon_that_ends_at_once_is_reported_with_the_last_line_of_its_log(home: Path) -> None:
     with pytest.raises(LinkError, match=r"exit status 78\): event=refused .*config.toml.* Log: .*daemon\.log"):
         start_daemon(None, command("fail"), home)
     (home / "logs" / "daemon.log").unlink()
@@ -126,12 +126,12 @@ def test_a_daemon_that_never_answers_is_given_up(home: Path) -> None:
     assert failure.value.code == "no_daemon"
 
 
-def test_a_command_that_cannot_run_is_told(folder: Path) -> None:
+def test_a_command_that_cannot_run_is_reported(folder: Path) -> None:
     with pytest.raises(LinkError, match="could not be started with `/no/such/python -m x`: No such file"):
         start_daemon(None, ("/no/such/python", "-m", "x"), folder)
 
 
-def test_a_log_that_cannot_be_read_is_told(home: Path) -> None:
+def test_a_log_that_cannot_be_read_is_reported(home: Path) -> None:
     log = home / "logs" / "daemon.log"
     moved = (sys.executable, "-c", f"import os; os.remove({str(log)!r})")
     with pytest.raises(LinkError, match="its log cannot be read"):

@@ -43,7 +43,7 @@ def test_messages_go_to_libzmq_and_back(folder: Path, tcp: bool) -> None:
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["unix", "tcp"])
-def test_a_wrong_token_is_told_with_the_file_that_it_stands_in(folder: Path, tcp: bool) -> None:
+def test_a_wrong_token_is_reported_with_the_file_that_it_stands_in(folder: Path, tcp: bool) -> None:
     with Router(folder, tcp=tcp) as router:
         wrong = Connection((router.endpoint,), "wrong", path=Path("/x/connection.json"))
         with pytest.raises(LinkError, match=r"refused the token in /x/connection.json: .* Stop that one") as refusal:

@@ -64,7 +64,7 @@ def test_hello_is_optional_and_names_the_client() -> None:
     assert session.client == "gimp"
 
 
-def test_a_client_that_speaks_only_other_versions_is_told_so() -> None:
+def test_a_client_that_speaks_only_other_versions_is_refused_with_them() -> None:
     session = Session()
     assert refused(session.receive(message(1, "hello", versions=[2, 3]))) == (1, "unsupported_version")
     assert session.outstanding == ()
@@ -84,7 +84,7 @@ def test_an_id_that_is_no_whole_number_is_refused(identity: object) -> None:
     assert refused(Session().receive(message(identity))) == (None, "bad_field")
 
 
-def test_one_request_too_many_is_told_to_wait() -> None:
+def test_one_request_too_many_is_asked_to_wait() -> None:
     session = Session()
     for identity in range(MAX_OUTSTANDING):
         assert isinstance(session.receive(message(identity)), ReceivedRequest)

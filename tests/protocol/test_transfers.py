@@ -160,7 +160,7 @@ def test_a_daemon_that_keeps_nothing_is_not_sent_the_bytes_for_ever(router: Rout
 
 
 @pytest.mark.parametrize("reply", [{}, {"have": 6, "complete": False}, {"have": 1, "complete": 1}, {"have": -1}])
-def test_a_put_reply_that_makes_no_sense_is_told(router: Router, client: Client, reply: dict[str, Any]) -> None:
+def test_a_put_reply_that_makes_no_sense_is_reported(router: Router, client: Client, reply: dict[str, Any]) -> None:
     router.answers["put"] = reply
     with pytest.raises(LinkError, match="reply to `put` is not valid") as failure:
         client.upload(b"bytes")
@@ -183,7 +183,7 @@ def test_a_refused_chunk_ends_the_upload_with_the_first_refusal(router: Router, 
     client.ping()
 
 
-def test_a_chunk_of_another_length_than_asked_for_is_told(router: Router, client: Client) -> None:
+def test_a_chunk_of_another_length_than_asked_for_is_reported(router: Router, client: Client) -> None:
     image, pixels = square()
     for wrong in ({}, ({}, pixels[:-1]), ({}, pixels + b"x")):
         router.answers["get"] = wrong

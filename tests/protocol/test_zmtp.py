@@ -100,14 +100,14 @@ def test_commands_of_later_versions_are_ignored() -> None:
         (HANDSHAKE + PING * 8000, "pings without end"),
     ],
 )
-def test_a_peer_that_breaks_the_protocol_is_told_apart(data: bytes, says: str) -> None:
+def test_a_peer_that_breaks_the_protocol_is_recognised(data: bytes, says: str) -> None:
     with pytest.raises(LinkError, match=says) as breach:
         feed(Conversation("secret"), data)
     assert breach.value.code == "bad_reply"
 
 
 @pytest.mark.parametrize("error", [b"\x04\x0a\x05ERROR\x03400", b"\x04\x09\x5eRROR\x03400"], ids=["RFC 24", "libzmq"])
-def test_a_refused_token_is_told_as_such(error: bytes) -> None:
+def test_a_refused_token_is_reported_as_such(error: bytes) -> None:
     with pytest.raises(LinkError) as refusal:
         feed(Conversation("wrong"), SERVER_GREETING + error)
     assert refusal.value.code == "wrong_token"

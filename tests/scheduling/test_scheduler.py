@@ -254,7 +254,7 @@ def test_finish_of_a_job_that_has_not_begun_cancels_it() -> None:
     assert "before it had begun" in str(job.error)
 
 
-def test_a_job_that_was_told_to_finish_still_is_after_its_worker_died() -> None:
+def test_a_job_that_was_asked_to_finish_still_is_after_its_worker_died() -> None:
     studio = Studio()
     job = studio.painting()
     studio.finish(job)

@@ -251,7 +251,7 @@ def test_an_idle_worker_ends_and_the_next_job_starts_another() -> None:
     assert job.state == "running"
 
 
-def test_a_worker_that_does_not_end_when_told_is_killed() -> None:
+def test_a_worker_that_does_not_end_when_asked_is_killed() -> None:
     studio = Studio()
     studio.done(studio.painting())
     assert studio.bring(ev.UnloadAsked()) == [SendCommand(studio.slot().key, End())]

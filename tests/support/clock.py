@@ -1,4 +1,4 @@
-"""Time for tests: stands still until it is told to go on."""
+"""Time for tests: stands still until a test lets it go on."""
 
 
 class Clock:

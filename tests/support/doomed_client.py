@@ -1,4 +1,4 @@
-"""A client that gets as far as it is told, says so, and then waits to be killed.
+"""A client that gets as far as it is asked to, says so, and then waits to be killed.
 
 python doomed_client.py upload|run|follow|download finish|cancel
 

@@ -1,7 +1,7 @@
 """A GPU that no machine has: torch's fake tensors know shape, type and device, and hold no numbers.
 
-What runs on it is told whenever tensors of different devices meet (torch refuses that itself), which values were read
-back to the host and by whom, and how many kernels were launched.
+What runs on it is reported whenever tensors of different devices meet (torch refuses that itself), which values were
+read back to the host and by whom, and how many kernels were launched.
 """
 
 from __future__ import annotations

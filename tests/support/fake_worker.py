@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense"))
     options = parser.parse_args()
     if options.start == "die":
-        sys.exit("The fake worker was told to die.")
+        sys.exit("The fake worker was asked to die.")
     if options.start == "nonsense":
         os.write(1, b"Warning: no GPU found\n")
         time.sleep(3600)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(mode: str) -> int:
-    """Run until told to end."""
+    """Run until asked to end."""
     home = Path(os.environ["VAPORBRUSH_HOME"])
     (home / "environment.json").write_text(json.dumps({**os.environ, "sid": os.getsid(0), "cwd": str(Path.cwd())}))
     if mode == "fail":

@@ -1,4 +1,4 @@
-"""A scheduler with a clock, told about clients and workers the way the front does, and checked after every event."""
+"""A scheduler with a clock, which hears of clients and workers as from the front, and checked after every event."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_cancel_and_finish_take_effect_within_a_step(client: Client, pictures: t
     assert job.result["steps_done"] < 10_000
 
 
-def test_what_cannot_be_painted_is_told_and_the_next_job_runs(
+def test_what_cannot_be_painted_is_reported_and_the_next_job_runs(
     client: Client, pictures: tuple[Image, Image, bytes]
 ) -> None:
     content, style, _ = pictures

@@ -10,6 +10,27 @@ from atelier.frame import Frame
 from atelier.strokes import Brush, Paint
 
 SUN = (728.0, 182.0)
+NIGHT = [
+    (0.0, "#10184a"),
+    (0.22, "#1b3f86"),
+    (0.42, "#1f7f9c"),
+    (0.58, "#3fb5a6"),
+    (0.74, "#a8dcae"),
+    (0.92, "#fbf0c4"),
+]
+DUSK = [(0.0, "#3a1f63"), (0.22, "#7a2f78"), (0.42, "#c9486f"), (0.58, "#f47a5b"), (0.74, "#ffb56b"), (0.92, "#ffe7a8")]
+RAYS = [
+    (0.0, "#fff6c0"),
+    (0.45, "#ffd54a"),
+    (0.8, "#ff9a1f"),
+    (1.0, "#f4642a"),
+    (1.35, "#ffc765"),
+    (1.8, "#d9d79a"),
+    (2.2, "#5fb0b8"),
+]
+HILLS = [(0, "#9a8fd0"), (0.25, "#5a5fb5"), (0.6, "#2b3f8a"), (1, "#1a2560")]
+MEADOW = [(0, "#d7d56a"), (0.3, "#6f9f48"), (0.65, "#2f6b4a"), (1, "#173f3f")]
+WHEAT = [(0.0, "#7a3b16"), (0.25, "#c06a17"), (0.5, "#eba526"), (0.75, "#ffd95a"), (1.0, "#fff3b8")]
 # x, y, spin, radius in units: what the wind turns around
 WHORLS = (
     (290.0, 215.0, 1.0, 128.0),
@@ -34,15 +55,9 @@ def _wind(frame: Frame) -> Array:
     return np.arctan2(south, east).astype(np.float32)
 
 
-def impasto(seed: int = 1889, scale: int = 2) -> Array:
-    """The picture (768, 1024, 3)."""
-    rng = np.random.default_rng(seed)
-    frame = Frame(1024, 768, scale)
+def _sky(frame: Frame, rng: np.random.Generator, speck: Array) -> Array:
+    """Bands of colour that follow the whorls, from night to dusk, and the sun's rings."""
     x, y = frame.x, frame.y
-    wind = _wind(frame)
-    speck = rng.standard_normal(frame.shape, np.float32)  # each stroke picks its own colour
-
-    # sky: bands that follow the whorls
     band = 0.30 + 0.17 * np.sin(y / 30 + 1.6 * np.sin(x / 128)) + 0.10 * frame.noise(rng, (190, 60), 3)
     for wx, wy, spin, radius in WHORLS:
         away = np.hypot(x - wx, y - wy)
@@ -50,55 +65,37 @@ def impasto(seed: int = 1889, scale: int = 2) -> Array:
         spiral = 0.5 + 0.5 * np.sin(away / radius * 8.5 - turn)
         near = np.exp(-((away / (radius * 1.05)) ** 4))
         band = band * (1 - near) + near * (0.24 + 0.50 * spiral)
-    high = [
-        (0.0, "#10184a"),
-        (0.22, "#1b3f86"),
-        (0.42, "#1f7f9c"),
-        (0.58, "#3fb5a6"),
-        (0.74, "#a8dcae"),
-        (0.92, "#fbf0c4"),
-    ]
-    low = [
-        (0.0, "#3a1f63"),
-        (0.22, "#7a2f78"),
-        (0.42, "#c9486f"),
-        (0.58, "#f47a5b"),
-        (0.74, "#ffb56b"),
-        (0.92, "#ffe7a8"),
-    ]
     dusk = smoothstep(250, 470, y + 34 * np.sin(x / 95 + 1.0) + 60 * speck)
-    sky = mix(gradient(band + 0.085 * speck, high), gradient(band + 0.085 * speck, low), 0.85 * dusk)
+    sky = mix(gradient(band + 0.085 * speck, NIGHT), gradient(band + 0.085 * speck, DUSK), 0.85 * dusk)
     ring = np.hypot(x - SUN[0], y - SUN[1]) / 66 + 0.07 * speck
-    rays = [
-        (0.0, "#fff6c0"),
-        (0.45, "#ffd54a"),
-        (0.8, "#ff9a1f"),
-        (1.0, "#f4642a"),
-        (1.35, "#ffc765"),
-        (1.8, "#d9d79a"),
-        (2.2, "#5fb0b8"),
-    ]
-    sky = mix(sky, gradient(ring, rays), smoothstep(2.4, 1.1, ring))
+    return mix(sky, gradient(ring, RAYS), smoothstep(2.4, 1.1, ring))
 
-    # land: far hills, near hills, wheat
+
+def _land(frame: Frame, speck: Array) -> tuple[Array, Array, list[Array]]:
+    """Which layer each pixel is of (0: sky, far hills, near hills, wheat), the height of the wheat in each column, and
+    the three layers' colours.
+    """
+    x, y = frame.x, frame.y
     far = 468 + 30 * np.sin(x / 150 + 0.5) + 15 * np.sin(x / 58)
     near = 545 + 38 * np.sin(x / 205 + 2.6) + 10 * np.sin(x / 70 + 1)
     crest = 612 + 22 * np.sin(x / 260 + 0.3)
     layer = (y > far).astype(np.int32) + (y > near) + (y > crest)
-    hills = gradient(
-        (y - far) / 110 + 0.2 * speck + 0.35 * np.sin(x / 46 + y / 20),
-        [(0, "#9a8fd0"), (0.25, "#5a5fb5"), (0.6, "#2b3f8a"), (1, "#1a2560")],
-    )
-    meadow = gradient(
-        (y - near) / 90 + 0.22 * speck + 0.3 * np.sin(x / 60 - y / 16),
-        [(0, "#d7d56a"), (0.3, "#6f9f48"), (0.65, "#2f6b4a"), (1, "#173f3f")],
-    )
+    hills = gradient((y - far) / 110 + 0.2 * speck + 0.35 * np.sin(x / 46 + y / 20), HILLS)
+    meadow = gradient((y - near) / 90 + 0.22 * speck + 0.3 * np.sin(x / 60 - y / 16), MEADOW)
     gust = np.sin(x / 62 + 2.2 * np.sin(y / 60) + (y - crest) / 26)
-    wheat = gradient(
-        0.52 + 0.24 * gust + 0.17 * speck,
-        [(0.0, "#7a3b16"), (0.25, "#c06a17"), (0.5, "#eba526"), (0.75, "#ffd95a"), (1.0, "#fff3b8")],
-    )
-    source = np.choose(layer[..., None], [sky, hills, meadow, wheat]).astype(np.float32)
+    return layer, crest, [hills, meadow, gradient(0.52 + 0.24 * gust + 0.17 * speck, WHEAT)]
+
+
+def impasto(seed: int = 1889, scale: int = 2) -> Array:
+    """The picture (768, 1024, 3)."""
+    rng = np.random.default_rng(seed)
+    frame = Frame(1024, 768, scale)
+    x, y = frame.x, frame.y
+    wind = _wind(frame)
+    speck = rng.standard_normal(frame.shape, np.float32)  # each stroke picks its own colour
+    sky = _sky(frame, rng, speck)
+    layer, crest, colours = _land(frame, speck)
+    source = np.choose(layer[..., None], [sky, *colours]).astype(np.float32)
 
     rolling = 0.38 * np.cos(x / 150 + 0.5) + 0.5 * np.sin(y / 26)
     furrow = -1.05 + 0.55 * np.sin(x / 120 + 2.2 * np.sin(y / 60)) + 0.18 * frame.noise(rng, 60, 2)

@@ -56,14 +56,14 @@ def demo(*, out: Path, size: int) -> None:
         client = connect(start=(*SERVE, "--idle-exit"), home=Path(folder), name="vaporbrush demo")
         pid = int(client.daemon["pid"])
         try:
-            told = carry_out(request, prepared, client)
+            summary = carry_out(request, prepared, client)
         finally:
             client.shutdown(now=True)
             if not wait_for(lambda: has_ended(Path(folder)), STOP_S):
                 os.kill(pid, signal.SIGTERM)
-    told["seconds"]["all"] = time.perf_counter() - began
-    summarise(told)
-    for phase, seconds in told["seconds"].items():
+    summary["seconds"]["all"] = time.perf_counter() - began
+    summarise(summary)
+    for phase, seconds in summary["seconds"].items():
         terminal.tell(f"  {phase:<10} {seconds:8.2f} s")
     terminal.tell(f"The picture: {out.absolute()}")
 

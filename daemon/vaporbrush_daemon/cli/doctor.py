@@ -80,7 +80,7 @@ def examine() -> Iterator[Finding]:
         try:
             yield from check()
         except config.ConfigError:
-            continue  # told by the check of the settings
+            continue  # reported by the check of the settings
         except (VaporbrushError, OSError) as error:
             yield Finding(name, "failed", _discreet(str(error)), "vaporbrush logs")
 

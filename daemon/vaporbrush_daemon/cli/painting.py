@@ -1,4 +1,4 @@
-"""A request carried out by the daemon: pictures sent, the painting watched and written, and what is told of it."""
+"""A request carried out by the daemon: pictures sent, the painting watched and written, and what is said of it."""
 
 from __future__ import annotations
 
@@ -74,19 +74,19 @@ def _foretell(estimate: dict[str, Any]) -> None:
     terminal.say(f"Painting {painted}{of} with {estimate['model']} on {estimate['device']}, {guess}{took}.")
 
 
-def summarise(told: dict[str, Any]) -> None:
+def summarise(summary: dict[str, Any]) -> None:
     """The result in one line, after whatever the painter remarks."""
-    delivered = "×".join(map(str, told["delivered"] or ()))
-    painted = "×".join(map(str, told["painted"] or ()))
+    delivered = "×".join(map(str, summary["delivered"] or ()))
+    painted = "×".join(map(str, summary["painted"] or ()))
     at = delivered if painted in ("", delivered) else f"{delivered}, painted at {painted}"
-    took = terminal.duration(told["seconds"]["all"])
-    for note in told["notes"]:
+    took = terminal.duration(summary["seconds"]["all"])
+    for note in summary["notes"]:
         terminal.say(note)
-    if told["degraded"]:
-        terminal.say(told["degraded"])
-    if told["clipped"]:
+    if summary["degraded"]:
+        terminal.say(summary["degraded"])
+    if summary["clipped"]:
         terminal.say("Values beyond white or black were painted clipped.")
-    terminal.tell(f"{told['out']}: {at}, by {told['model']} on {told['device']} in {took}")
+    terminal.tell(f"{summary['out']}: {at}, by {summary['model']} on {summary['device']} in {took}")
 
 
 def upload(client: Client, blobs: Mapping[str, Buffer], on_bytes: OnUpload) -> Transfer:

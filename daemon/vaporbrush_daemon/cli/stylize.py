@@ -115,13 +115,13 @@ def stylize(
     client, started = reach(say=terminal.say)
     with client:
         connect_s = time.perf_counter() - began - decode_s
-        told = painting.carry_out(request, prepared, client, quiet=as_json)
-    told["daemon"]["started"] = started
-    told["seconds"] |= {"decode": decode_s, "connect": connect_s, "all": time.perf_counter() - began}
+        summary = painting.carry_out(request, prepared, client, quiet=as_json)
+    summary["daemon"]["started"] = started
+    summary["seconds"] |= {"decode": decode_s, "connect": connect_s, "all": time.perf_counter() - began}
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(summary))
     else:
-        painting.summarise(told)
+        painting.summarise(summary)
 
 
 def _lookup(name: str) -> Job:

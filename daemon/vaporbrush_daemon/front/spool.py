@@ -19,13 +19,11 @@ jobs that live, and results that nobody has fetched.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -38,12 +36,12 @@ from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 from .age import Age
 from .background import Lane, Task
+from .blob import Blob, hash_of, is_sha256
 from .quarantine import Quarantine, make_folder
 from .records import Records
 from .uploads import Key, Upload, Uploads, pieces, spool_error
 
 DISK_RESERVE = 64 * 1024**2  # bytes left to others on the disk
-SHA256_DIGITS = frozenset("0123456789abcdef")
 T = TypeVar("T")
 Then = Callable[[Any], None]  # called once with the outcome, or with the exception that says what went wrong
 
@@ -53,16 +51,6 @@ class Runs(Protocol):
 
     def do(self, task: Task, lane: Lane) -> None:
         """Queue a task."""
-
-
-@dataclass(slots=True)
-class Blob:
-    """A complete blob. `checked`: its bytes are known to be right. `served`: an earlier job has read it."""
-
-    size: int
-    used: float  # monotonic seconds
-    checked: bool = False
-    served: bool = False
 
 
 class Spool:
@@ -388,14 +376,3 @@ def _settle(then: Then, act: Callable[[], Any]) -> None:
 def _not_synced(job: str, error: OSError | None) -> None:
     if error is not None:
         logs.event("result_not_synced", job=job, reason=error.strerror or str(error))
-
-
-def is_sha256(name: str) -> bool:
-    """Whether a file may be a blob, by its name."""
-    return len(name) == 64 and SHA256_DIGITS.issuperset(name)
-
-
-def hash_of(path: Path) -> str:
-    """A file's sha256, read in blocks."""
-    with open_plain(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

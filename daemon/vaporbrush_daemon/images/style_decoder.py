@@ -67,14 +67,14 @@ def main() -> None:
     side, out, *paths = sys.argv[1:]
     for path in paths:
         try:
-            told = decode(Path(path), int(side), Path(out))
+            answer = decode(Path(path), int(side), Path(out))
         except VaporbrushError as error:
-            told = {"error": error.message}
+            answer = {"error": error.message}
         except MemoryError:
-            told = {"error": f"it needs more than {MAX_BYTES / 1e9:.1f} GB of memory"}
+            answer = {"error": f"it needs more than {MAX_BYTES / 1e9:.1f} GB of memory"}
         except Exception as error:  # noqa: BLE001 -- Pillow's decoders raise whatever they like
-            told = {"error": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps(told) + "\n")
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 

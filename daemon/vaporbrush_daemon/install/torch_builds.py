@@ -62,8 +62,8 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A build of torch: its short name, what pip is to be told or the page that tells how to get it, and what stands in
-    the way (empty: nothing).
+    """A build of torch: its short name, what pip is given or the page that says how to get it, and what stands in the
+    way (empty: nothing).
     """
 
     name: str
@@ -174,10 +174,11 @@ def linux_gpus(drm: Path) -> list[Gpu]:
 def windows_gpus(answer: str) -> list[Gpu]:
     """What PowerShell's `Get-CimInstance Win32_VideoController | Select Name | ConvertTo-Json` answers."""
     try:
-        told = json.loads(answer or "[]")
+        found = json.loads(answer or "[]")
     except ValueError:
         return []
-    names = [str(one.get("Name", "")) for one in (told if isinstance(told, list) else [told]) if isinstance(one, dict)]
+    cards = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
+    names = [str(one.get("Name", "")) for one in cards]
     return [Gpu(maker, name) for name in names for word, maker in WINDOWS_NAMES if word in name]
 
 

@@ -7,7 +7,7 @@ Theory of operation. The queue has `max_jobs` places and `max_bytes` of pictures
 2. Beyond that, each client may hold its share: the places divided by the clients that have jobs here. Who holds more,
    because there were fewer clients a moment ago, keeps it, but gets no more in until it is below its share again: a
    greedy client waits for itself.
-3. Who is turned away is told when to come back: when enough jobs, of its own or of anybody, will have ended, by what
+3. Who is turned away learns when to come back: when enough jobs, of its own or of anybody, will have ended, by what
    is known of how long they take. That is a promise: the place is kept for it, and where the estimate was too short,
    it gets in all the same, some jobs above its share at most.
 """
@@ -25,10 +25,10 @@ from .policy import Policy
 
 RESERVE = 2  # times the places and bytes: what clients' first jobs may take in all
 MIN_RETRY_S = 1.0  # sooner there would be no news
-MAX_RETRY_S = 600.0  # a client that is told more would rather ask again
+MAX_RETRY_S = 600.0  # a client that hears of more would rather ask again
 ABOVE_SHARE = 2  # jobs: what a kept promise may add; a client's share shrinks when others come while it waits
 EARLY_S = 0.2  # clocks differ a little
-GRACE_S = 5.0  # a promised place is kept for so long, and as much again as its client was told to wait
+GRACE_S = 5.0  # a promised place is kept for so long, and as much again as its client was asked to wait
 
 Forecast = Callable[[], Iterator[tuple[float, str]]]  # (seconds from now, client) of the jobs' ends, in their order
 

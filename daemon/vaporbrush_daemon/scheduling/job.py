@@ -34,8 +34,8 @@ class JobRequest:
     """What a client asked for.
 
     `client` is whoever takes turns in the queue. `recipe` is what the worker paints: style names and the model are
-    resolved. `digest` identifies what was asked for, so that a repeated `submit` is told from a different job with the
-    same id.
+    resolved. `digest` identifies what was asked for, so that a repeated `submit` is distinguished from a different job
+    with the same id.
     """
 
     job: str
@@ -71,7 +71,7 @@ class Job:
     asked: JobRequest
     _state: JobState = "queued"
     seq: int = 1
-    position: int = 0  # as told last
+    position: int = 0  # as reported last
     progress: Progress | None = None
     result: Result | Fetched | None = None
     error: VaporbrushError | None = None
@@ -83,7 +83,7 @@ class Job:
     notes: list[str] = field(default_factory=list)
     preview: Preview | None = None  # only the latest is kept
     preview_asked: int = 0  # pixels of the longest side of the previews that clients ask for
-    preview_side: int = 0  # what the worker was last told to make
+    preview_side: int = 0  # what the worker was last asked to make
     preview_until: float = 0.0  # when nobody will have asked for previews for a while
     lease_until: float | None = None
     began: float = 0.0
@@ -182,7 +182,7 @@ class Job:
             raise ValueError(f"record version {raw['record']}")
         if unknown := raw.keys() - RECORD_KEYS:
             raise ValueError(f"it has {', '.join(sorted(unknown))}")
-        seen = Seen.from_wire(raw)  # what clients will be told has to keep the rules of the wire
+        seen = Seen.from_wire(raw)  # what clients will get has to keep the rules of the wire
         asked = JobRequest(
             job=uuid4("job", seen.job),
             client=text("client", raw["client"]),

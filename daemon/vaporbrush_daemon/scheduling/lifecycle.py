@@ -1,4 +1,4 @@
-"""The turns in a job's life, each with all that follows from it: counted, told, saved, and its polls answered.
+"""The turns in a job's life, each with all that follows from it: counted, logged, saved, and its polls answered.
 
 Theory of operation. The scheduler's rules decide what becomes of a job; the methods here are the only ones that do it,
 so that no rule can forget a part. A job waits in `queues`, is assigned to a slot, goes back into the queue once or

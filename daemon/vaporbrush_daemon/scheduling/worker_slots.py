@@ -34,7 +34,7 @@ PROBE = "auto"  # the slot whose worker chooses a device itself and says which o
 MAX_FAILED_STARTS = 3  # a worker program that fails three times in a row is broken, not unlucky
 MAX_BACKOFF_S = 4.0  # pauses of 0, 1, 2, 4 s: one client's jobs that kill workers must not hold others up longer
 CANCEL_GRACE_S = 10.0  # the worker looks once per step, and a step of a large picture takes seconds
-END_GRACE_S = 5.0  # a worker that is told to end only has to give its memory back
+END_GRACE_S = 5.0  # a worker that has to end only has to give its memory back
 
 SlotState = Literal["stopped", "starting", "idle", "busy", "ending"]
 SLOT: Mapping[SlotState, tuple[SlotState, ...]] = {
@@ -118,7 +118,7 @@ class WorkerSlots:
 
     @property
     def usual_device(self) -> str:
-        """Where a job that does not care is painted; empty until the first worker has told."""
+        """Where a job that does not care is painted; empty until the first worker has named it."""
         return next((device for device in self.devices if device != "cpu"), "cpu" if self.devices else "")
 
     def _add(self, device: str) -> None:

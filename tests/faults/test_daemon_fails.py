@@ -1,4 +1,4 @@
-"""The daemon killed, started twice, started on ruins, told to end. What was painted is not lost."""
+"""The daemon killed, started twice, started on ruins. What was painted is not lost."""
 
 from __future__ import annotations
 
@@ -246,54 +246,6 @@ def test_a_port_that_is_taken_is_named(home: Path) -> None:
         said = process.communicate()[1]
     assert process.returncode == 78
     assert f"127.0.0.1:{port} cannot be listened on" in said
-
-
-def test_sigterm_lets_the_running_job_deliver_and_tells_those_who_wait(home: Path) -> None:
-    daemon = Daemon(home).start()
-    with daemon.client() as client:
-        working = running(client, client.submit(recipe(client, fake.ENDLESS, tint=1)))
-        waiting = client.submit(recipe(client, tint=2))
-    assert daemon.stop() == 0
-    daemon.start()
-    try:
-        with daemon.client() as client:
-            delivered = client.watch(working.job)
-            assert (delivered.state, delivered.result["stopped"]) == ("done", "finish")
-            assert bytes(client.download(delivered.image)) == negative(picture(tint=1)[1])
-            assert client.watch(waiting.job).error.code == "shutting_down"
-            assert ended(client, client.submit(recipe(client, tint=2), waiting.job)).state == "done"
-    finally:
-        daemon.stop()
-
-
-def test_a_second_signal_ends_it_at_once(home: Path) -> None:
-    daemon = Daemon(home, drain_s=600.0).start()
-    with daemon.client() as client:
-        working = running(client, client.submit(recipe(client, fake.DEAF)))
-        os.kill(daemon.worker_pid(), signal.SIGSTOP)  # so that it cannot deliver
-        daemon.process.send_signal(signal.SIGINT)
-        until(lambda: "stopping" in daemon.log(), "the first signal arrives")
-        assert client.ping() > 0
-        with pytest.raises(Exception, match="ending"):
-            client.submit(recipe(client, tint=4))
-        daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.stop() == 0
-    assert "at_once=True" in daemon.log()
-    assert working.job in daemon.log()
-
-
-def test_shutdown_ends_the_daemon(home: Path) -> None:
-    for now in (False, True):
-        daemon = Daemon(home).start()
-        with daemon.client() as client:
-            client.shutdown(now=now)
-        assert daemon.process.wait(10) == 0
-        daemon.stop()
-
-
-def test_a_closed_terminal_does_not_end_it(home: Path) -> None:
-    with serving(home) as daemon, bystander(daemon):
-        daemon.process.send_signal(signal.SIGHUP)
 
 
 def test_an_idle_daemon_that_a_program_started_ends_itself_but_not_while_it_works(home: Path) -> None:

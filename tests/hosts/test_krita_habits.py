@@ -59,6 +59,7 @@ def test_pressing_stylize_on_a_foreign_profile_leaves_the_undo_history_alone(run
     found = run.told["history while it paints"]
     assert found["before"]["redo"]
     assert found["now"] == found["before"]
+    assert not found["modified"]
     assert run.told["redone after a painting was cancelled"][0] == "Redone"
 
 
@@ -83,6 +84,7 @@ def test_restylize_keeps_the_selection_it_was_painted_in(run: Run) -> None:
     assert ((first[..., 3] > 0) & (first[..., 3] < 1)).any(), "nothing is soft"
     assert np.array_equal(first, again)
     assert np.array_equal(first[..., 3], anew[..., 3])
+    assert not np.array_equal(first, anew)
 
 
 def test_restylize_takes_the_docker_s_settings_where_asked_to(run: Run) -> None:

@@ -336,6 +336,7 @@ class Controller(QtCore.QObject):
             task.notes.append(_("The layer was deleted meanwhile: the painting is at the top."))
         task.notes += ui_text.caveats(state.result)
         records.store(document, layers.id_of(layer), task.record(), task.capture.mask)
+        self.memory.save_with(document)
 
     # ── the daemon ──
 

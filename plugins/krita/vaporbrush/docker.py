@@ -12,7 +12,7 @@ from vaporbrush_host.daemon_monitor import Estimated
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.ui_text import _
 
-from . import animation, layers, records
+from . import animation, layers
 from .chooser import StyleChooser, own_layer_id
 from .controller import Controller
 from .controls_form import ControlsForm
@@ -196,7 +196,7 @@ class VaporbrushDocker(DockWidget):
         key = layers.document_id(document) if document is not None else None
         if key != self._document:
             self._document = key
-            if document is not None and "last" in records.of(document):
+            if document is not None and self.controller.memory.knows(document):
                 self._load(self.controller.memory.last(document))
         self._look()
 

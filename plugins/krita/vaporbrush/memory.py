@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from krita import Document
 
@@ -12,24 +13,35 @@ from vaporbrush_host.controls import Values
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.settings import Settings
 
-from . import records, sources
+from . import layers, records, sources
 
 
 class Memory:
-    """Kept in the plug-in's settings, and in the document's file."""
+    """Kept in the plug-in's settings, and in the document's file as soon as that has a painting to be saved."""
 
     def __init__(self, home: Path | None) -> None:
         self._settings = Settings(home)
+        self._used: dict[str, dict[str, Any]] = {}  # by document, until Krita ends
 
     def keep(self, document: Document, values: Values, refs: Sequence[StyleRef]) -> None:
-        """These were used."""
+        """These are used. The document itself is left alone: to write into it marks its file as modified."""
         used = {"values": values, "styles": [ref.to_json() for ref in refs]}
         self._settings.put("krita", "last", used)
-        records.store(document, "last", used)
+        self._used[layers.document_id(document)] = used
         files = [ref.name for ref in refs if ref.kind == "file"]
         if files:
             recent = files + [path for path in self.recent_files() if path not in files]
             self._settings.put("krita", "recent_files", recent[: sources.RECENT_FILES])
+
+    def save_with(self, document: Document) -> None:
+        """Write what was used last into a document that has got a painting."""
+        used = self._used.get(layers.document_id(document))
+        if used is not None:
+            records.store(document, "last", used)
+
+    def knows(self, document: Document) -> bool:
+        """Whether something was used in this document."""
+        return layers.document_id(document) in self._used or "last" in records.of(document)
 
     def recent_files(self) -> list[str]:
         """Picture files used as styles, newest first."""
@@ -38,7 +50,9 @@ class Memory:
 
     def last(self, document: Document | None) -> tuple[Values, tuple[StyleRef, ...]]:
         """(values, styles) used last in this document, else anywhere."""
-        used = records.of(document).get("last") if document is not None else None
+        used = None
+        if document is not None:
+            used = self._used.get(layers.document_id(document)) or records.of(document).get("last")
         if not isinstance(used, dict):
             used = self._settings.get("krita", "last", {})
         used = used if isinstance(used, dict) else {}

@@ -55,7 +55,8 @@ def a_foreign_profile(tell):
     docker().set_values({**docker().values(), **ENDLESS})
     docker().button.click()
     yield lambda: last().state.stage == "running"
-    tell("history while it paints", {"before": before, "now": history()})
+    now = history()
+    tell("history while it paints", {"before": before, "now": now, "modified": document.modified()})
     controller().cancel(last().key)
     yield idle
     yield 0.3
@@ -120,7 +121,7 @@ def restylize_where_it_was(tell):
     yield 0.3
     yield from painting(document, Krita.instance().action("vaporbrush_restylize").trigger)
     tell("region again", save(document.activeNode(), "region again"))
-    docker().set_values({**docker().values(), "seed": 1234})
+    docker().set_values({**docker().values(), "seed": 1234, "start": "noise"})
     yield from painting(document, docker().anew_action.trigger)
     tell("region anew", save(document.activeNode(), "region anew"))
     tell("seed anew", Stored.of(document, document.activeNode()).values["seed"])

@@ -29,6 +29,7 @@ from . import (
     exit_status,
     install,
     jobs,
+    presets,
     styles,
     stylize,
     terminal,
@@ -45,7 +46,7 @@ LOOK = click.RichHelpConfiguration(
 
 
 PANELS: dict[str, tuple[click.Command, ...]] = {
-    "Paint": (stylize.stylize, styles.styles, demo.demo),
+    "Paint": (stylize.stylize, styles.styles, presets.presets, demo.demo),
     "The daemon, which paints in the background": (
         daemon.serve,
         daemon.stop,

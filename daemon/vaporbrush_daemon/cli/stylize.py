@@ -15,6 +15,7 @@ from vaporbrush_protocol.job import Job
 from . import terminal
 from .jobs import find_job
 from .options import argument_panel, given_settings, json_option, numbers, setting_options
+from .presets import meant
 
 INPUT = "Masks and beginnings"
 FILE = click.Path(path_type=Path)
@@ -29,7 +30,7 @@ FILE = click.Path(path_type=Path)
     metavar="STYLE...",
     nargs=-1,
     required=True,
-    help="One or more pictures to take the style from, or @NAME of a bundled one.",
+    help="One or more pictures to take the style from, @NAME of a bundled one, or @NAME of a preset, alone.",
 )
 @click.option(
     "-o",
@@ -94,12 +95,13 @@ def stylize(
     from . import painting
     from .request import PaintRequest, check_target, prepare
 
+    how = meant(style, style_weights, given_settings(options))
     request = PaintRequest(
         content=content,
-        styles=style,
+        styles=how.styles,
         out=out,
-        settings=given_settings(options),
-        style_weights=style_weights,
+        settings=how.settings,
+        style_weights=how.weights,
         mask=mask,
         style_masks=style_masks,
         recipe=recipe,

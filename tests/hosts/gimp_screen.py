@@ -22,6 +22,7 @@ from hosts.root import Root
 from support.daemon import Daemon, until
 from vaporbrush_daemon import packaged
 
+START_S = 600  # for GIMP itself: the first start reads every font and plug-in
 PATIENCE_S = 240  # for anything on a busy machine
 ATTEMPTS = 8  # a busy machine misses clicks and keys, as it does a person's
 ATTEMPT_S = 6.0
@@ -64,7 +65,7 @@ class Screen:
             str(gimp.folder / "scene.png"),
             extra=extra,
         )
-        gimp.wait_for("ready", self.process)
+        gimp.wait_for("ready", self.process, START_S)
         self.image_window = self.desktop.wait_for_window(r"scene.*GIMP$")
         welcome = self.desktop.wait_for_window("^Welcome to GIMP")
         self.desktop.run(["xdotool", "windowclose", welcome.id])

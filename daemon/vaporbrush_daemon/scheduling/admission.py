@@ -80,7 +80,9 @@ class Admission:
         return self._too_large(size) if large and total else ""
 
     def _clients(self, client: str) -> int:
-        return len(self._table.live_of.keys() | self._promises.keys() | {client})
+        promised = self._promises.keys() - {client}
+        new = sum(one not in self._table.live_of for one in (client, *promised))
+        return len(self._table.live_of) + new
 
     def _promised_to_others(self, client: str) -> int:
         return len(self._promises.keys() - {client})

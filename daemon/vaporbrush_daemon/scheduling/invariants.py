@@ -8,6 +8,7 @@ from typing import get_args
 from vaporbrush_protocol.messages import JobKind
 
 from .job import Job
+from .polls import LOOKED_AT
 from .scheduler import Scheduler
 from .worker_slots import DOWNLOADS, Slot
 
@@ -27,6 +28,8 @@ def validate(scheduler: Scheduler) -> None:
         assert not watched.final, f"{watched!r} has ended, but a poll waits for it"
         for poll in scheduler.life.polls.of(watched):
             assert watched.seq <= poll.seen, f"{watched!r} has news for a poll that waits"
+    few = len(scheduler.life.polls.watched()) <= LOOKED_AT
+    for watched in scheduler.life.polls.watched() if few else ():
         assert watched.position == scheduler.life.queues.position(watched), f"{watched!r} has moved up in silence"
 
 
@@ -61,8 +64,6 @@ def _check_slot(scheduler: Scheduler, slot: Slot) -> None:
         assert slot.job is None or slot.state == "ending", f"{slot} has a job"
     if slot.state == "idle" and slot.device != DOWNLOADS:
         suiting = [
-            job
-            for job in scheduler.life.queues.waiting("paint")
-            if scheduler.worker_slots.suits(slot, "paint", job.asked.device)
+            job for job in scheduler.life.queues.waiting("paint") if scheduler.worker_slots.suits(slot, job.asked.needs)
         ]
         assert not suiting, f"{slot} rests, while {suiting} wait"

@@ -30,6 +30,14 @@ MAX_NOTES = 20  # a job is started three times at most; more notes than this wou
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What a job asks of the place where it runs. The queue is looked through by it: few jobs' needs differ."""
+
+    kind: JobKind
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """What a client asked for.
 
@@ -47,6 +55,11 @@ class JobRequest:
     label: str = ""
     lease_s: float = DEFAULT_LEASE_S
     on_lease_end: OnLeaseEnd = "finish"
+
+    @property
+    def needs(self) -> Needs:
+        """What decides where it may run."""
+        return Needs(self.kind, self.device)
 
     @property
     def device(self) -> str:

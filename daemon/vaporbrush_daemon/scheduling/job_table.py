@@ -20,6 +20,7 @@ class JobTable:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.live: dict[str, Job] = {}  # those that have not ended
+        self._ended: dict[str, Job] = {}  # the others, in the order of their ends
         self.live_bytes = 0  # of the pictures that they read
         self.live_of: Counter[str] = Counter()  # how many each client has
         self.bytes_of: Counter[str] = Counter()  # and how large their pictures are
@@ -37,7 +38,9 @@ class JobTable:
         """A job has come, or begins anew: then it is the newest."""
         self.jobs.pop(job.job, None)
         self.jobs[job.job] = job
+        self._ended.pop(job.job, None)
         if job.final:
+            self._ended[job.job] = job
             self._makers.update(set() if job.released else job.made)
             return
         self.live[job.job] = job
@@ -46,6 +49,7 @@ class JobTable:
     def end(self, job: Job) -> None:
         """A job has ended."""
         del self.live[job.job]
+        self._ended[job.job] = job
         self._count(job, -1)
         self._makers.update(job.made)
 
@@ -64,14 +68,13 @@ class JobTable:
 
     def forget(self, job: Job) -> frozenset[str]:
         """Drop an ended job. Returns the blobs that nobody wants any more."""
-        del self.jobs[job.job]
+        del self.jobs[job.job], self._ended[job.job]
         return self.release(job)
 
     def outdated(self, now: float, older_than_s: float) -> list[Job]:
         """The jobs that ended long ago, and the oldest of too many."""
-        ended = [job for job in self.jobs.values() if job.final]
-        too_many = max(0, len(ended) - MAX_RECORDS)
-        return [job for i, job in enumerate(ended) if i < too_many or job.ended < now - older_than_s]
+        too_many = max(0, len(self._ended) - MAX_RECORDS)
+        return [job for i, job in enumerate(self._ended.values()) if i < too_many or job.ended < now - older_than_s]
 
     def page(self, after: str | None) -> tuple[list[Job], bool]:
         """Up to `LIST_PAGE` jobs that came after the given one, and whether there are more. Raises `unknown_job`."""

@@ -54,12 +54,11 @@ class Lifecycle:
         3. one may be started: it is, and the job waits for it; a download gets its process at once;
         4. all that suit it are at work, ending, kept back after a failure, or left to jobs before it: it waits.
         """
-        for slot, job in self.queues.match(now):
-            if slot.state == "idle" or job.kind == "fetch":
-                self._assign(now, slot, job)
-            elif slot.state == "stopped":
-                self._worker_slots.start(now, slot)
-        for watched in self.polls.watched():
+        for slot, job in self.queues.assignments(now):
+            self._assign(now, slot, job)
+        for slot in self.queues.starts(now):
+            self._worker_slots.start(now, slot)
+        for watched in self.polls.some_watched():
             if watched.state == "queued" and self.refresh(watched):
                 self.wake(now, watched)
 

@@ -7,13 +7,16 @@ as long as somebody asks for them, and for a moment longer, because a client ask
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import islice
 
 from .events import Poll
 from .job import Job
 from .job_table import JobTable
 from .timers import Timers
 
+LOOKED_AT = 32  # watched jobs that may learn of their place in the queue with one event; the next event is not far
 PREVIEW_LINGER_S = 3.0  # previews go on being made between two polls of the same client
 
 
@@ -22,7 +25,7 @@ class Polls:
 
     def __init__(self, table: JobTable) -> None:
         self._table = table
-        self._polls: dict[str, list[Poll]] = {}
+        self._polls: OrderedDict[str, list[Poll]] = OrderedDict()
         self._timers = Timers()
 
     def add(self, now: float, poll: Poll, job: Job) -> bool:
@@ -44,6 +47,13 @@ class Polls:
     def watched(self) -> list[Job]:
         """The jobs for which polls wait."""
         return [self._table.jobs[job] for job in self._polls]
+
+    def some_watched(self) -> list[Job]:
+        """As many of them as may be looked at after one event: the others come next time."""
+        names = list(islice(self._polls, LOOKED_AT))
+        for name in names if len(names) < len(self._polls) else ():
+            self._polls.move_to_end(name)
+        return [self._table.jobs[name] for name in names]
 
     def remove(self, now: float, poll: Poll, job: Job) -> None:
         """A poll is answered. Its client is given time to ask again."""

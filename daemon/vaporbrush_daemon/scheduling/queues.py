@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
+from typing import cast
 
 from vaporbrush_protocol.messages import JobKind
 
 from .fair_queue import FairQueue
-from .job import Job
+from .job import Job, Needs
 from .job_table import JobTable
 from .worker_slots import Slot, WorkerSlots
 
 
 class Queues:
-    """A fair queue for each kind of job, and how many jobs wait for which device."""
+    """A fair queue for each kind of job.
+
+    Neither `assignments` nor `starts` looks at the jobs one by one: they cost as much as there are slots and different
+    needs, also where ten thousand jobs wait for a device that is busy while another one rests.
+    """
 
     def __init__(self, table: JobTable, worker_slots: WorkerSlots) -> None:
         self._table, self._worker_slots = table, worker_slots
         self._queues: dict[JobKind, FairQueue] = {"paint": FairQueue(), "fetch": FairQueue()}
-        self._demand: Counter[tuple[JobKind, str]] = Counter()
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
     def add(self, job: Job, *, first: bool = False) -> None:
         """A job waits; `first`: it has waited before."""
-        self._queues[job.kind].add(job.client, job.job, first=first)
-        self._demand[job.kind, job.asked.device] += 1
+        self._queues[job.kind].add(job.client, job.job, job.asked.needs, first=first)
 
     def remove(self, job: Job) -> None:
         """A job waits no more, and does not run either."""
-        self._queues[job.kind].remove(job.client, job.job)
-        self._wanted_less(job)
+        self._queues[job.kind].remove(job.job)
 
     def take(self, job: Job) -> None:
         """A job begins to run."""
-        self._queues[job.kind].take(job.client, job.job)
-        self._wanted_less(job)
+        self._queues[job.kind].take(job.job)
 
     def waiting(self, kind: JobKind) -> list[Job]:
         """The jobs of a kind, in the order in which one worker would run them."""
@@ -44,36 +45,40 @@ class Queues:
 
     def position(self, job: Job) -> int:
         """How many jobs of its kind are before it; 0 for one that does not wait."""
-        return self._queues[job.kind].position(job.client, job.job) if job.state == "queued" else 0
+        return self._queues[job.kind].position(job.job) if job.state == "queued" else 0
 
-    def match(self, now: float) -> list[tuple[Slot, Job]]:
-        """The slots that jobs are to have, or to wait for while they start, in the jobs' order.
-
-        A job that nothing suits is passed over. The queue is looked at only as long as a slot is left that suits some
-        job in it, so that a long one costs nothing while all workers are busy.
+    def assignments(self, now: float) -> Iterator[tuple[Slot, Job]]:
+        """The slots that take a job at once, each with its job, in the jobs' order. Whoever asks for the next pair has
+        given the last one away.
         """
-        matches: list[tuple[Slot, Job]] = []
-        available, wanted = self._worker_slots.available(now), self._demand.copy()
-        suits = self._worker_slots.suits
-
-        def promising(kind: JobKind) -> bool:
-            return any(suits(slot, *one) for one in wanted if one[0] == kind and wanted[one] for slot in available)
-
+        available = self._worker_slots.available(now)
         for kind, queue in self._queues.items():
-            if not promising(kind):
-                continue
-            for job in map(self._table.jobs.__getitem__, queue.order()):
-                slot = next((slot for slot in available if suits(slot, kind, job.asked.device)), None)
-                if slot is None:
-                    continue
-                matches.append((slot, job))
-                available.remove(slot)
-                wanted[kind, job.asked.device] -= 1
-                if not promising(kind):
-                    break
-        return matches
+            free = [slot for slot in available if slot.state == ("stopped" if kind == "fetch" else "idle")]
+            places = self._places(queue, free)
+            while (name := queue.first(places)) is not None:
+                job = self._table.jobs[name]
+                slot = places[job.asked.needs][0]
+                yield slot, job
+                rest = ((needs, [one for one in slots if one is not slot]) for needs, slots in places.items())
+                places = {needs: slots for needs, slots in rest if slots}
 
-    def _wanted_less(self, job: Job) -> None:
-        self._demand[job.kind, job.asked.device] -= 1
-        if not self._demand[job.kind, job.asked.device]:
-            del self._demand[job.kind, job.asked.device]
+    def starts(self, now: float) -> list[Slot]:
+        """The stopped slots that jobs wait for, beyond those that start already. Which job a slot will have is decided
+        when it is ready.
+        """
+        queue, coming = self._queues["paint"], [s for s in self._worker_slots.available(now) if s.state != "idle"]
+        found: dict[int, Slot] = {}
+        for needs, slots in self._places(queue, coming).items():
+            left = [slot for slot in slots if slot.key not in found]
+            found.update((slot.key, slot) for slot in left[: queue.count(needs, len(left))])
+        return [slot for slot in found.values() if slot.state == "stopped"]
+
+    def _places(self, queue: FairQueue, slots: list[Slot]) -> dict[Needs, list[Slot]]:
+        """Of these slots, those that suit what waits, by what that needs."""
+        found = {}
+        for needs in cast("list[Needs]", queue.needs() if slots else []):
+            suiting = self._worker_slots.suiting(needs)
+            fitting = [slot for slot in slots if slot.key in suiting]
+            if fitting:
+                found[needs] = fitting
+        return found

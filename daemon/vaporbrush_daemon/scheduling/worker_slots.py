@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vaporbrush_daemon.workers.messages import Cancel, End, Ready
-from vaporbrush_protocol.messages import JobKind
 from vaporbrush_protocol.states import follow
 
 from .effects import Effect, KillWorker, SendCommand, StartWorker
-from .job import Job
+from .job import Job, Needs
 from .policy import Policy
 
 DOWNLOADS = "downloads"  # the slot in which models are fetched; all others are named after their device
@@ -127,16 +126,24 @@ class WorkerSlots:
 
     # -- jobs
 
-    def suits(self, slot: Slot, kind: JobKind, device: str) -> bool:
-        """Whether a job of this kind, which asks for this device, may run in a slot, whatever the slot is at."""
-        if (slot.device == DOWNLOADS) != (kind == "fetch"):
+    def suiting(self, needs: Needs) -> frozenset[int]:
+        """The keys of the slots in which a job may run, whatever they are at."""
+        return frozenset(slot.key for slot in self.slots.values() if self._is_for(slot, needs))
+
+    def suits(self, slot: Slot, needs: Needs) -> bool:
+        """Whether a job may run in a slot, whatever the slot is at."""
+        return slot.key in self.suiting(needs)
+
+    def _is_for(self, slot: Slot, needs: Needs) -> bool:
+        """Whether a slot is for jobs of this kind that ask for this device."""
+        if (slot.device == DOWNLOADS) != (needs.kind == "fetch"):
             return False
-        if kind == "fetch":
+        if needs.kind == "fetch":
             return True
         if not self.devices:
             return slot.device == PROBE
-        if device != "auto":
-            return slot.device == device
+        if needs.device != "auto":
+            return slot.device == needs.device
         # An accelerator paints tens of times faster: while one exists, the CPU paints only what asks for it.
         return slot.device != "cpu" or self.devices == ("cpu",)
 

@@ -41,6 +41,7 @@ class Config:
     weights: str = _says("a weights file to use as vgg19", "")
     max_jobs: int = _says("jobs that may wait and run", 64)
     max_queue_bytes: int = _says("bytes of pictures that waiting and running jobs may hold", 4 * GIB)
+    keep_jobs: int = _says("jobs that have ended and are remembered", 1000)
     spool_bytes: int = _says("bytes that uploads and results may take on disk", 8 * GIB)
     spool_hours: float = _says("hours after which an unused upload or result is dropped", 24.0)
     idle_unload_s: float = _says("seconds after which an idle worker ends and gives its memory back", 300.0)

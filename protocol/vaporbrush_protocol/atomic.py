@@ -17,6 +17,10 @@ class System:
         """A descriptor of a new file. One that is there already, or a link, is never followed or overwritten."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
 
+    def extend(self, path: Path) -> int:
+        """A descriptor of a file that is there, for adding to its end. A link is never followed."""
+        return os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+
     def write(self, descriptor: int, data: Buffer) -> None:
         """Append all of the bytes."""
         left = memoryview(data).cast("B")

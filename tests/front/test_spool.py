@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from support.at_once import AtOnce
@@ -233,6 +234,13 @@ def test_a_greedy_client_makes_room_for_a_polite_one(spool: Spool, clock: Clock)
     with pytest.raises(RequestError) as refused:
         send(spool, clock(), greedy[1], 9000, 3000, bytes(6000), "greedy")
     assert refused.value.code == "disk_full"
+
+
+def test_an_upload_that_is_cut_off_holds_no_descriptor(spool: Spool, clock: Clock) -> None:
+    before = psutil.Process().num_fds()
+    for number in range(MAX_UPLOADS):
+        send(spool, clock(), f"{number:064x}", 10, 0, b"x", client=f"client {number}")
+    assert psutil.Process().num_fds() == before
 
 
 def test_uploads_at_once_are_bounded_and_whoever_has_most_gives_one_up(spool: Spool, clock: Clock) -> None:

@@ -43,9 +43,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.studio = Studio(*DEVICES, **POLICY)
-        self.studio.scheduler.log = self.log = EventLog(max_events=10_000)
-        self.studio.scheduler.life._log = self.log
+        self.log = EventLog(max_events=10_000)
+        self.studio = Studio(*DEVICES, log=self.log, **POLICY)
 
     def slots(self, *states: str) -> list[Slot]:
         return [slot for slot in self.studio.scheduler.slots.values() if slot.state in states]

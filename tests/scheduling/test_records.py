@@ -17,7 +17,6 @@ from vaporbrush_daemon.scheduling.effects import (
     SendCommand,
 )
 from vaporbrush_daemon.scheduling.job import Job
-from vaporbrush_daemon.scheduling.job_table import MAX_RECORDS
 from vaporbrush_daemon.workers.messages import Finish
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.states import ImpossibleMove
@@ -51,18 +50,20 @@ def test_closing_at_once_fails_what_runs() -> None:
 
 
 def test_old_records_are_forgotten_and_so_are_too_many() -> None:
-    studio = Studio(max_jobs=MAX_RECORDS + 10)
+    studio = Studio(keep_jobs=20)
     first = studio.painting()
     studio.done(first)
     studio.clock.pass_(3600.0)
     live = studio.submit()
     assert studio.bring(ev.RecordsAged(3599.0)) == [DiscardResult(first.job, frozenset(first.made), record=True)]
-    for number in range(MAX_RECORDS + 3):
+    for number in range(23):
         old = Job(asked(f"old{number}"), "done", ended=studio.clock())
         old.result = result(old)
         studio.bring(ev.Adopted(old))
     assert len(studio.bring(ev.RecordsAged(3600.0))) == 3
     assert "old2" not in studio.scheduler.table.jobs
+    assert studio.scheduler.log.story(live.job)
+    assert not studio.scheduler.log.story(first.job), "nobody can ask for it"
     assert live.job in studio.scheduler.table.jobs
 
 

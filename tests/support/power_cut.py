@@ -38,13 +38,19 @@ class Recorder(System):
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self._files: dict[int, int] = {}  # by descriptor
+        self._named: dict[Path, int] = {}
         self._count = 0
 
     def create(self, path: Path, mode: int) -> int:
         descriptor = super().create(path, mode)
         self._count += 1
-        self._files[descriptor] = self._count
+        self._files[descriptor] = self._named[path] = self._count
         self.steps.append(Step("create", self._count, path))
+        return descriptor
+
+    def extend(self, path: Path) -> int:
+        descriptor = super().extend(path)
+        self._files[descriptor] = self._named[path]
         return descriptor
 
     def write(self, descriptor: int, data: Buffer) -> None:
@@ -61,6 +67,7 @@ class Recorder(System):
 
     def rename(self, source: Path, target: Path) -> None:
         super().rename(source, target)
+        self._named[target] = self._named.pop(source, 0)
         self.steps.append(Step("rename", path=source, target=target))
 
     def unlink(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from support.clock import Clock
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.effects import Effect, PaintJob
+from vaporbrush_daemon.scheduling.event_log import EventLog
 from vaporbrush_daemon.scheduling.invariants import validate
 from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
 from vaporbrush_daemon.scheduling.policy import Policy
@@ -40,9 +41,9 @@ def codes(job: Job) -> tuple[str, str | None]:
 class Studio:
     """`said` collects all effects. Without devices, `cpu` is configured; `probing` leaves them to be found out."""
 
-    def __init__(self, *devices: str, probing: bool = False, **policy: Any) -> None:
+    def __init__(self, *devices: str, probing: bool = False, log: EventLog | None = None, **policy: Any) -> None:
         self.clock = Clock()
-        self.scheduler = Scheduler(Policy(**policy), () if probing else devices or ("cpu",))
+        self.scheduler = Scheduler(Policy(**policy), () if probing else devices or ("cpu",), log=log)
         self.said: list[Effect] = []
         self.ids = 0
         self.check = True  # long simulations do without

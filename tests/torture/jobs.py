@@ -18,7 +18,7 @@ from support.daemon import Daemon, environment, until
 from torture import client as client_script
 from torture.client import Journal
 from torture.measure import Report
-from vaporbrush_daemon.scheduling.job_table import MAX_RECORDS
+from vaporbrush_daemon.scheduling.policy import Policy
 from vaporbrush_protocol import LinkError
 
 CLIENTS = 10
@@ -124,7 +124,7 @@ def _settled(play: Run, report: Report, promised: set[str], ended: dict[str, str
         until(lambda: not client.status()["queue"]["jobs"], "the queue is empty")
     changed = [job for job in promised & known.keys() if known[job] != ended.get(job)]
     forgotten = len(promised - known.keys())  # of jobs that have ended, and were fetched, so many are remembered
-    report.say(f"{forgotten} forgotten by the daemon", holds=not forgotten or len(known) >= MAX_RECORDS)
+    report.say(f"{forgotten} forgotten by the daemon", holds=not forgotten or len(known) >= Policy().keep_jobs)
     report.say(f"{len(changed)} in another state than their client saw", holds=not changed)
     log = "".join(path.read_text(errors="replace") for path in (daemon.home / "logs").iterdir())
     report.say(f"{log.count('Traceback')} tracebacks in the log", holds="Traceback" not in log)

@@ -55,6 +55,7 @@ class Front:
         policy = Policy(
             max_jobs=config.max_jobs,
             max_bytes=config.max_queue_bytes,
+            keep_jobs=config.keep_jobs,
             idle_unload_s=config.idle_unload_s,
             stuck_after_s=config.stuck_after_s,
             load_stuck_after_s=config.load_stuck_after_s,

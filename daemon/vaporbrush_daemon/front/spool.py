@@ -188,10 +188,11 @@ class Spool:
 
     def _keep(self, upload: Upload, blob: str, now: float) -> None:
         """On the disk's thread: the file is complete and becomes a blob."""
+        descriptor = self._system.extend(upload.path)
         try:
-            self._system.sync(upload.descriptor)
+            self._system.sync(descriptor)
         finally:
-            self._system.close(upload.descriptor)
+            self._system.close(descriptor)
         self._age.stamp(upload.path, now)
         self._system.rename(upload.path, self.path(blob))
         self._system.sync_folder(self.folder / "blobs")

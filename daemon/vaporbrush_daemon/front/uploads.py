@@ -17,7 +17,7 @@ from vaporbrush_protocol.errors import RequestError
 
 UPLOAD_TTL_S = 600.0  # an upload that rests so long has lost its client
 RESTING_S = 10.0  # a client that sends nothing for so long is not sending; its upload may be taken for somebody else's
-MAX_UPLOADS = 64  # at once: each holds an open file
+MAX_UPLOADS = 64  # at once: two dozen clients have fewer; each is a file, and no descriptor between its chunks
 
 Key = tuple[str, int]  # sha256 and size
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC)
@@ -27,7 +27,6 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT if hasattr(errno, "EDQUOT") else
 class Upload:
     """One upload; its hash grows with it, so that the end costs nothing. `waiting` hears when it is on the disk."""
 
-    descriptor: int
     path: Path
     client: str
     used: float  # monotonic seconds
@@ -66,11 +65,16 @@ class Uploads:
             )
         path = self.folder / f"{key[0]}.{key[1]}"
         self._system.unlink(path)
-        return self._uploads.setdefault(key, Upload(self._system.create(path, 0o600), path, client, now))
+        self._system.close(self._system.create(path, 0o600))
+        return self._uploads.setdefault(key, Upload(path, client, now))
 
     def append(self, now: float, upload: Upload, data: memoryview) -> None:
         """Add the bytes that come next. Raises `OSError`."""
-        self._system.write(upload.descriptor, data)
+        descriptor = self._system.extend(upload.path)
+        try:
+            self._system.write(descriptor, data)
+        finally:
+            self._system.close(descriptor)
         upload.hash.update(data)
         upload.have += len(data)
         upload.used = now
@@ -92,12 +96,10 @@ class Uploads:
 
     def drop(self, key: Key) -> None:
         """Forget an upload and its bytes."""
-        upload = self._uploads.pop(key)
-        self._system.close(upload.descriptor)
-        delete(upload.path)
+        delete(self._uploads.pop(key).path)
 
     def ended(self, key: Key) -> None:
-        """The upload is a blob now, and its descriptor closed."""
+        """The upload is a blob now."""
         del self._uploads[key]
 
     def close(self) -> None:

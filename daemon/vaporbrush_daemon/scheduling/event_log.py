@@ -1,4 +1,4 @@
-"""What happened, with its times: the events for a replay, and each job's story for people. Both bounded."""
+"""What happened, with its times: each job's story for people and, where they are asked for, all events for a replay."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from vaporbrush_protocol.states import JobState
 from .events import Event, WorkerSaid
 from .job import Job
 
-MAX_EVENTS = 4000  # some minutes of painting; an event is about half a kilobyte
-MAX_ENTRIES = 10_000  # of stories; a job has about ten
+MAX_ENTRIES = 100  # of one job's story, the last ones; a job has about ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +19,16 @@ class Entry:
     """Something happened to a job at `at` (monotonic seconds); `state` is what it was in afterwards."""
 
     at: float
-    job: str
     state: JobState
     text: str
 
 
 class EventLog:
-    """The last events and entries."""
+    """The jobs' stories, and the last `max_events` events: a daemon keeps none, as nobody could ask it for them."""
 
-    def __init__(self, max_events: int = MAX_EVENTS, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(self, max_events: int = 0) -> None:
         self.events: deque[tuple[float, Event]] = deque(maxlen=max_events)
-        self.entries: deque[Entry] = deque(maxlen=max_entries)
+        self._stories: dict[str, list[Entry]] = {}
 
     def record(self, now: float, event: Event) -> None:
         """Keep an event. A preview's pixels are left out: a few hundred would take a few hundred megabytes."""
@@ -41,8 +39,14 @@ class EventLog:
 
     def tell(self, now: float, job: Job, text: str) -> None:
         """Add a sentence to the job's story."""
-        self.entries.append(Entry(now, job.job, job.state, text))
+        story = self._stories.setdefault(job.job, [])
+        story.append(Entry(now, job.state, text))
+        del story[:-MAX_ENTRIES]
 
     def story(self, job: str) -> list[Entry]:
-        """What happened to a job, as far as it is remembered."""
-        return [entry for entry in self.entries if entry.job == job]
+        """What happened to a job."""
+        return self._stories.get(job, [])
+
+    def forget(self, job: str) -> None:
+        """The job is forgotten, and its story with it."""
+        self._stories.pop(job, None)

@@ -11,8 +11,6 @@ from vaporbrush_protocol.limits import LIST_PAGE
 
 from .job import Job
 
-MAX_RECORDS = 1000  # ended jobs that are remembered; a record is a few kB
-
 
 class JobTable:
     """The jobs in the order in which they came."""
@@ -71,9 +69,9 @@ class JobTable:
         del self.jobs[job.job], self._ended[job.job]
         return self.release(job)
 
-    def outdated(self, now: float, older_than_s: float) -> list[Job]:
-        """The jobs that ended long ago, and the oldest of too many."""
-        too_many = max(0, len(self._ended) - MAX_RECORDS)
+    def outdated(self, now: float, older_than_s: float, most: int) -> list[Job]:
+        """The jobs that ended long ago, and the oldest of more than `most`. What is kept of one takes some 8 kB."""
+        too_many = max(0, len(self._ended) - most)
         return [job for i, job in enumerate(self._ended.values()) if i < too_many or job.ended < now - older_than_s]
 
     def page(self, after: str | None) -> tuple[list[Job], bool]:

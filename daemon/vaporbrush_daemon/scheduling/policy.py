@@ -11,6 +11,7 @@ class Policy:
 
     max_jobs: int = 64
     max_bytes: int = 4 * 1024**3
+    keep_jobs: int = 1000
     idle_unload_s: float = 300.0
     stuck_after_s: float = 300.0
     load_stuck_after_s: float = 600.0

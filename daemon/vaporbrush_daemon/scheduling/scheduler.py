@@ -43,13 +43,19 @@ MAX_DEATHS = 2  # a job that ended two workers would end a third
 class Scheduler:
     """All jobs, the queue and the waiting polls; `worker_slots` are the workers' places."""
 
-    def __init__(self, policy: Policy, devices: Iterable[str] = (), counters: Counter[str] | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        devices: Iterable[str] = (),
+        counters: Counter[str] | None = None,
+        log: EventLog | None = None,
+    ) -> None:
         """`devices` names the devices to paint on; without any, the first worker finds out."""
         self.policy = policy
         self.counters: Counter[str] = Counter() if counters is None else counters
         self.closing = False
         self.table = JobTable()
-        self.log = EventLog()
+        self.log = EventLog() if log is None else log
         self._out: list[Effect] = []
         self.worker_slots = WorkerSlots(policy, tuple(devices), self.counters, self._out.append)
         self.life = Lifecycle(self.table, self.worker_slots, self.log, self.counters, self._out.append)
@@ -320,10 +326,11 @@ class Scheduler:
 
     def _forget(self, now: float, older_than_s: float) -> None:
         at_work = {slot.job for slot in self.slots.values()}
-        for job in self.table.outdated(now, older_than_s):
+        for job in self.table.outdated(now, older_than_s, self.policy.keep_jobs):
             if job.job in at_work:
                 continue  # its worker has not let go yet: the same id, submitted anew, would be taken for this one
             self._out.append(DiscardResult(job.job, self.table.forget(job), record=True))
+            self.log.forget(job.job)
 
     def _close(self, now: float, *, at_once: bool) -> None:
         """No more work. Running paintings are told to finish; `at_once` gives everything up."""

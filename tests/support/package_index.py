@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import base64
+import ctypes
+import fcntl
 import hashlib
 import json
+import socket
+import ssl
+import struct
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 1  # of Linux
 
 
 @dataclass
@@ -46,6 +54,8 @@ class PackageIndex:
     faults: list[Fault] = field(default_factory=list)
     served: list[Served] = field(default_factory=list)
     html: bool = False
+    files_at: str = ""  # where pages say that the files are; empty: here
+    moved_to: str = ""  # where every file is redirected to; empty: nowhere
     pace_s: float = 0.0  # per block of 64 KiB
 
     def sent(self, name: str) -> int:
@@ -55,7 +65,17 @@ class PackageIndex:
 
 class _Handler(BaseHTTPRequestHandler):
     index: PackageIndex
+    tls: ssl.SSLContext | None = None
     protocol_version = "HTTP/1.0"
+
+    def setup(self):
+        if self.tls is not None:
+            self.request = self.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self):
+        super().finish()
+        self.request.close()
 
     def log_message(self, *_args):
         pass
@@ -75,11 +95,12 @@ class _Handler(BaseHTTPRequestHandler):
             if one.name.split("-")[0].replace("_", "-").lower() == project
         ]
         self.index.served.append(Served(f"/simple/{project}", 0))
+        at = self.index.files_at or "../.."
         if self.index.html:
-            links = "".join(f'<a href="../../files/{one}#sha256=0">{one}</a><br>' for one in names)
+            links = "".join(f'<a href="{at}/files/{one}#sha256=0">{one}</a><br>' for one in names)
             body, kind = f"<html><body>{links}</body></html>", "text/html"
         else:
-            files = [{"filename": one, "url": f"../../files/{one}", "hashes": {}} for one in names]
+            files = [{"filename": one, "url": f"{at}/files/{one}", "hashes": {}} for one in names]
             body, kind = json.dumps({"files": files}), "application/vnd.pypi.simple.v1+json"
         self._head(200 if names else 404, len(body), kind)
         self.wfile.write(body.encode())
@@ -90,6 +111,11 @@ class _Handler(BaseHTTPRequestHandler):
             fault.times -= 1
         if not file.is_file() or (fault and fault.status):
             self._head(fault.status if fault and fault.status else 404, 0, "text/plain")
+            return
+        if self.index.moved_to:
+            self.send_response(302)
+            self.send_header("Location", f"{self.index.moved_to}/files/{file.name}")
+            self.end_headers()
             return
         data = file.read_bytes()
         size = len(data)
@@ -119,14 +145,37 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def _socket_of(pid: int) -> socket.socket:
+    """A TCP socket in the network of a process, whose loopback is up afterwards. Only this thread goes there."""
+    with Path(f"/proc/{pid}/ns/net").open() as space:
+        if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+    made = socket.socket()
+    fcntl.ioctl(made, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+    return made
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[PackageIndex]:
-    """An index on loopback."""
+def serving(folder: Path, network_of: int | None = None, certificate: Path | None = None) -> Iterator[PackageIndex]:
+    """An index on loopback; on the one that a process has, where its network is its own. With a certificate (and its
+    key, in one PEM), by https.
+    """
     index = PackageIndex(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"index": index}))
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    handler = type("Handler", (_Handler,), {"index": index, "tls": context})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=network_of is None)
+    if network_of is not None:
+        server.socket.close()
+        with ThreadPoolExecutor(1) as elsewhere:
+            server.socket = elsewhere.submit(_socket_of, network_of).result()
+        server.server_bind()
+        server.server_activate()
     server.daemon_threads = True
     server.handle_error = lambda *_args: None  # clients that leave in the middle are what is tested
-    index.url = f"http://127.0.0.1:{server.server_address[1]}"
+    index.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

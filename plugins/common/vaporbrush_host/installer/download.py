@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from vaporbrush_host.ui_text import _, byte_count
@@ -34,7 +33,6 @@ CERTIFICATES = (  # where systems keep theirs, for a host program whose Python b
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
-CERTIFICATE_FOLDERS = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
 Report = Callable[[int], None]  # told the bytes of this file that are here
 Stopped = Callable[[], bool]
@@ -54,7 +52,7 @@ class Web:
         self._index = index
         self._stall_s = stall_s
         self._pause = pause
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=trust())]
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=trust()), _NoDowngrade()]
         if index.proxy:
             handlers.append(urllib.request.ProxyHandler({"http": index.proxy, "https": index.proxy}))
         self._opener = urllib.request.build_opener(*handlers)
@@ -82,6 +80,8 @@ class Web:
                 else:
                     raise _failed(file, self._index.host_of(file), error) from None
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+                if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+                    raise _failed(file, self._index.host_of(file), error) from None
                 if size_of(partial) > before:
                     failures, pause_s = 0, FIRST_PAUSE_S
                 failures += 1
@@ -168,21 +168,32 @@ class Bundle:
 
 
 class _UnusableError(Exception):
-    """An index that has not what it should."""
+    """A server that answers what must not be used."""
 
 
-def trust() -> ssl.SSLContext:
+class _NoDowngrade(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect that leaves https: nobody would see that the rest of the way is open."""
+
+    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
+        """Called for every redirect: `answer` begins with the connection, and ends with the address."""
+        if req.type == "https" and urlsplit(answer[-1]).scheme != "https":
+            answer[0].close()
+            raise _UnusableError(_("it leads on to {url}, which is not https").format(url=answer[-1]))
+        return super().redirect_request(req, *answer)
+
+
+def trust(certificates: tuple[str, ...] = CERTIFICATES) -> ssl.SSLContext:
     """The certificates to trust: the system's own, also where a host program's Python does not know where they are.
 
-    On a system that has none at all, nobody is asked who they are: what is used is decided by its hash in any case.
+    A server is always asked who it is, also on a system that has no certificates at all, where then nothing can be
+    fetched by https. The hashes would find changed bytes without that, but who listens in between would learn what is
+    installed here, could hold it back for ever, and would get what an index of one's own is asked with.
     """
     context = ssl.create_default_context()
     if not context.cert_store_stats()["x509_ca"]:
-        found = next((path for path in CERTIFICATES if Path(path).is_file()), None)
+        found = next((path for path in certificates if Path(path).is_file()), None)
         if found is not None:
             context.load_verify_locations(found)
-        elif sys.platform == "linux" and not any(Path(path).is_dir() for path in CERTIFICATE_FOLDERS):
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
@@ -228,6 +239,10 @@ def wrong_hash(file: File, source: str) -> VaporbrushError:
 def _failed(file: File, source: str, error: Exception) -> VaporbrushError:
     if isinstance(error, urllib.error.HTTPError):
         reason = _("it answers {code} {reason}").format(code=error.code, reason=error.reason)
+    elif isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+        reason = _("this computer does not know who vouches for it ({what}). Its certificates may be missing").format(
+            what=error.reason.verify_message  # type: ignore[attr-defined]
+        )
     elif isinstance(error, urllib.error.URLError):
         reason = str(getattr(error.reason, "strerror", None) or error.reason)
     elif isinstance(error, TimeoutError):

@@ -37,6 +37,13 @@ class Index:
                 "download_failed",
                 _("{name} has the address {url}, but only http and https are used.").format(name=file.name, url=found),
             )
+        if urlsplit(self.url).scheme == "https" and urlsplit(found).scheme != "https":
+            raise VaporbrushError(
+                "download_failed",
+                _("The index {index} names {url} for {name}, which is not https.").format(
+                    index=self.url, url=found, name=file.name
+                ),
+            )
         return found
 
     def host_of(self, file: File) -> str:

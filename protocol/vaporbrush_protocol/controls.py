@@ -298,7 +298,7 @@ CONTROLS: tuple[Control, ...] = (
         Option("auto", "Automatic"),
         Option("cpu", "Processor (CPU)"),
         advanced=True,
-        help="What computes: cpu, cuda:N, xpu:N, mps, or auto, the graphics card where there is one.",
+        help="What computes: cpu, cuda:N, xpu:N, mps (`vaporbrush status` lists them), or auto, any graphics card.",
     ),
 )
 BY_NAME = {control.name: control for control in CONTROLS}

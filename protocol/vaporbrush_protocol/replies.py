@@ -160,6 +160,16 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A device in `status`."""
+
+    device: str = field(metadata=line("what a recipe calls it"))
+    title: str = field(metadata=line("its maker's name for it; empty for the processor"))
+    memory_bytes: int = field(metadata=count("of its own memory; 0: it shares the machine's"))
+    free_bytes: int = field(metadata=count("of it that a painting may use, when last looked at; 0: nobody knows"))
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """The queue in `status`."""
 
@@ -213,6 +223,12 @@ class Status:
         metadata=map_of(
             lambda name, value: whole(name, value, 0, MAX_INTEGER), "integer", {"type": "integer"}, "since the start"
         )
+    )
+    devices: tuple[Device, ...] | None = field(
+        default=None,
+        metadata=optional(
+            _records(Device, "what can be painted on, the best first, as far as it is known; absent before 1.1")
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 from krita import Krita, Node, QtCore, QtWidgets
@@ -178,6 +179,26 @@ class Play:
         again = list(self.controller.tasks.values())[-1]
         until(lambda: again.state.ended)
         tell("again", [again.state.stage, again is not task])
+
+    def scene_devices(self):
+        """The daemon has told of two GPUs, and then of what is free on one."""
+        from vaporbrush_host.controls import Option
+
+        known = self.controller.condition
+        box = self.docker.form.fields["device"].box
+        first = (Option("cuda:0", "NVIDIA H200, 141 GB"), Option("cuda:1", "NVIDIA T4, 16 GB"))
+        self.controller.condition_changed.emit(replace(known, devices=first))
+        self.docker.set_values({**self.docker.values(), "device": "cuda:1"})
+        told = (first[0], Option("cuda:1", "NVIDIA T4, 15 GB free"))
+        self.controller.condition_changed.emit(replace(known, devices=told))
+        tell("devices", [box.itemText(place) for place in range(box.count())])
+        tell("device chosen", [self.docker.values()["device"], box.currentText()])
+        self.docker.form.fold.setChecked(True)
+        until(self.docker.form.advanced.isVisible)
+        self.docker.scroll_area.verticalScrollBar().setValue(9999)
+        self.shot("devices")
+        self.docker.form.fold.setChecked(False)
+        self.docker.form.reset.click()
 
     def scene_remembered(self):
         """Values survive in the document and anywhere."""

@@ -160,3 +160,9 @@ def test_an_import_error_becomes_a_menu_entry_that_tells_it(tmp_path: Path) -> N
     )
     assert "Install it again with: vaporbrush install krita" in done.stdout
     assert "vaporbrush_host" in done.stdout
+
+
+def test_gpus_can_be_chosen_by_name_and_what_is_chosen_stays(told: dict[str, Any]) -> None:
+    gpus = ["NVIDIA H200, 141 GB", "NVIDIA T4, 15 GB free"]
+    assert told["devices"] == ["Automatic", "Processor (CPU)", *gpus]
+    assert told["device chosen"] == ["cuda:1", gpus[1]]

@@ -21,6 +21,7 @@ from vaporbrush_protocol.progress import Progress
 
 POLICY = {"max_jobs": 6, "idle_unload_s": 20.0, "stuck_after_s": 10.0, "load_stuck_after_s": 15.0}
 DEVICES = ("cuda:0", "cuda:1")
+MEMORY = {"cuda:0": 24 * 10**9, "cuda:1": 8 * 10**9, "cpu": 0}
 CLIENTS = st.sampled_from(["ann", "bob", "cy"])
 NAMES = [f"job{number}" for number in range(8)]
 CODES = st.sampled_from(["out_of_memory", "diverged", "cancelled", "disk_full"])
@@ -64,10 +65,11 @@ class AnyOrder(RuleBasedStateMachine):
         client=CLIENTS,
         device=st.sampled_from(["auto", "auto", *DEVICES]),
         end=st.sampled_from(["finish", "cancel"]),
+        memory=st.sampled_from([0, 2 * 10**9, 12 * 10**9, 60 * 10**9]),
     )
-    def submit(self, name: str, client: str, device: str, end: Any) -> None:
+    def submit(self, name: str, client: str, device: str, end: Any, memory: int) -> None:
         before = state(self.studio.scheduler)
-        refusal = self.refused(ev.Submitted(asked(name, client, device, on_lease_end=end)))
+        refusal = self.refused(ev.Submitted(asked(name, client, device, on_lease_end=end, memory=memory)))
         assert refusal in ("", "conflict", "busy", "shutting_down")
         assert not refusal or state(self.studio.scheduler) == before, "a refusal changes nothing"
 
@@ -97,7 +99,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data())
     def ready(self, data: st.DataObject) -> None:
         slot = data.draw(st.sampled_from(self.slots("starting")))
-        self.studio.bring(ev.WorkerSaid(slot.key, worker.Ready(slot.device, (*DEVICES, "cpu"))))
+        facts = tuple(worker.DeviceFacts(name, name, size, size) for name, size in MEMORY.items())
+        self.studio.bring(ev.WorkerSaid(slot.key, worker.Ready(slot.device, facts)))
 
     @precondition(lambda self: self.slots("busy", "ending"))
     @rule(data=st.data(), code=CODES, what=st.sampled_from(["progress", "preview", "loading", "done", "failed"]))

@@ -1,8 +1,9 @@
 """A worker without torch: it speaks the real protocol and misbehaves as the recipe's seed says.
 
-    python fake_worker.py --device cpu [--start never|die|nonsense]
+    python fake_worker.py --device cpu [--start never|die|nonsense] [--gpus 24,8]
 
-Deaths that happen once are counted in files of the current folder (the daemon's home), because the process is a new one
+`--gpus` gives it a machine with so many GPUs of so many GB; one is gone while a file `gone-cuda:1` lies in the current
+folder (the daemon's home). Deaths that happen once are counted in files there too, because the process is a new one
 each time.
 """
 
@@ -18,7 +19,17 @@ from pathlib import Path
 import msgpack
 
 from vaporbrush_daemon.workers import pipe
-from vaporbrush_daemon.workers.messages import Done, Failed, Paint, Preview, Progressed, Ready, to_wire
+from vaporbrush_daemon.workers.messages import (
+    Alive,
+    DeviceFacts,
+    Done,
+    Failed,
+    Paint,
+    Preview,
+    Progressed,
+    Ready,
+    to_wire,
+)
 from vaporbrush_protocol.errors import RemoteError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.result import Result
@@ -32,14 +43,16 @@ STEP_S = 0.01
 class FakeWorker:
     """One process."""
 
-    def __init__(self, device: str) -> None:
-        self.device = device
+    def __init__(self, device: str, devices: tuple[DeviceFacts, ...]) -> None:
+        self.device, self.devices = device, devices
         self.pipe = pipe.WorkerPipe.of_this_process()
 
     def run(self) -> None:
-        self.pipe.tell(Ready(self.device, (self.device,)))
+        self.pipe.tell(Ready(self.device, self.devices))
+        free = next(one.free for one in self.devices if one.name == self.device)
         while True:
             self.paint(self.pipe.next_painting())
+            self.pipe.tell(Alive(free))
 
     def first_time(self, job: str) -> bool:
         mark = Path(f"fake-{job}")
@@ -117,6 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense"))
+    parser.add_argument("--gpus", default="")
     options = parser.parse_args()
     if options.start == "die":
         sys.exit("The fake worker was asked to die.")
@@ -125,7 +139,16 @@ def main() -> None:
         time.sleep(3600)
     if options.start == "never":
         time.sleep(3600)
-    FakeWorker("cpu" if options.device == "auto" else options.device).run()
+    sizes = [int(float(size) * 10**9) for size in options.gpus.split(",") if size]
+    gpus = [DeviceFacts(f"cuda:{i}", f"Fake {size // 10**9}", size, size) for i, size in enumerate(sizes)]
+    known = [one for one in gpus if not Path(f"gone-{one.name}").exists()]
+    devices = (*known, DeviceFacts("cpu"))
+    device = devices[0].name if options.device == "auto" else options.device
+    if device not in {one.name for one in devices} and gpus:
+        sys.exit(f"The device {device} does not exist here; there is {', '.join(one.name for one in devices)}.")
+    if not gpus:
+        devices = (DeviceFacts(device),)
+    FakeWorker(device, devices).run()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def image(name: str, side: int = 16) -> Image:
 
 
 def asked(name: str, client: str = "ann", device: str = "auto", **fields: Any) -> JobRequest:
+    """`memory` is in bytes."""
     recipe = Recipe(image(f"{name} content"), (Style(image=image("style")),), device=device)
     return JobRequest(name, client, digest("paint", [name, device]), recipe=recipe, **fields)
 
@@ -96,12 +97,17 @@ class Studio:
     def say(self, event: worker.Event, device: str = "cpu") -> list[Effect]:
         return self.bring(ev.WorkerSaid(self.slot(device).key, event))
 
-    def ready(self, device: str = "cpu", slot: int | None = None, devices: tuple[str, ...] = ("cpu",)) -> list[Effect]:
+    def ready(
+        self, device: str = "cpu", slot: int | None = None, devices: tuple[str, ...] = ("cpu",), **gigabytes: float
+    ) -> list[Effect]:
+        """`gigabytes` of each device by its name, `cuda0=8`; all of it is free."""
         key = self.slot(device).key if slot is None else slot
-        return self.bring(ev.WorkerSaid(key, worker.Ready(device, devices, 1)))
+        sizes = {name: int(gigabytes.get(name.replace(":", ""), 0) * 10**9) for name in devices}
+        facts = tuple(worker.DeviceFacts(name, name.upper(), sizes[name], sizes[name]) for name in devices)
+        return self.bring(ev.WorkerSaid(key, worker.Ready(device, facts)))
 
-    def alive(self, device: str = "cpu") -> list[Effect]:
-        return self.say(worker.Alive(), device)
+    def alive(self, device: str = "cpu", free: int = 0) -> list[Effect]:
+        return self.say(worker.Alive(free), device)
 
     def step(
         self, job: Job, phase: Any = "painting", preview: worker.Preview | None = None, device: str = "cpu", **how: Any

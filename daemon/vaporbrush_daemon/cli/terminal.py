@@ -210,9 +210,13 @@ def status_table(status: Mapping[str, Any]) -> Table:
     for worker in status["workers"]:
         facts = [worker["state"], worker["model"]]
         facts.append(f"{amount(worker['rss_bytes'])} of memory" if worker["rss_bytes"] else "")
-        device = worker["device_memory_bytes"]
-        facts.append(f"a device with {amount(device)}" if device else "")
         table.add_row(f"Worker {worker['device']}", ", ".join(fact for fact in facts if fact))
+    for one in status.get("devices") or ():
+        if one["memory_bytes"]:
+            free = f"{amount(one['free_bytes'])} of " if one["free_bytes"] else ""
+            table.add_row(
+                f"Device {one['device']}", f"{one['title']}, {free}{amount(one['memory_bytes'])}{' free' * bool(free)}"
+            )
     table.add_row("Queue", f"{queue['jobs']} of {queue['max_jobs']} jobs, {amount(queue['bytes'])}")
     table.add_row("Kept on disk", f"{amount(spool['bytes'])} of {amount(spool['budget'])}")
     table.add_row("Log", status["log"])

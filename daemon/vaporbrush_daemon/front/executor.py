@@ -25,7 +25,7 @@ TICK_PAUSE_S = 1.0  # after a defect in `TimePassed`: what is due is due at once
 
 
 class Executor:
-    """Between the pure scheduler and the world. `answer` replies to a poll, `ready` hears that a worker has started."""
+    """Between the pure scheduler and the world. `answer` replies to a poll, `told` hears of news of devices."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class Executor:
         clock: Callable[[], float],
         answer: Callable[[ev.Poll], None],
         refuse: Callable[[ev.Poll, Exception], None],
-        ready: Callable[[worker.Ready], None],
+        told: Callable[[], None],
     ) -> None:
         self._scheduler, self._pool, self._spool, self._clock = scheduler, pool, spool, clock
-        self._answer, self._refuse, self._ready = answer, refuse, ready
+        self._answer, self._refuse, self._told = answer, refuse, told
         self._effects: deque[fx.Effect] = deque()
         self._executing = False
         self._next_tick = 0.0
@@ -90,11 +90,11 @@ class Executor:
     def _hear(self, news: News) -> None:
         match news:
             case Said(slot, event):
-                if isinstance(event, worker.Ready):
-                    self._ready(event)
                 if isinstance(event, worker.Done):
                     event = self._adopted(slot, event)
                 self.bring(ev.WorkerSaid(slot, event))
+                if isinstance(event, (worker.Ready, worker.Alive)):
+                    self._told()
             case Nonsense(slot, sentence):
                 logs.event("worker_talks_nonsense", slot=slot, reason=sentence)
                 self.bring(ev.WorkerBroke(slot, sentence))

@@ -140,6 +140,11 @@ class Handlers:
             "endpoints": self._info.endpoints,
             "log": logs.path(),
             "counters": dict(self._counters),
+            "devices": [
+                {"device": one.name, "title": one.title, "memory_bytes": one.memory, "free_bytes": one.free}
+                for one in self.models.devices
+                if one.name in (scheduler.worker_slots.devices or (one.name,))
+            ],
         }
 
     def _workers(self) -> list[Fields]:
@@ -147,6 +152,7 @@ class Handlers:
         for slot in self._scheduler.slots.values():
             if slot.device != DOWNLOADS:
                 pid, resident = self._pool.facts(slot.key)
+                facts = self._scheduler.worker_slots.facts.get(slot.device)
                 workers.append(
                     {
                         "device": slot.device,
@@ -155,7 +161,7 @@ class Handlers:
                         "pid": pid,
                         "job": slot.job or "",
                         "rss_bytes": resident,
-                        "device_memory_bytes": slot.memory,
+                        "device_memory_bytes": facts.memory if facts and pid else 0,
                     }
                 )
         return workers
@@ -250,6 +256,7 @@ class Handlers:
             label=submit.label,
             lease_s=submit.lease_s,
             on_lease_end=submit.on_lease_end,
+            memory=self.models.whole_bytes(recipe, self._scheduler.worker_slots.usual_device),
         )
         reply = self._queue(job)
         if self._spool.use(self._clock(), sorted(job.blobs)):

@@ -23,7 +23,6 @@ from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.job import Job
 from vaporbrush_daemon.scheduling.policy import Policy
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
-from vaporbrush_daemon.workers.messages import Ready
 from vaporbrush_daemon.workers.pool import Pool
 from vaporbrush_protocol.endpoint import FILE, Connection
 from vaporbrush_protocol.errors import RemoteError
@@ -72,7 +71,7 @@ class Front:
         self._connections = Connections(self._listener.router, self.counters, self.now)
         self._pool = Pool(self._context, config)
         self._executor = Executor(
-            self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._ready
+            self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._told
         )
         self._handlers = Handlers(
             config=config,
@@ -97,8 +96,9 @@ class Front:
     def _refuse(self, poll: ev.Poll, error: Exception) -> None:
         self._connections.refuse(poll.ticket, "watch", error)
 
-    def _ready(self, said: Ready) -> None:
-        self._handlers.models.remember_device(said.device, said.memory)
+    def _told(self) -> None:
+        """A worker has told of devices."""
+        self._handlers.models.remember(self._scheduler.worker_slots.facts.values())
 
     # -- beginning and end
 

@@ -1,25 +1,29 @@
-"""Which models there are, and what a painting with one would cost here."""
+"""Which models and devices there are, and what a painting would cost here."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from vaporbrush_daemon import machine, weights
 from vaporbrush_daemon.config import Config
 from vaporbrush_daemon.plan import predict, read_speed
+from vaporbrush_daemon.workers.messages import DeviceFacts, parse_devices
 from vaporbrush_protocol import atomic
-from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.recipe import Recipe
 
 
 class Models:
-    """The models as the configuration has them, and the device that was painted on last."""
+    """The models as the configuration has them, and the devices as workers have told them, of an earlier daemon too."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._device_file = config.home / "cache" / "device.json"
+        self._device_file = config.home / "cache" / "devices.json"
+        self.devices = self._remembered()
 
     def known(self) -> tuple[weights.Weights, ...]:
         """Every model that there can be, the best first."""
@@ -59,10 +63,11 @@ class Models:
     def estimate(self, recipe: Recipe, usual_device: str) -> dict[str, Any]:
         """The fields of the reply to `estimate`. `usual_device` is where paintings go now, empty where nobody knows."""
         model = recipe.model if recipe.model != "auto" else self.to_wire()["auto"] or weights.VGG19.model
-        last, its_memory = self._last_device()
-        device = recipe.device if recipe.device != "auto" else usual_device or last
+        device = self._device_of(recipe, usual_device)
+        facts = next((one for one in self.devices if one.name == device), None)
+        its_memory = (facts.free or facts.memory or None) if facts else None
+        memory = machine.free_memory() if device == "cpu" else its_memory
         speed = read_speed(self._config.home / "cache", device, model)
-        memory = machine.free_memory() if device == "cpu" else (its_memory or None) if device == last else None
         plan = predict(recipe, speed, memory)
         return {
             "painted_width": plan.width,
@@ -77,16 +82,30 @@ class Models:
             "measured": speed.measured,
         }
 
-    def remember_device(self, device: str, memory: int) -> None:
-        """A worker has told its device: `estimate` shall know it before the first worker of the next daemon runs."""
-        if self._last_device() != (device, memory):
-            with contextlib.suppress(OSError):  # only a better guess is lost
-                atomic.write(self._device_file, json.dumps([device, memory]).encode())
-
-    def _last_device(self) -> tuple[str, int]:
-        """The device that was painted on last, and its memory in bytes."""
+    def whole_bytes(self, recipe: Recipe, usual_device: str) -> int:
+        """Bytes of a device's memory with which a recipe is painted whole, not in tiles; 0 for what cannot be painted
+        at all, as its worker will say.
+        """
+        speed = read_speed(self._config.home / "cache", self._device_of(recipe, usual_device), recipe.model)
         try:
-            device, memory = json.loads(self._device_file.read_text(encoding="ascii"))
-            return str(device), int(memory)
-        except (OSError, ValueError, TypeError):
-            return "cpu", 0
+            return predict(recipe, speed).memory_bytes
+        except VaporbrushError:
+            return 0
+
+    def _device_of(self, recipe: Recipe, usual_device: str) -> str:
+        usual = usual_device or next((one.name for one in self.devices), "cpu")
+        return usual if recipe.device == "auto" else recipe.device
+
+    def remember(self, devices: Iterable[DeviceFacts]) -> None:
+        """Workers have told these devices: clients shall know them before the first worker of the next daemon runs."""
+        if self.devices != (told := tuple(devices)):
+            self.devices = told
+            with contextlib.suppress(OSError):  # only a better guess is lost
+                atomic.write(self._device_file, json.dumps([asdict(one) for one in told]).encode())
+
+    def _remembered(self) -> tuple[DeviceFacts, ...]:
+        try:
+            told = json.loads(self._device_file.read_text(encoding="ascii"))
+            return parse_devices("devices", told)
+        except (OSError, ValueError, RequestError):
+            return ()

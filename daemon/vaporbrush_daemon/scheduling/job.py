@@ -26,6 +26,7 @@ RECORD_KEYS = frozenset({
     "job", "kind", "label", "state", "seq", "position", "progress", "result", "error", "attempts", "notes", "record",
     "client", "digest", "recipe", "model", "released",
 })  # fmt: skip
+GRAIN_BYTES = 256 * 1024**2  # a prediction of memory is no finer
 MAX_NOTES = 20  # a job is started three times at most; more notes than this would be a defect
 
 
@@ -35,6 +36,7 @@ class Needs:
 
     kind: JobKind
     device: str
+    memory: int = 0  # bytes to paint it whole, to a GRAIN_BYTES; 0: nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,12 @@ class JobRequest:
     label: str = ""
     lease_s: float = DEFAULT_LEASE_S
     on_lease_end: OnLeaseEnd = "finish"
+    memory: int = 0  # bytes that painting it whole takes, as predicted; 0: not known
 
     @property
     def needs(self) -> Needs:
         """What decides where it may run."""
-        return Needs(self.kind, self.device)
+        return Needs(self.kind, self.device, -(-self.memory // GRAIN_BYTES) * GRAIN_BYTES)
 
     @property
     def device(self) -> str:

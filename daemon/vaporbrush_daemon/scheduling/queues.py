@@ -51,34 +51,44 @@ class Queues:
         """The slots that take a job at once, each with its job, in the jobs' order. Whoever asks for the next pair has
         given the last one away.
         """
-        available = self._worker_slots.available(now)
         for kind, queue in self._queues.items():
-            free = [slot for slot in available if slot.state == ("stopped" if kind == "fetch" else "idle")]
-            places = self._places(queue, free)
-            while (name := queue.first(places)) is not None:
+            available = self._worker_slots.available(now)
+            while True:
+                free = [slot for slot in available if slot.state == ("stopped" if kind == "fetch" else "idle")]
+                places = self._places(queue, free, available)
+                name = queue.first(places)
+                if name is None:
+                    break
                 job = self._table.jobs[name]
                 slot = places[job.asked.needs][0]
+                available.remove(slot)
                 yield slot, job
-                rest = ((needs, [one for one in slots if one is not slot]) for needs, slots in places.items())
-                places = {needs: slots for needs, slots in rest if slots}
 
     def starts(self, now: float) -> list[Slot]:
         """The stopped slots that jobs wait for, beyond those that start already. Which job a slot will have is decided
         when it is ready.
         """
-        queue, coming = self._queues["paint"], [s for s in self._worker_slots.available(now) if s.state != "idle"]
+        queue, available = self._queues["paint"], self._worker_slots.available(now)
+        coming = [slot for slot in available if slot.state != "idle"]
         found: dict[int, Slot] = {}
-        for needs, slots in self._places(queue, coming).items():
+        for needs, slots in self._places(queue, coming, available).items():
             left = [slot for slot in slots if slot.key not in found]
             found.update((slot.key, slot) for slot in left[: queue.count(needs, len(left))])
         return [slot for slot in found.values() if slot.state == "stopped"]
 
-    def _places(self, queue: FairQueue, slots: list[Slot]) -> dict[Needs, list[Slot]]:
-        """Of these slots, those that suit what waits, by what that needs."""
+    def _places(self, queue: FairQueue, slots: list[Slot], available: list[Slot]) -> dict[Needs, list[Slot]]:
+        """Of these slots, those that suit what waits, by what that needs. Where a larger job waits for some of them, a
+        smaller one leaves them free as long as another slot is available to it.
+        """
         found = {}
-        for needs in cast("list[Needs]", queue.needs() if slots else []):
-            suiting = self._worker_slots.suiting(needs)
-            fitting = [slot for slot in slots if slot.key in suiting]
+        waiting = cast("list[Needs]", queue.needs() if slots else [])
+        suiting = {needs: self._worker_slots.suiting(needs) for needs in waiting}
+        for needs, own in suiting.items():
+            kept = own
+            for larger in (one for one in waiting if one.memory > needs.memory):
+                if any(slot.key in own and slot.key not in suiting[larger] for slot in available):
+                    kept -= suiting[larger]
+            fitting = [slot for slot in slots if slot.key in kept]
             if fitting:
                 found[needs] = fitting
         return found

@@ -211,8 +211,10 @@ class Scheduler:
                 if self.worker_slots.ready(now, slot, said):
                     self._check_devices(now)
                     self.life.dispatch(now)
-            case worker.Alive():
-                pass
+            case worker.Alive(free):
+                if free:
+                    self.worker_slots.looked(slot, free)
+                    self.life.dispatch(now)
             case worker.Progressed():
                 self._progressed(now, slot, said)
             case worker.Done() | worker.Fetched():
@@ -362,11 +364,13 @@ class Scheduler:
                 self.life.end(now, job, "failed", error=RemoteError("device_missing", self._missing(job.asked)))
 
     def _give_up(self, now: float, slot: Slot, reason: str) -> None:
-        """The worker program does not start: tell everybody who waits for it, and look for devices afresh next time."""
-        slot.failed_starts = 0
+        """The worker program does not start: tell everybody for whom there is no other, and look for devices afresh
+        next time.
+        """
+        self.worker_slots.give_up(now, slot)
         sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
         for job in self.life.queues.waiting("paint"):
-            if self.worker_slots.suits(slot, job.asked.needs):
+            if self.worker_slots.hopeless(job.asked.needs):
                 self.life.queues.remove(job)
                 self.life.end(now, job, "failed", error=RemoteError("worker_crashed", sentence))
         self.worker_slots.look_afresh()

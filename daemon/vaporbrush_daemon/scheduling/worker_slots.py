@@ -8,19 +8,24 @@ for the worker that finds out. A slot outlives its process:
        └────────────┴──────────┴─▶ ending ◀┘        to stopped whenever the process is gone, asked for or not
 
 A process that should have said something by now is killed, and killed again until its exit is reported; only the exit
-makes the slot `stopped`. Ends that nobody asked for put the next start off, longer each time.
+makes the slot `stopped`. Ends that nobody asked for put the next start off, longer each time; a device whose worker
+does not start at all is given up for a while, as long as there are others.
+
+Of several GPUs all paint. A job that would have to be cut into tiles on one of them is left to those that have the
+memory to paint it whole; what is too large for every one, to those with the most.
 
 Pure, like the scheduler that decides about the jobs: here processes are started and ended by effects.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from vaporbrush_daemon.workers.messages import Cancel, End, Ready
+from vaporbrush_daemon.workers.messages import Cancel, DeviceFacts, End, Ready
 from vaporbrush_protocol.states import follow
 
 from .effects import Effect, KillWorker, SendCommand, StartWorker
@@ -32,6 +37,9 @@ PROBE = "auto"  # the slot whose worker chooses a device itself and says which o
 
 MAX_FAILED_STARTS = 3  # a worker program that fails three times in a row is broken, not unlucky
 MAX_BACKOFF_S = 4.0  # pauses of 0, 1, 2, 4 s: one client's jobs that kill workers must not hold others up longer
+GIVEN_UP_S = 60.0  # for which a device is left out whose worker does not start, where others can do its work
+ALIKE = 0.9  # of the largest device's memory: two equal ones never have exactly as much of it free
+USABLE = 0.9  # of a device's memory, as long as no worker has told how much of it is free
 CANCEL_GRACE_S = 10.0  # the worker looks once per step, and a step of a large picture takes seconds
 END_GRACE_S = 5.0  # a worker that has to end only has to give its memory back
 
@@ -60,8 +68,8 @@ class Slot:
     not_before: float = 0.0  # restart backoff
     kill_at: float | None = None  # a cancelled job's grace
     stuck: bool = False  # ended by us because it said nothing
+    given_up_until: float = 0.0  # its worker does not start; 0: it does, as far as anybody knows
     model: str = ""
-    memory: int = 0  # bytes of the device's own
 
     @property
     def state(self) -> SlotState:
@@ -90,6 +98,7 @@ class WorkerSlots:
         """`configured` names the devices to paint on; without any, the first worker finds out."""
         self.slots: dict[int, Slot] = {}
         self.devices: tuple[str, ...] = ()  # those to paint on; empty as long as nobody knows
+        self.facts: dict[str, DeviceFacts] = {}  # by name, as workers have told
         self._policy, self._configured, self._counters, self._tell = policy, configured, counters, tell
         self._keys = 0
         self._add(DOWNLOADS)
@@ -128,11 +137,22 @@ class WorkerSlots:
 
     def suiting(self, needs: Needs) -> frozenset[int]:
         """The keys of the slots in which a job may run, whatever they are at."""
-        return frozenset(slot.key for slot in self.slots.values() if self._is_for(slot, needs))
+        places = [slot for slot in self.slots.values() if self._is_for(slot, needs)]
+        if needs.kind == "paint" and needs.device == "auto" and len(places) > 1:
+            # all, where all were given up: it may have been the driver's update
+            places = [slot for slot in places if not slot.given_up_until] or places
+            least = min(needs.memory, ALIKE * max(map(self._room, places)))
+            places = [slot for slot in places if self._room(slot) >= least]
+        return frozenset(slot.key for slot in places)
 
     def suits(self, slot: Slot, needs: Needs) -> bool:
         """Whether a job may run in a slot, whatever the slot is at."""
         return slot.key in self.suiting(needs)
+
+    def hopeless(self, needs: Needs) -> bool:
+        """Whether every slot that is for such a job has been given up."""
+        places = [slot for slot in self.slots.values() if self._is_for(slot, needs)]
+        return all(slot.given_up_until for slot in places)
 
     def _is_for(self, slot: Slot, needs: Needs) -> bool:
         """Whether a slot is for jobs of this kind that ask for this device."""
@@ -145,10 +165,20 @@ class WorkerSlots:
         if needs.device != "auto":
             return slot.device == needs.device
         # An accelerator paints tens of times faster: while one exists, the CPU paints only what asks for it.
-        return slot.device != "cpu" or self.devices == ("cpu",)
+        return slot.device in self.devices and (slot.device != "cpu" or self.devices == ("cpu",))
+
+    def _room(self, slot: Slot) -> float:
+        """Bytes that a painting may take there; without bound where the device shares the machine's memory."""
+        facts = self.facts.get(slot.device)
+        if facts is None or not facts.memory:
+            return math.inf
+        return facts.free or USABLE * facts.memory
 
     def available(self, now: float) -> list[Slot]:
         """The slots to which a job may be given now or soon: idle ones, then those that start, then those that may."""
+        for slot in self.slots.values():
+            if slot.given_up_until and slot.given_up_until <= now:
+                slot.given_up_until, slot.failed_starts = 0.0, MAX_FAILED_STARTS - 1  # one more try
         rank = {"idle": 0, "starting": 1, "stopped": 2}
         found = [s for s in self.slots.values() if s.state in rank and (s.state != "stopped" or s.not_before <= now)]
         return sorted(found, key=lambda slot: rank[slot.state])
@@ -190,10 +220,22 @@ class WorkerSlots:
         slot.heard = now
         if slot.state != "starting":
             return False
-        slot.device, slot.memory, slot.failed_starts = said.device, said.memory, 0
+        slot.device, slot.failed_starts, slot.given_up_until = said.device, 0, 0.0
+        for one in said.devices:
+            known = self.facts.get(one.name)
+            self.facts[one.name] = replace(one, free=one.free or (known.free if known else 0))
         slot.move(now, "idle")
-        self.know(self.devices or said.devices)
+        self.know(self.devices or tuple(one.name for one in said.devices))
         return True
+
+    def looked(self, slot: Slot, free: int) -> None:
+        """A worker has looked how much of its device's memory is free."""
+        if slot.device in self.facts:
+            self.facts[slot.device] = replace(self.facts[slot.device], free=free)
+
+    def give_up(self, now: float, slot: Slot) -> None:
+        """Its program does not start: for a while only what nothing else can do is tried there."""
+        slot.failed_starts, slot.given_up_until = 0, now + GIVEN_UP_S
 
     def broke(self, now: float, slot: Slot) -> None:
         """A worker said something that breaks the rules: end it. One that starts has failed to."""
@@ -207,7 +249,7 @@ class WorkerSlots:
         starting = slot.state == "starting"
         expected = slot.state == "ending" or slot.kill_at is not None or (slot.device == DOWNLOADS and not working)
         slot.move(now, "stopped")
-        slot.job, slot.kill_at, slot.stuck, slot.loading, slot.model, slot.memory = None, None, False, False, "", 0
+        slot.job, slot.kill_at, slot.stuck, slot.loading, slot.model = None, None, False, False, ""
         if expected:
             return False
         self._put_off(now, slot)

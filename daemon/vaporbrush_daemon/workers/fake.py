@@ -24,7 +24,7 @@ from vaporbrush_protocol.recipe import CHANNEL_COUNT, Channels, Image, Recipe
 from vaporbrush_protocol.result import Result
 from vaporbrush_protocol.version import __version__
 
-from .messages import Done, Failed, Paint, Preview, Progressed, Ready
+from .messages import DeviceFacts, Done, Failed, Paint, Preview, Progressed, Ready
 from .pipe import WorkerPipe
 
 Pixels = npt.NDArray[np.float32]
@@ -84,7 +84,7 @@ class FakePainter:
 
     def run(self) -> None:
         """Until the front ends this process."""
-        self._pipe.tell(Ready(self._device, (self._device,)))
+        self._pipe.tell(Ready(self._device, (DeviceFacts(self._device),)))
         while True:
             self.paint(self._pipe.next_painting())
 

@@ -54,8 +54,10 @@ def _path(name: str, value: object) -> str:
     return text(name, value, MAX_PATH_BYTES)
 
 
-def _devices(name: str, value: object) -> tuple[str, ...]:
-    return tuple(text(f"{name}[{i}]", one) for i, one in enumerate(sequence(name, value, 1, MAX_DEVICES)))
+def parse_devices(name: str, value: object) -> tuple[DeviceFacts, ...]:
+    """Facts that a worker has told, now or to an earlier daemon. Raises `RequestError`."""
+    found = enumerate(sequence(name, value, 1, MAX_DEVICES))
+    return tuple(DeviceFacts(**read(DeviceFacts, mapping(f"{name}[{i}]", one), f"{name}[{i}].")) for i, one in found)
 
 
 def _progress(_name: str, value: object) -> Progress:
@@ -132,17 +134,30 @@ Command = Paint | Cancel | Finish | ShowPreview | End
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """One device of the machine. `free` is known of a device that somebody looks at: a worker of its own."""
+
+    name: str = field(metadata=line("as torch names it, `cuda:0`"))
+    title: str = field(default="", metadata=line("its maker's name for it; empty for the processor"))
+    memory: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes of its own; 0: it shares the machine's"))
+    free: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes that a painting may use; 0: nobody knows"))
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The worker has started."""
 
     device: str = field(metadata=line("what it paints on"))
-    devices: tuple[str, ...] = field(metadata=rule(_devices, "list of texts", "the devices that the machine has"))
-    memory: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes of the device's own; 0: it has none"))
+    devices: tuple[DeviceFacts, ...] = field(
+        metadata=rule(parse_devices, "list of maps", "the machine's, the best first")
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Still there, with nothing to tell."""
+    """Still there, with nothing to tell but, after a job, what its device has free."""
+
+    free: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes that a painting may use; 0: not looked at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +255,7 @@ def _plain(value: object) -> object:
         return value.to_wire()
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name) for each in fields(value)}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 __all__ = [
@@ -249,6 +264,7 @@ __all__ = [
     "Alive",
     "Cancel",
     "Command",
+    "DeviceFacts",
     "Done",
     "End",
     "Event",
@@ -262,6 +278,7 @@ __all__ = [
     "RequestError",
     "ShowPreview",
     "parse_command",
+    "parse_devices",
     "parse_event",
     "to_wire",
 ]

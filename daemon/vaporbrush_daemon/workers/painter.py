@@ -28,7 +28,7 @@ from vaporbrush_protocol.recipe import Image, Recipe
 from vaporbrush_protocol.result import Result
 from vaporbrush_protocol.version import __version__
 
-from .messages import Done, Failed, Paint, Preview, Progressed, Ready
+from .messages import Alive, DeviceFacts, Done, Failed, Paint, Preview, Progressed, Ready
 from .pipe import WorkerPipe
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ def main() -> int:
         machine.lower_priority()
     from vaporbrush_daemon.engine import device as devices
 
-    found = [one.name for one in devices.found()]
+    known = devices.found()
+    found = [one.name for one in known]
     if device == "auto":
         device = found[0]
         if device == "cpu":
@@ -219,9 +220,20 @@ def main() -> int:
         sys.stderr.write(f"The device {device} does not exist here; there is {', '.join(found)}.\n")
         return 1
     worker = Worker(pipe, device)
-    pipe.tell(Ready(device, tuple(found), devices.own_bytes(device)))
+    # only of its own: to look at another's would take some hundred megabytes there
+    facts = (
+        DeviceFacts(one.name, one.title, one.total_bytes, _free(device) if one.name == device else 0) for one in known
+    )
+    pipe.tell(Ready(device, tuple(facts)))
     while True:
         worker.do(pipe.next_painting())
+        pipe.tell(Alive(_free(device)))
+
+
+def _free(device: str) -> int:
+    from vaporbrush_daemon.engine import device as devices
+
+    return devices.free_bytes(device)
 
 
 if __name__ == "__main__":

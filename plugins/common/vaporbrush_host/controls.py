@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vaporbrush_protocol import controls
-from vaporbrush_protocol.controls import SETTINGS, Control, Value
+from vaporbrush_protocol.controls import SETTINGS, Control, Option, Value
 
 from .ui_text import _
 
@@ -16,6 +16,7 @@ __all__ = [
     "CONTROLS",
     "SETTINGS",
     "Control",
+    "Option",
     "Value",
     "Values",
     "clean",

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import join
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from vaporbrush_protocol.client import Client, connect
-from vaporbrush_protocol.controls import tuned
+from vaporbrush_protocol.controls import Option, tuned
 from vaporbrush_protocol.endpoint import Connection, native
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.installation import installed
@@ -20,6 +20,7 @@ from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
 from vaporbrush_protocol.shown import plain
 
+from . import devices
 from .ui_text import START_COMMAND, _, byte_count, next_step
 
 DIAGNOSE_COMMAND = "vaporbrush doctor"
@@ -51,6 +52,7 @@ class Condition:
     log: str = ""
     daemon: str = ""
     device: str = ""
+    devices: tuple[Option, ...] = ()  # that can be chosen, besides Automatic and the processor
 
     @property
     def reachable(self) -> bool:
@@ -132,25 +134,38 @@ def condition_of_error(error: VaporbrushError, start: Sequence[str], *, flatpak:
     )
 
 
+class _Common(TypedDict):
+    """What every condition of a daemon that answers has."""
+
+    log: str
+    daemon: str
+    device: str
+    devices: tuple[Option, ...]
+
+
 def condition_of_status(status: Mapping[str, Any]) -> Condition:
     """The condition that the daemon's own `status` means."""
     workers = [worker for worker in status.get("workers") or () if isinstance(worker, Mapping)]
     told = status.get("model")
     model = told if isinstance(told, Mapping) else {}
-    names = (str(worker.get("device", "")) for worker in workers)
-    device = ", ".join(dict.fromkeys(name for name in names if name != "auto"))  # not chosen before the first job
-    held = sum(
-        int(worker.get("device_memory_bytes") or worker.get("rss_bytes") or 0)
-        for worker in workers
-        if worker.get("state") == "idle"
-    )
+    names, titles = (str(worker.get("device", "")) for worker in workers), devices.titles(status)
+    # not chosen before the first job
+    device = ", ".join(dict.fromkeys(titles.get(name, name) for name in names if name != "auto"))
+    idle = [worker for worker in workers if worker.get("state") == "idle"]
     actions: list[Action] = []
-    on_gpu = any(not str(worker.get("device", "cpu")).startswith("cpu") for worker in workers)
-    if held:
-        label = _("Free the GPU") if on_gpu else _("Free memory")
-        tip = _("The model leaves the memory ({size}); the next painting loads it again.").format(size=byte_count(held))
-        actions.append(Action("unload", label, tip))
-    common = {"log": str(status.get("log", "")), "daemon": str(status.get("daemon", "")), "device": device}
+    if any(worker.get("device") != "cpu" for worker in idle):
+        tip = _("The model leaves the GPU's memory; the next painting loads it again.")
+        actions.append(Action("unload", _("Free the GPU"), tip))
+    elif idle:
+        size = byte_count(sum(int(worker.get("rss_bytes") or 0) for worker in idle))
+        tip = _("The model leaves the memory ({size}); the next painting loads it again.").format(size=size)
+        actions.append(Action("unload", _("Free memory"), tip))
+    common = _Common(
+        log=str(status.get("log", "")),
+        daemon=str(status.get("daemon", "")),
+        device=device,
+        devices=devices.offered(status),
+    )
     states = {str(worker.get("state")) for worker in workers}
     if "loading" in states or "starting" in states:
         return Condition("loading", _("Loading the model…"), "", tuple(actions), **common)

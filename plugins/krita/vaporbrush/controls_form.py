@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vaporbrush_host import controls
-from vaporbrush_host.controls import Values
+from vaporbrush_host.controls import Option, Values
 from vaporbrush_host.ui_text import _
 
-from .fields import Field, field_for
+from .fields import ChoiceField, Field, field_for
 from .habits import set_tip
 from .qt import Qt, QtWidgets, Signal
 
@@ -61,6 +63,12 @@ class ControlsForm(QtWidgets.QWidget):
         row.addStretch(1)
         row.addWidget(self.reset)
         return row
+
+    def offer_devices(self, devices: Sequence[Option]) -> None:
+        """What the daemon can paint on, by name with its free memory."""
+        field = self.fields["device"]
+        assert isinstance(field, ChoiceField)
+        field.offer(devices)
 
     def values(self) -> Values:
         """What the controls say."""

@@ -8,7 +8,7 @@ from krita import Canvas, DockWidget, Document, Krita, Node
 
 from vaporbrush_host import controls, ui_text
 from vaporbrush_host.controls import Values
-from vaporbrush_host.daemon_monitor import Estimated
+from vaporbrush_host.daemon_monitor import Condition, Estimated
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.ui_text import _
 
@@ -64,7 +64,7 @@ class VaporbrushDocker(DockWidget):
         self.controller.task_changed.connect(self._task_changed)
         self.controller.task_removed.connect(self._task_removed)
         self.controller.estimated.connect(self._estimated)
-        self.controller.condition_changed.connect(self._changed)
+        self.controller.condition_changed.connect(self._condition_changed)
         self.controller.said.connect(self.say)
         self._poll = QtCore.QTimer(self)
         self._poll.setInterval(POLL_MS)
@@ -191,6 +191,10 @@ class VaporbrushDocker(DockWidget):
         super().hideEvent(event)
         self.controller.look(id(self), False)
         self._poll.stop()
+
+    def _condition_changed(self, condition: Condition) -> None:
+        self.form.offer_devices(condition.devices)
+        self._changed()
 
     def _switch(self, document: Document | None) -> None:
         key = layers.document_id(document) if document is not None else None

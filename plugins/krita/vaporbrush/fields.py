@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
-from vaporbrush_host.controls import Control, from_slider, to_slider
+from vaporbrush_host.controls import Control, Option, from_slider, to_slider
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.controls import MAX_SEED
 
@@ -92,6 +93,15 @@ class ChoiceField(Field):
         self.row.addWidget(self.box, 1)
         self.set_value(control.default)
         self.box.currentIndexChanged.connect(lambda _index: self.changed.emit())
+
+    def offer(self, options: Sequence[Option]) -> None:
+        """Add what this machine has, or say it anew; what is chosen stays chosen."""
+        for option in options:
+            index = self.box.findData(option.value)
+            if index < 0:
+                self.box.addItem(option.label, option.value)
+            elif self.box.itemText(index) != option.label:
+                self.box.setItemText(index, option.label)
 
     def value(self) -> Any:
         """The recipe's word."""

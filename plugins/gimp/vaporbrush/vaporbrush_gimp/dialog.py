@@ -330,6 +330,7 @@ class Dialog:
         if isinstance(news, Condition):
             self._notices.show_condition(news)
             self._chooser.show_condition(news)
+            self._fields.offer_devices(news.devices)
             if not self._refused:
                 self._changed()
         elif isinstance(news, Estimated) and news.ticket == self._ticket:

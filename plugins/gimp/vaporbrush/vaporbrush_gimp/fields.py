@@ -5,12 +5,12 @@ Every field shows and sets a property of the call's config, so that GIMP's *Rese
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gi.repository import GimpUi, GObject, Gtk
 
-from vaporbrush_host.controls import CONTROLS, Control, Value
+from vaporbrush_host.controls import CONTROLS, Control, Option, Value
 from vaporbrush_host.ui_text import _
 
 from .arguments import OPEN, canonical
@@ -44,6 +44,8 @@ class Fields:
         self._config = config
         self._labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
         self._suits: Mapping[str, Value] = {}
+        self._fills: dict[str, Callable[[Sequence[Option]], None]] = {}  # of the lists that grow with the machine
+        self._devices: tuple[Option, ...] = ()
         self._suited: list[Callable[[], None]] = []  # what shows them
         self.plain = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.advanced = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_top=6)
@@ -59,6 +61,12 @@ class Fields:
         self._suits = values
         for show in self._suited:
             show()
+
+    def offer_devices(self, devices: tuple[Option, ...]) -> None:
+        """What the daemon can paint on, by name with its free memory. An open list is not disturbed without news."""
+        if devices != self._devices:
+            self._devices = devices
+            self._fills["device"](devices)
 
     def _field(self, control: Control) -> Gtk.Widget:
         name = canonical(control)
@@ -124,11 +132,11 @@ class Fields:
         return row
 
     def _open_choice(self, control: Control) -> Gtk.Widget:
-        """A list in which a word that is not in it (from a script, or another machine) still shows."""
+        """A list in which a word that is not in it (from a script, or another machine) still shows, and to which
+        `offer` adds what this machine has.
+        """
         combo = Gtk.ComboBoxText()
-        for option in control.options:
-            combo.append(option.value, option.label)
-        name = canonical(control)
+        name, filling = canonical(control), False
 
         def show(*_: Any) -> None:
             word = self._config.get_property(name) or control.default
@@ -136,9 +144,23 @@ class Fields:
                 combo.append(word, word)
                 combo.set_active_id(word)
 
-        combo.connect("changed", lambda combo: self._config.set_property(name, combo.get_active_id()))
+        def put(*_: Any) -> None:
+            if not filling:
+                self._config.set_property(name, combo.get_active_id())
+
+        def fill(more: Sequence[Option]) -> None:
+            nonlocal filling
+            filling = True  # an emptied list has nothing chosen, which is no choice of anybody's
+            combo.remove_all()
+            for option in (*control.options, *more):
+                combo.append(option.value, option.label)
+            show()
+            filling = False
+
+        fill(())
+        combo.connect("changed", put)
         self._config.connect(f"notify::{name}", show)
-        show()
+        self._fills[control.name] = fill
         return self._row(control, combo)
 
     def _steps(self, control: Control) -> Gtk.Widget:

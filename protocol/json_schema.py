@@ -14,9 +14,10 @@ from typing import Any
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.limits import PROTOCOL_MAJOR, PROTOCOL_MINOR
 from vaporbrush_protocol.messages import REQUESTS
+from vaporbrush_protocol.nested import record_schema
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
-from vaporbrush_protocol.replies import REPLIES, Preview, Refusal, record_schema
+from vaporbrush_protocol.replies import REPLIES, Preview, Refusal
 from vaporbrush_protocol.result import Result
 from vaporbrush_protocol.rules import MAX_INTEGER, ref
 

@@ -7,7 +7,7 @@ fields are ignored, see `Job.from_wire`); `check_reply` is strict, for those who
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any, Literal, get_args
 
 from .codec import Buffer
@@ -15,6 +15,7 @@ from .controls import BY_NAME, TUNED
 from .errors import RequestError
 from .job import Job, StoryEntry
 from .limits import MAX_BLOB_BYTES, MAX_SIDE, PREVIEW_SIDE
+from .nested import MANY, checked, record, records
 from .progress import Progress
 from .recipe import Image
 from .result import Result
@@ -22,7 +23,6 @@ from .rules import (
     MAX_INTEGER,
     Rule,
     amount,
-    bad,
     choice,
     count,
     flag,
@@ -32,7 +32,6 @@ from .rules import (
     mapping,
     number,
     optional,
-    read,
     real,
     ref,
     rule,
@@ -44,26 +43,10 @@ from .rules import (
     word,
 )
 
-MANY = 1000  # entries of a list in a reply; its header's size is the true bound
 WorkerState = Literal["stopped", "starting", "idle", "loading", "busy"]
 
 
 # ── nested records ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _record(kind: type, means: str) -> Rule:
-    return rule(lambda name, value: _checked(kind, name, value), f"map: {_names(kind)}", means, record_schema(kind))
-
-
-def _records(kind: type, means: str) -> Rule:
-    def check(name: str, value: object) -> list[Any]:
-        return [_checked(kind, f"{name}[{i}]", one) for i, one in enumerate(sequence(name, value, 0, MANY))]
-
-    return rule(check, f"list of maps: {_names(kind)}", means, {"type": "array", "items": record_schema(kind)})
-
-
-def _names(kind: type) -> str:
-    return ", ".join(f"`{each.name}`" for each in fields(kind))
 
 
 def _image(name: str, value: object) -> Image:
@@ -75,38 +58,12 @@ def _jobs(name: str, value: object) -> list[Any]:
 
 
 def _job(name: str, value: object) -> dict[str, Any]:
-    given = _checked(Job, name, value)
+    given = checked(Job, name, value)
     raw = mapping(name, value)
     for part, kind in (("progress", Progress), ("result", Result), ("error", Refusal)):
         if raw[part] is not None:
-            _checked(kind, f"{name}.{part}", raw[part])
+            checked(kind, f"{name}.{part}", raw[part])
     return given
-
-
-def _checked(kind: type, name: str, value: object) -> dict[str, Any]:
-    """A record's fields, all of which have to be there; nil only where that is said."""
-    raw, prefix = mapping(name, value), f"{name}." if name else ""
-    for each in fields(kind):
-        if each.metadata and each.name not in raw and not each.metadata.get("optional"):
-            raise RequestError("bad_field", f"`{prefix}{each.name}` is missing; every reply has it.")
-        if each.metadata and each.name in raw and raw[each.name] is None and each.default is not None:
-            raise bad(f"{prefix}{each.name}", None, "something: it is never nil")
-    return read(kind, raw, prefix)
-
-
-def record_schema(kind: type) -> dict[str, Any]:
-    """The JSON Schema of a record in a reply: every field is there; what may be nil has None for a default."""
-    listed = [each for each in fields(kind) if each.metadata]
-    return {
-        "type": "object",
-        "required": [each.name for each in listed if not each.metadata.get("optional")],
-        "properties": {
-            each.name: {"anyOf": [each.metadata["schema"], {"type": "null"}]}
-            if each.default is None
-            else each.metadata["schema"]
-            for each in listed
-        },
-    }
 
 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,11 +162,11 @@ class Status:
     log: str = field(metadata=sentence("as in `hello`"))
     uptime_s: float = field(metadata=amount("seconds"))
     workers: tuple[Worker, ...] = field(
-        metadata=_records(Worker, "`state` is " + ", ".join(f"`{one}`" for one in get_args(WorkerState)))
+        metadata=records(Worker, "`state` is " + ", ".join(f"`{one}`" for one in get_args(WorkerState)))
     )
-    queue: Queue = field(metadata=_record(Queue, "jobs that wait, bytes of their pictures, and how many there may be"))
-    spool: Spool = field(metadata=_record(Spool, "bytes on disk, and how many there may be"))
-    model: ModelInForce = field(metadata=_record(ModelInForce, "as in `models`"))
+    queue: Queue = field(metadata=record(Queue, "jobs that wait, bytes of their pictures, and how many there may be"))
+    spool: Spool = field(metadata=record(Spool, "bytes on disk, and how many there may be"))
+    model: ModelInForce = field(metadata=record(ModelInForce, "as in `models`"))
     config: Mapping[str, Any] = field(
         metadata=map_of(
             mapping,
@@ -227,7 +184,7 @@ class Status:
     devices: tuple[Device, ...] | None = field(
         default=None,
         metadata=optional(
-            _records(Device, "what can be painted on, the best first, as far as it is known; absent before 1.1")
+            records(Device, "what can be painted on, the best first, as far as it is known; absent before 1.1")
         ),
     )
 
@@ -248,7 +205,7 @@ class Model:
 class Models:
     """Which models there are."""
 
-    models: tuple[Model, ...] = field(metadata=_records(Model, "the models, the full one first"))
+    models: tuple[Model, ...] = field(metadata=records(Model, "the models, the full one first"))
     auto: str = field(metadata=line("the model that the name `auto` means now; empty when none is present"))
     message: str = field(
         metadata=sentence("one sentence with the command that gets the full model; empty when it is there")
@@ -280,7 +237,7 @@ class Styles:
     """Which styles there are."""
 
     styles: tuple[Any, ...] = field(
-        metadata=_records(
+        metadata=records(
             StyleEntry,
             f"{', '.join(f'`{name}`' for name in TUNED)}: the values with which the style looks best; `thumb`: an "
             "image, `RGB` `u8`, at most 128 pixels: fetch its blob with `get`",
@@ -362,7 +319,7 @@ class Story:
     """What happened to a job."""
 
     job: str = field(metadata=line("as asked"))
-    entries: tuple[StoryEntry, ...] = field(metadata=_records(StoryEntry, "what happened, oldest first"))
+    entries: tuple[StoryEntry, ...] = field(metadata=records(StoryEntry, "what happened, oldest first"))
 
 
 REPLIES: dict[str, type] = {
@@ -394,14 +351,14 @@ def check_reply(request: str, header: Mapping[str, Any], chunk: Buffer | None) -
     if header["id"] is not None:
         whole("id", header["id"], 0, MAX_INTEGER)
     if not truth("ok", header.get("ok")):
-        _checked(Refusal, "error", header.get("error"))
+        checked(Refusal, "error", header.get("error"))
     elif REPLIES[request] is Job:
         _job("", header)
     else:
-        _checked(REPLIES[request], "", header)
+        checked(REPLIES[request], "", header)
     preview = header.get("preview") if request == "watch" else None
     if preview is not None:
-        shown = _checked(Preview, "preview", preview)
+        shown = checked(Preview, "preview", preview)
         expected = shown["width"] * shown["height"] * 3
         if chunk is None or len(memoryview(chunk)) != expected:
             raise RequestError("bad_frame", f"`preview` is {expected} bytes, which the chunk has to be.")

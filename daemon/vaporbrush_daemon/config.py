@@ -40,6 +40,7 @@ class Config:
     )
     weights: str = _says("a weights file to use as vgg19", "")
     max_jobs: int = _says("jobs that may wait and run", 64)
+    guest_jobs: int = _says("jobs that a guest may have waiting and running", 8)
     max_queue_bytes: int = _says("bytes of pictures that waiting and running jobs may hold", 4 * GIB)
     keep_jobs: int = _says("jobs that have ended and are remembered", 1000)
     spool_bytes: int = _says("bytes that uploads and results may take on disk", 8 * GIB)
@@ -136,7 +137,13 @@ def _check(config: Config) -> None:
         value = getattr(config, name)
         if isinstance(value, (int, float)) and not 0 <= value <= 2**53:
             raise ConfigError(f"`{name}` is {value}, but must not be negative ({_meaning(name)}).")
-    for name, least in (("max_jobs", 1), ("spool_bytes", 1), ("stuck_after_s", 0.1), ("load_stuck_after_s", 0.1)):
+    for name, least in (
+        ("max_jobs", 1),
+        ("guest_jobs", 1),
+        ("spool_bytes", 1),
+        ("stuck_after_s", 0.1),
+        ("load_stuck_after_s", 0.1),
+    ):
         if getattr(config, name) < least:
             raise ConfigError(f"`{name}` is {getattr(config, name)}, but must be at least {least} ({_meaning(name)}).")
     if config.tcp_port > 65535:

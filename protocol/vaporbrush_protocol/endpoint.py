@@ -17,6 +17,7 @@ from .private import make_folder, objection
 
 FILE = "connection.json"
 USERNAME = "vaporbrush"  # the PLAIN user name; the token is the password
+GUEST = "guest:"  # before a guest's name, instead of that; its token is its own
 MAX_FILE_BYTES = 64 * 1024  # the file is a few hundred bytes
 
 
@@ -68,6 +69,7 @@ class Connection:
     pid: int = 0
     daemon_version: str = ""
     path: Path | None = None  # where this was read from; not in the file
+    user: str = USERNAME  # not in the file either, which is for the daemon's own user
 
     @classmethod
     def read(cls, folder: Path | None = None) -> Connection:
@@ -117,7 +119,7 @@ class Connection:
         folder = home() if folder is None else folder
         make_folder(folder)
         wire = asdict(self)
-        del wire["path"]
+        del wire["path"], wire["user"]
         wire["endpoints"], wire["start"] = [*map(portable, self.endpoints)], [*map(portable, self.start)]
         wire["log"] = portable(self.log)
         path = folder / FILE

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from .codec import Buffer
-from .endpoint import Connection
+from .endpoint import USERNAME, Connection
 from .errors import LinkError
 from .limits import CONNECT_TIMEOUT_S
 from .peers import stranger
@@ -31,13 +31,13 @@ BACKLOG_WAIT_S = 0.02  # a unix socket whose backlog is full refuses instead of 
 class Link:
     """One open connection to a daemon. Use it from one thread. Every failure is a `LinkError`; `close` never blocks."""
 
-    def __init__(self, plain: socket.socket, token: str, where: str) -> None:
+    def __init__(self, plain: socket.socket, token: str, where: str, user: str = USERNAME) -> None:
         self.where = where
         self._socket = plain
         self._socket.setblocking(False)
         if sys.platform == "darwin":  # pragma: no cover
             self._socket.setsockopt(socket.SOL_SOCKET, MACOS_NO_SIGNAL, 1)
-        self._conversation = Conversation(token)
+        self._conversation = Conversation(token, user)
         self._unsent: deque[memoryview] = deque()
 
     @classmethod
@@ -54,7 +54,7 @@ class Link:
             except LinkError as error:
                 failure = error
                 continue
-            link = cls(plain, connection.token, endpoint)
+            link = cls(plain, connection.token, endpoint, connection.user)
             try:
                 link._log_in(deadline)
             except LinkError as error:

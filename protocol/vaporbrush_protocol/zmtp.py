@@ -35,11 +35,12 @@ class Conversation:
     sent in answer in `outgoing`. Any bytes lead there or to a `LinkError`, nothing else.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, user: str = USERNAME) -> None:
         self.messages: deque[list[Buffer]] = deque()
         self.outgoing = bytearray(GREETING)
         self.ready = False
         self._token = token.encode("utf-8", "replace")[:255]
+        self._user = user.encode("utf-8", "replace")[:255]
         self._greeted = False
         self._stage = bytearray(STAGE_BYTES)
         self._staged = 0  # bytes in the stage that are not yet understood, from its beginning
@@ -121,7 +122,7 @@ class Conversation:
             name = greeting[12:32].rstrip(b"\0")
             raise _breach(f"a greeting with the security mechanism {name!r}, where {b'PLAIN'!r} is needed")
         self._greeted = True
-        name = USERNAME.encode()
+        name = self._user
         login = bytes([len(name)]) + name + bytes([len(self._token)]) + self._token
         self._command(b"HELLO", login)
 

@@ -20,6 +20,7 @@ import pytest
 from support.at_once import AtOnce
 from support.clock import Clock
 from vaporbrush_daemon.front.spool import Spool
+from vaporbrush_daemon.front.uploads import Key
 from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
 from vaporbrush_daemon.workers.messages import Fetched
 from vaporbrush_protocol.atomic import System
@@ -105,7 +106,7 @@ def test_a_damaged_spool_serves_nothing_wrong_and_takes_everything_again(tmp_pat
     spool = Spool(pristine, 10_000, 3600.0, set, AtOnce(), Unsynced())
     spool.open(clock())
     for blob, data in by_hash.items():
-        spool.put(clock(), "one", (blob, len(data)), 0, data, lambda _: None)
+        spool.put(clock(), "one", Key(blob, len(data)), 0, data, lambda _: None)
     for job in good:
         spool.records.save(clock.pass_(1.0), job.job, job.to_record())
     spool.close(clock())
@@ -129,7 +130,7 @@ def test_a_damaged_spool_serves_nothing_wrong_and_takes_everything_again(tmp_pat
             spool.read(clock(), blob, 0, 1000, outcomes.append)
             (outcome,) = outcomes
             assert isinstance(outcome, Exception) or bytes(outcome[0]) == data
-            spool.put(clock(), "one", (blob, len(data)), 0, data, outcomes.append)
+            spool.put(clock(), "one", Key(blob, len(data)), 0, data, outcomes.append)
             assert outcomes[1] == (len(data), True), "what is lost can be sent again"
             lost += isinstance(outcome, Exception)
         left += len(shown)

@@ -21,6 +21,7 @@ from support.clock import Clock
 from support.power_cut import Disk, Recorder
 from vaporbrush_daemon.front.background import Lane, Task
 from vaporbrush_daemon.front.spool import Spool
+from vaporbrush_daemon.front.uploads import Key
 from vaporbrush_protocol import atomic
 
 CHUNK = 100  # bytes
@@ -120,7 +121,7 @@ class Day:
                 self.promises.append(Promise(self.step, blob=blob))
 
         for at in range(0, size, CHUNK):
-            self.spool.put(self.clock(), "one", (blob, size), at, data[at : at + CHUNK], told)
+            self.spool.put(self.clock(), "one", Key(blob, size), at, data[at : at + CHUNK], told)
             if self.chance.random() < 0.3:
                 self.pass_()
         self.disk.work(1000)  # a client waits for the last reply

@@ -18,7 +18,7 @@ from support.clock import Clock
 from vaporbrush_daemon.front.age import Age
 from vaporbrush_daemon.front.background import Lane, Task
 from vaporbrush_daemon.front.spool import Spool
-from vaporbrush_daemon.front.uploads import MAX_UPLOADS, RESTING_S, UPLOAD_TTL_S
+from vaporbrush_daemon.front.uploads import MAX_UPLOADS, RESTING_S, UPLOAD_TTL_S, Key
 from vaporbrush_protocol.errors import RequestError
 
 DAY_S = 86400.0
@@ -63,7 +63,7 @@ def told(ask: Callable[[Callable[[Any], None]], None]) -> Any:
 def send(
     spool: Spool, now: float, blob: str, size: int, offset: int, chunk: bytes | None, client: str = "one"
 ) -> tuple[int, bool]:
-    found: tuple[int, bool] = told(lambda then: spool.put(now, client, (blob, size), offset, chunk, then))
+    found: tuple[int, bool] = told(lambda then: spool.put(now, client, Key(blob, size), offset, chunk, then))
     return found
 
 

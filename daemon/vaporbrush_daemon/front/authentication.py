@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import zmq
 
 from vaporbrush_daemon import logs
-from vaporbrush_protocol.endpoint import USERNAME, Connection, new_token
+from vaporbrush_daemon.guests import Guests
+from vaporbrush_protocol.endpoint import GUEST, USERNAME, Connection, new_token
 
 ADDRESS = "inproc://zeromq.zap.01"
 DOMAIN = b"vaporbrush"
@@ -75,6 +76,7 @@ class ZapHandler:
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         tokens: Tokens,
+        guests: Guests,
         counters: Counter[str],
         clock: Callable[[], float],
     ) -> None:
@@ -82,34 +84,46 @@ class ZapHandler:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind(ADDRESS)
         self.refusals = Refusals()
-        self._tokens = tokens
+        self._tokens, self._guests = tokens, guests
         self._counters, self._clock = counters, clock
 
     def serve(self) -> None:
         """Answer everything that was asked."""
         while self.socket.poll(0):
             frames = self.socket.recv_multipart()
-            refusal = refused(frames, self._tokens)
+            refusal = refused(frames, self._tokens, self._guests.token)
             if refusal:
                 self._counters["connections_refused"] += 1
                 self.refusals.note(self._clock(), refusal)
             code, text = (b"400", refusal.encode()) if refusal else (b"200", b"OK")
             request = frames[1] if len(frames) > 1 else b""
-            self.socket.send_multipart([b"1.0", request, code, text, b"", b""])
+            user = b"" if refusal else guest_of(frames[6])
+            self.socket.send_multipart([b"1.0", request, code, text, user, b""])
 
     def close(self) -> None:
         """Stop answering: nobody gets in any more."""
         self.socket.close()
 
 
-def refused(frames: list[bytes], tokens: Tokens) -> str:
-    """Why a newcomer is refused, from libzmq's question; empty where he is let in."""
+def guest_of(username: bytes) -> bytes:
+    """The guest's name in a user name; empty for the daemon's own user. It becomes the connection's `User-Id`."""
+    return username.removeprefix(GUEST.encode()) if username.startswith(GUEST.encode()) else b""
+
+
+def refused(frames: list[bytes], tokens: Tokens, guest_token: Callable[[str], str] = lambda _: "") -> str:
+    """Why a newcomer is refused, from libzmq's question; empty where he is let in. `guest_token` gives the token of the
+    guest of a name, or nothing.
+    """
     if len(frames) != _FRAMES or frames[0] != b"1.0" or frames[5] != b"PLAIN":
         return "not PLAIN"
     address, username, password = frames[3].decode("latin-1"), frames[6], frames[7]
     uid = address.split(":")[1] if address.startswith("localhost:") else ""  # unix sockets: localhost:uid:gid:pid
     if uid and hasattr(os, "getuid") and uid not in (str(os.getuid()), "0"):
         return f"user {uid} is not ours"
+    guest = guest_of(username)
+    if guest:
+        token = guest_token(guest.decode("latin-1"))
+        return "" if token and hmac.compare_digest(password, token.encode()) else "no guest of ours"
     accepted = [tokens.current, tokens.earlier] if uid and tokens.earlier else [tokens.current]
     if username != USERNAME.encode() or not any(hmac.compare_digest(password, one.encode()) for one in accepted):
         return "wrong token"

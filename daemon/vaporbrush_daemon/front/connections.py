@@ -36,6 +36,7 @@ class Arriving:
     """A message of which not all frames have been read."""
 
     peer: bytes
+    guest: str
     frames: list[Buffer] = field(default_factory=list)
 
 
@@ -57,7 +58,7 @@ class Connections:
             except zmq.Again:
                 return
             if self._arriving is None:
-                self._arriving = Arriving(frame.bytes)
+                self._arriving = Arriving(frame.bytes, _guest(frame))
             elif len(self._arriving.frames) < KEPT_FRAMES:
                 self._arriving.frames.append(frame.buffer)
             if frame.more:
@@ -108,7 +109,7 @@ class Connections:
             self._counters["messages_refused"] += 1
             self._send(peer, asked)
             return
-        ticket = Ticket(peer, asked.id)
+        ticket = Ticket(peer, asked.id, arrived.guest)
         try:
             handle(asked.request, ticket)
         except Exception as error:  # noqa: BLE001 -- every request gets its reply, also one that hits a defect
@@ -138,3 +139,11 @@ class Connections:
             self._counters["replies_undeliverable"] += 1
             if error.errno == zmq.EHOSTUNREACH:
                 self._leave(peer)
+
+
+def _guest(frame: zmq.Frame) -> str:
+    """Who the ZAP handler said that the sender is; empty for the daemon's own user."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""

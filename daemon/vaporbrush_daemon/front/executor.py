@@ -108,7 +108,8 @@ class Executor:
         if job is None or known is None or known.job != done.job:
             return done
         try:
-            self._spool.adopt(self._clock(), done.job)
+            # A guest's results are kept as long as there is room: whoever never fetches them must not fill the spool.
+            self._spool.adopt(self._clock(), done.job, result=not job.asked.guest)
         except OSError as error:
             sentence = f"The painting could not be kept: {error.strerror or error}."
             return worker.Failed(done.job, RemoteError("disk_full", sentence))

@@ -13,6 +13,7 @@ from typing import Any
 
 from vaporbrush_daemon import logs, weights
 from vaporbrush_daemon.config import Config
+from vaporbrush_daemon.guests import Guests
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
@@ -32,8 +33,10 @@ from .background import Background
 from .connections import Connections, Reply
 from .executor import Executor
 from .models import Models
+from .permissions import Permissions
 from .spool import Spool
 from .style_cache import StyleCache
+from .uploads import Key
 
 LIST_BYTES = 40 * 1024  # of a page of jobs or a story, well within a header
 MAX_STORY_TEXT = 1000  # characters of an entry
@@ -65,6 +68,7 @@ class Handlers:
         connections: Connections,
         spool: Spool,
         pool: Pool,
+        guests: Guests,
         background: Background,
         counters: Counter[str],
         stop: Callable[[bool], None],
@@ -74,14 +78,12 @@ class Handlers:
         self._scheduler, self._executor, self._connections = scheduler, executor, connections
         self._spool, self._pool, self._stop, self._clock = spool, pool, stop, clock
         self.models = Models(config)
+        self._permissions = Permissions(scheduler.table, guests)
         self._style_cache = StyleCache(StyleLibrary.of(config.home), spool, background, clock)
         self._now: dict[type[m.Request], Callable[[Any], Fields]] = {  # what is answered at once
-            m.Hello: lambda _: self._hello(),
             m.Ping: lambda _: {},
-            m.Status: lambda _: self._status(),
             m.Models: lambda _: self.models.to_wire(),
             m.Estimate: lambda r: self._estimate(r.recipe),
-            m.List: lambda r: self._list(r.after),
             m.Cancel: lambda r: self._about(r.job, ev.CancelAsked(r.job)),
             m.Finish: lambda r: self._about(r.job, ev.FinishAsked(r.job)),
             m.Release: lambda r: self._about(r.job, ev.Released(r.job)),
@@ -99,7 +101,14 @@ class Handlers:
             else:
                 self._connections.reply(ticket, outcome)
 
+        self._permissions.check(request, ticket)
         match request:
+            case m.Hello():
+                respond((self._hello(ticket), None))
+            case m.Status():
+                respond((self._status(ticket), None))
+            case m.List():
+                respond((self._list(request.after, ticket.client if ticket.guest else ""), None))
             case m.Put():
                 self._put(request, ticket, respond)
             case m.Get():
@@ -111,23 +120,25 @@ class Handlers:
             case m.Watch():
                 self._watch(request, ticket)
             case m.Styles():
-                self._style_cache.with_thumbs(_then(respond, lambda: {"styles": self._style_cache.listed()}))
+                self._style_cache.with_thumbs(_then(respond, lambda: self._styles(ticket)))
             case _:
                 respond((self._now[type(request)](request), None))
 
     # -- the daemon
 
-    def _hello(self) -> Fields:
-        return {**greeting(), "daemon": DAEMON, "boot": self._info.boot, "pid": os.getpid(), "log": logs.path()}
+    def _hello(self, ticket: ev.Ticket) -> Fields:
+        log = "" if ticket.guest else logs.path()
+        return {**greeting(), "daemon": DAEMON, "boot": self._info.boot, "pid": os.getpid(), "log": log}
 
-    def _status(self) -> Fields:
+    def _status(self, ticket: ev.Ticket) -> Fields:
+        """A guest learns what there is and how much is at work, not whose it is or where it lies."""
         scheduler, spool, models = self._scheduler, self._spool, self.models.to_wire()
         return {
             "daemon": DAEMON,
             "boot": self._info.boot,
             "pid": os.getpid(),
             "uptime_s": self._clock() - self._info.began,
-            "workers": self._workers(),
+            "workers": self._workers(ticket),
             "queue": {
                 "jobs": len(scheduler.life.queues),
                 "bytes": scheduler.table.live_bytes,
@@ -136,10 +147,10 @@ class Handlers:
             },
             "spool": {"bytes": spool.total, "budget": spool.budget},
             "model": {"auto": models["auto"], "message": models["message"]},
-            "config": self._config.to_wire(),
-            "endpoints": self._info.endpoints,
-            "log": logs.path(),
-            "counters": dict(self._counters),
+            "config": {} if ticket.guest else self._config.to_wire(),
+            "endpoints": [] if ticket.guest else self._info.endpoints,
+            "log": "" if ticket.guest else logs.path(),
+            "counters": {} if ticket.guest else dict(self._counters),
             "devices": [
                 {"device": one.name, "title": one.title, "memory_bytes": one.memory, "free_bytes": one.free}
                 for one in self.models.devices
@@ -147,19 +158,22 @@ class Handlers:
             ],
         }
 
-    def _workers(self) -> list[Fields]:
+    def _workers(self, ticket: ev.Ticket) -> list[Fields]:
+        jobs = self._scheduler.table.jobs
         workers = []
         for slot in self._scheduler.slots.values():
             if slot.device != DOWNLOADS:
                 pid, resident = self._pool.facts(slot.key)
                 facts = self._scheduler.worker_slots.facts.get(slot.device)
+                job = jobs.get(slot.job or "")
+                hidden = ticket.guest and (job is None or job.client != ticket.client)
                 workers.append(
                     {
                         "device": slot.device,
                         "state": slot.shown,
                         "model": slot.model,
                         "pid": pid,
-                        "job": slot.job or "",
+                        "job": "" if hidden else slot.job or "",
                         "rss_bytes": resident,
                         "device_memory_bytes": facts.memory if facts and pid else 0,
                     }
@@ -176,7 +190,13 @@ class Handlers:
         self._stop(now)
         return {}
 
-    # -- models
+    # -- models and styles
+
+    def _styles(self, ticket: ev.Ticket) -> Fields:
+        listed = self._style_cache.listed()
+        for style in listed:
+            self._permissions.grant(ticket, style["thumb"]["blob"])
+        return {"styles": listed}
 
     def _estimate(self, recipe: Recipe) -> Fields:
         for style in recipe.styles:
@@ -191,7 +211,7 @@ class Handlers:
             )
         asked = JobRequest(
             job=request.job,
-            client=ticket.peer.hex(),
+            client=ticket.client,
             digest=digest("fetch", request.model),
             kind="fetch",
             model=request.model,
@@ -210,11 +230,15 @@ class Handlers:
         def then(outcome: tuple[int, bool] | Exception) -> None:
             if isinstance(outcome, Exception):
                 respond(outcome)
-            else:
-                respond(({"have": outcome[0], "complete": outcome[1]}, None))
+                return
+            if outcome[1]:
+                self._permissions.grant(ticket, put.blob)
+            respond(({"have": outcome[0], "complete": outcome[1]}, None))
 
-        key = (put.blob, put.size)
-        self._spool.put(self._clock(), ticket.peer.hex(), key, put.offset, put.chunk, then)
+        # What a guest has not sent itself is not here for it: it has to show that it has all of the bytes.
+        apart = ticket.guest if ticket.guest and not self._permissions.has(ticket, put.blob) else ""
+        key = Key(put.blob, put.size, apart)
+        self._spool.put(self._clock(), ticket.client, key, put.offset, put.chunk, then)
 
     def _get(self, get: m.Get, respond: Respond) -> None:
         def then(outcome: tuple[Buffer, int] | Exception) -> None:
@@ -224,8 +248,6 @@ class Handlers:
                 respond(({"offset": get.offset, "total": outcome[1]}, outcome[0]))
 
         self._spool.read(self._clock(), get.blob, get.offset, get.size, then)
-
-    # -- jobs
 
     # -- jobs
 
@@ -250,7 +272,7 @@ class Handlers:
             self._check_here(image)
         job = JobRequest(
             job=submit.job,
-            client=ticket.peer.hex(),
+            client=ticket.client,
             digest=asked,
             recipe=recipe,
             label=submit.label,
@@ -322,8 +344,8 @@ class Handlers:
             entries.append(wire)
         return {"job": job.job, "entries": entries[::-1]}
 
-    def _list(self, after: str | None) -> Fields:
-        jobs, more = self._scheduler.table.page(after)
+    def _list(self, after: str | None, client: str) -> Fields:
+        jobs, more = self._scheduler.table.page(after, client)
         shown: list[Fields] = []
         size = 0
         for job in jobs:

@@ -18,6 +18,7 @@ import zmq
 
 from vaporbrush_daemon import instance, logs
 from vaporbrush_daemon.config import Config
+from vaporbrush_daemon.guests import Guests
 from vaporbrush_daemon.machine import Surplus
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.job import Job
@@ -53,6 +54,7 @@ class Front:
         self.counters: Counter[str] = Counter()
         policy = Policy(
             max_jobs=config.max_jobs,
+            guest_jobs=config.guest_jobs,
             max_bytes=config.max_queue_bytes,
             keep_jobs=config.keep_jobs,
             idle_unload_s=config.idle_unload_s,
@@ -65,7 +67,8 @@ class Front:
         pinned = self._scheduler.table.live_blobs
         self._spool = Spool(config.home / "spool", config.spool_bytes, self._ttl_s, pinned, self._background)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._zap_handler = ZapHandler(self._context, tokens, self.counters, self.now)
+        guests = Guests(config.home)
+        self._zap_handler = ZapHandler(self._context, tokens, guests, self.counters, self.now)
         self._listener = Listener(self._context)
         self._surplus = Surplus()
         self._connections = Connections(self._listener.router, self.counters, self.now)
@@ -81,6 +84,7 @@ class Front:
             connections=self._connections,
             spool=self._spool,
             pool=self._pool,
+            guests=guests,
             background=self._background,
             counters=self.counters,
             stop=self.stop,
@@ -108,7 +112,7 @@ class Front:
         self._spool.open(now)
         for job in self._spool.records.read(now, Job.from_record):
             self._executor.bring(ev.Adopted(job))
-            if job.state == "done" and not job.released:
+            if job.state == "done" and not job.released and not job.asked.guest:
                 self._spool.hold(job.job, job.made)
         self._housekeep(now)
         self._info.endpoints = self._listener.open(self._config, last)

@@ -1,7 +1,7 @@
 """Blobs and job records on disk. What a client was told is there outlives a power cut; what is read is not trusted.
 
     spool/blobs/SHA256          complete blobs
-    spool/parts/SHA256.SIZE     uploads under way; swept at start (the hash so far is in memory only)
+    spool/parts/SHA256.SIZE…    uploads under way; swept at start (the hash so far is in memory only)
     spool/jobs/JOB.json         records of jobs
     spool/work/JOB/             what a worker writes; adopted as blobs when its job is done, swept otherwise
     spool/quarantine/           what was damaged or did not belong there
@@ -137,7 +137,8 @@ class Spool:
     # -- uploads
 
     def put(self, now: float, client: str, key: Key, offset: int, chunk: Buffer | None, then: Then) -> None:
-        """Add a chunk to the blob of this sha256 and size. The outcome is how many bytes are there from the start on,
+        """Add a chunk to the blob of this sha256 and size. With a guest in the key, a blob that is there already counts
+        only when the guest has sent it all. The outcome is how many bytes are there from the start on,
         and whether that is all of them, safe on the disk.
 
         A chunk that does not continue what is there changes nothing: the reply says where to go on.
@@ -148,8 +149,8 @@ class Spool:
     def _put(
         self, now: float, client: str, key: Key, offset: int, chunk: Buffer | None, then: Then
     ) -> tuple[int, bool] | None:
-        blob, size = key
-        known = self._blobs.get(blob)
+        blob, size, guest = key
+        known = None if guest else self._blobs.get(blob)
         if known is not None:
             if known.size != size:
                 raise RequestError("conflict", f"The blob {blob} has {known.size} bytes, not {size} as `size` says.")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vaporbrush_daemon.files import delete
 from vaporbrush_protocol.atomic import System
@@ -19,8 +19,15 @@ UPLOAD_TTL_S = 600.0  # an upload that rests so long has lost its client
 RESTING_S = 10.0  # a client that sends nothing for so long is not sending; its upload may be taken for somebody else's
 MAX_UPLOADS = 64  # at once: two dozen clients have fewer; each is a file, and no descriptor between its chunks
 
-Key = tuple[str, int]  # sha256 and size
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC)
+
+
+class Key(NamedTuple):
+    """A blob's sha256 and size. A guest's uploads are apart from those of others."""
+
+    blob: str
+    size: int
+    guest: str = ""
 
 
 @dataclass(slots=True)
@@ -63,7 +70,7 @@ class Uploads:
             raise RequestError(
                 "busy", f"{MAX_UPLOADS} uploads are under way already.", retry_after_s=oldest + RESTING_S - now
             )
-        path = self.folder / f"{key[0]}.{key[1]}"
+        path = self.folder / ".".join(map(str, filter(None, key)))
         self._system.unlink(path)
         self._system.close(self._system.create(path, 0o600))
         return self._uploads.setdefault(key, Upload(path, client, now))

@@ -10,6 +10,7 @@ Theory of operation. The queue has `max_jobs` places and `max_bytes` of pictures
 3. Who is turned away learns when to come back: when enough jobs, of its own or of anybody, will have ended, by what
    is known of how long they take. That is a promise: the place is kept for it, and where the estimate was too short,
    it gets in all the same, some jobs above its share at most.
+4. A guest never has more than `guest_jobs`, whatever else there is room for.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Admission:
         size, held = asked.input_bytes, table.live_bytes
         promise = self._promises.get(asked.client)
         share = self._share(asked.client)
+        if asked.guest and mine >= policy.guest_jobs:
+            return f"A guest may have {policy.guest_jobs} jobs here at once, and {mine} of yours wait or run."
         if mine == 0 or (promise is not None and promise.due <= now and mine <= share + ABOVE_SHARE):
             full, large = total >= RESERVE * policy.max_jobs, held + size > RESERVE * policy.max_bytes
         elif mine >= share:
@@ -99,6 +102,7 @@ class Admission:
     def _wait_s(self, asked: JobRequest, forecast: Forecast) -> float:
         """Seconds until enough jobs have ended that this one gets in."""
         mine, share = self._table.live_of[asked.client], self._share(asked.client)
+        share = min(share, self._policy.guest_jobs) if asked.guest else share
         own = max(0, mine - share + 1)
         taken = len(self._table.live) + self._promised_to_others(asked.client)
         anyone = max(1, taken - self._policy.max_jobs + 1)

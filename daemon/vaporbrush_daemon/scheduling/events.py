@@ -6,15 +6,23 @@ from dataclasses import dataclass
 
 from vaporbrush_daemon.workers import messages as worker
 
-from .job import Job, JobRequest
+from .job import GUEST, Job, JobRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Where a reply goes: the client's routing id and the id of its request."""
+    """Where a reply goes: the client's routing id and the id of its request. `guest` is who asks, where it is not the
+    daemon's own user.
+    """
 
     peer: bytes
     id: int
+    guest: str = ""
+
+    @property
+    def client(self) -> str:
+        """Who takes turns, and whose the jobs are: a guest is one client over all of its connections."""
+        return f"{GUEST}{self.guest}" if self.guest else self.peer.hex()
 
 
 @dataclass(frozen=True, slots=True)

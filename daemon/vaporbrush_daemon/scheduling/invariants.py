@@ -37,6 +37,8 @@ def _check_table(scheduler: Scheduler) -> None:
     table = scheduler.table
     live = {name: job for name, job in table.jobs.items() if not job.final}
     assert table.live.keys() == live.keys(), f"live are {live.keys()}, counted are {table.live.keys()}"
+    of = [job for client in {job.client for job in table.jobs.values()} for job in table.of(client)]
+    assert sorted(map(id, of)) == sorted(map(id, table.jobs.values())), "each job is one of its client's, once"
     assert table.live_bytes == sum(job.asked.input_bytes for job in live.values())
     assert table.live_of == Counter(job.client for job in live.values())
     assert table.live_blobs() == {blob for job in live.values() for blob in job.asked.blobs}

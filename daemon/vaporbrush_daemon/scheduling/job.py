@@ -27,6 +27,7 @@ RECORD_KEYS = frozenset({
     "client", "digest", "recipe", "model", "released",
 })  # fmt: skip
 GRAIN_BYTES = 256 * 1024**2  # a prediction of memory is no finer
+GUEST = "guest:"  # begins the client of a guest's job; the other clients are hexadecimal digits
 MAX_NOTES = 20  # a job is started three times at most; more notes than this would be a defect
 
 
@@ -58,6 +59,11 @@ class JobRequest:
     lease_s: float = DEFAULT_LEASE_S
     on_lease_end: OnLeaseEnd = "finish"
     memory: int = 0  # bytes that painting it whole takes, as predicted; 0: not known
+
+    @property
+    def guest(self) -> bool:
+        """Whether a guest asks."""
+        return self.client.startswith(GUEST)
 
     @property
     def needs(self) -> Needs:

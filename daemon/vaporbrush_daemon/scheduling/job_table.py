@@ -19,22 +19,30 @@ class JobTable:
         self.jobs: dict[str, Job] = {}
         self.live: dict[str, Job] = {}  # those that have not ended
         self._ended: dict[str, Job] = {}  # the others, in the order of their ends
+        self._of: dict[str, dict[str, Job]] = {}  # by their client
         self.live_bytes = 0  # of the pictures that they read
         self.live_of: Counter[str] = Counter()  # how many each client has
         self.bytes_of: Counter[str] = Counter()  # and how large their pictures are
         self._readers: Counter[str] = Counter()  # live jobs that read a blob
         self._makers: Counter[str] = Counter()  # jobs whose result has a blob that nobody has released
 
-    def get(self, job_id: str) -> Job:
-        """The job of this id. Raises `unknown_job`."""
+    def get(self, job_id: str, client: str = "") -> Job:
+        """The job of this id, and of this client, where one is named. Raises `unknown_job`."""
         job = self.jobs.get(job_id)
-        if job is None:
+        if job is None or client not in ("", job.client):
             raise RequestError("unknown_job", f"No job {job_id} is known here: it may have expired. Submit it again.")
         return job
 
+    def of(self, client: str) -> list[Job]:
+        """A client's jobs, in the order in which they came."""
+        return list(self._of.get(client, {}).values())
+
     def add(self, job: Job) -> None:
         """A job has come, or begins anew: then it is the newest."""
-        self.jobs.pop(job.job, None)
+        if job.job in self.jobs:
+            del self.jobs[job.job]
+            self._disown(job, next(client for client, jobs in self._of.items() if job.job in jobs))
+        self._of.setdefault(job.client, {})[job.job] = job
         self.jobs[job.job] = job
         self._ended.pop(job.job, None)
         if job.final:
@@ -67,6 +75,7 @@ class JobTable:
     def forget(self, job: Job) -> frozenset[str]:
         """Drop an ended job. Returns the blobs that nobody wants any more."""
         del self.jobs[job.job], self._ended[job.job]
+        self._disown(job, job.client)
         return self.release(job)
 
     def outdated(self, now: float, older_than_s: float, most: int) -> list[Job]:
@@ -74,9 +83,11 @@ class JobTable:
         too_many = max(0, len(self._ended) - most)
         return [job for i, job in enumerate(self._ended.values()) if i < too_many or job.ended < now - older_than_s]
 
-    def page(self, after: str | None) -> tuple[list[Job], bool]:
-        """Up to `LIST_PAGE` jobs that came after the given one, and whether there are more. Raises `unknown_job`."""
-        jobs: Iterable[str] = iter(self.jobs)
+    def page(self, after: str | None, client: str = "") -> tuple[list[Job], bool]:
+        """Up to `LIST_PAGE` jobs that came after the given one, and whether there are more: of all clients, or of the
+        one that is named. Raises `unknown_job`.
+        """
+        jobs: Iterable[str] = iter(self._of.get(client, {}) if client else self.jobs)
         if after is not None:
             last = self.get(after).job
             next(job for job in jobs if job == last)
@@ -86,6 +97,11 @@ class JobTable:
     def live_blobs(self) -> set[str]:
         """Blobs that live jobs read."""
         return set(self._readers)
+
+    def _disown(self, job: Job, client: str) -> None:
+        del self._of[client][job.job]
+        if not self._of[client]:
+            del self._of[client]
 
     def _count(self, job: Job, by: int) -> None:
         size = by * job.asked.input_bytes

@@ -10,6 +10,7 @@ class Policy:
     """Limits and patience; `config` says what each is."""
 
     max_jobs: int = 64
+    guest_jobs: int = 8
     max_bytes: int = 4 * 1024**3
     keep_jobs: int = 1000
     idle_unload_s: float = 300.0

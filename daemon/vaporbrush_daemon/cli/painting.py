@@ -44,12 +44,7 @@ class Transfer:
 
 def carry_out(request: PaintRequest, prepared: Prepared, client: Client, *, quiet: bool = False) -> dict[str, Any]:
     """Paint what is asked for while telling how far it is. Returns what `--json` prints."""
-    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal is a Ctrl-C too: nobody waits for the file any more
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-    weights_note = other_weights(client.status(), os.environ.get(VARIABLE))
-    for note in filter(None, (other_version(client.daemon), weights_note)):
-        terminal.say(note)
+    prepare_to_paint(client)
     try:
         with terminal.showing(quiet=quiet and not terminal.err.is_terminal) as shows:
             began = time.perf_counter()
@@ -63,6 +58,16 @@ def carry_out(request: PaintRequest, prepared: Prepared, client: Client, *, quie
         raise Exit(CANCELLED) from None
     encode_s = save(request, job, picture)
     return report(request, job, transfer, client.daemon, {"upload": upload_s, "encode": encode_s})
+
+
+def prepare_to_paint(client: Client) -> None:
+    """Have every end of the terminal be a Ctrl-C, and say where the daemon is another one than one may think."""
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal is a Ctrl-C too: nobody waits for the file any more
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    weights_note = other_weights(client.status(), os.environ.get(VARIABLE))
+    for note in filter(None, (other_version(client.daemon), weights_note)):
+        terminal.say(note)
 
 
 def _foretell(estimate: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import rich_click as click
@@ -13,6 +14,7 @@ from vaporbrush_protocol.controls import Value
 from vaporbrush_protocol.job import Job
 
 from . import terminal
+from .exit_status import DONE
 from .jobs import find_job
 from .options import argument_panel, given_settings, json_option, numbers, setting_options
 from .presets import meant
@@ -23,8 +25,13 @@ FILE = click.Path(path_type=Path)
 
 @click.command()
 @argument_panel("content", "style")
-@click.option_panel("Options", options=["out", "as_json", "help"])
-@click.argument("content", metavar="CONTENT", type=FILE, help="The picture to repaint: PNG, JPEG, TIFF or WebP.")
+@click.option_panel("Options", options=["out", "each", "as_json", "help"])
+@click.argument(
+    "content",
+    metavar="CONTENT",
+    type=FILE,
+    help="The picture to repaint (PNG, JPEG, TIFF or WebP), or a folder or pattern of them.",
+)
 @click.argument(
     "style",
     metavar="STYLE...",
@@ -35,10 +42,10 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--out",
-    metavar="FILE",
+    metavar="FILE|FOLDER",
     type=FILE,
     required=True,
-    help="Where the painting goes; its suffix names the format.",
+    help="Where the painting goes; its suffix names the format. For several, a folder.",
 )
 @setting_options
 @click.option(
@@ -74,6 +81,7 @@ FILE = click.Path(path_type=Path)
     help="Take the settings from a PNG that Vaporbrush painted, or from JSON.",
     panel=INPUT,
 )
+@click.option("--each", is_flag=True, help="Paint each STYLE by itself, into a folder, instead of mixing them.")
 @json_option
 def stylize(
     *,
@@ -85,28 +93,35 @@ def stylize(
     style_masks: tuple[Path, ...],
     go_on: str | None,
     recipe: Path | None,
+    each: bool,
     as_json: bool,
     **options: Value,
-) -> None:
+) -> int:
     """Repaint a picture in the style of another.
 
     For instance: vaporbrush stylize photo.jpg @woodcut -o out.png
+
+    Several pictures are a batch: CONTENT is a folder or a pattern in quotes ('scans/**/*.tif'), and -o a folder. So may
+    STYLE be: then every picture is painted in every style. A batch that was stopped goes on by the same command.
     """
-    from . import painting
+    from . import batch, painting
     from .request import PaintRequest, check_target, prepare
 
-    how = meant(style, style_weights, given_settings(options))
     request = PaintRequest(
         content=content,
-        styles=how.styles,
+        styles=style,
         out=out,
-        settings=how.settings,
-        style_weights=how.weights,
+        settings=given_settings(options),
+        style_weights=style_weights,
         mask=mask,
         style_masks=style_masks,
         recipe=recipe,
         go_on=go_on,
     )
+    if batch.wanted(content, style, each=each):
+        return batch.run(request, each=each, quiet=as_json)
+    how = meant(style, style_weights, request.settings)
+    request = replace(request, styles=how.styles, settings=how.settings, style_weights=how.weights)
     began = time.perf_counter()
     check_target(request)
     prepared = prepare(request, _lookup)
@@ -124,6 +139,7 @@ def stylize(
         click.echo(json.dumps(summary))
     else:
         painting.summarise(summary)
+    return DONE
 
 
 def _lookup(name: str) -> Job:

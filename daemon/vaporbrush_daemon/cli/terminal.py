@@ -88,13 +88,29 @@ class Shows(Protocol):
     def job(self, job: Job) -> None:
         """A job's state."""
 
+    def item(self, done: int, count: int, title: str, left_s: float | None) -> None:
+        """Which painting of a batch begins, after how many, and the seconds that all will take still."""
+
 
 class Bar:
     """The live progress bar."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._what, self._task = "", TaskID(0)
+        self._batch: TaskID | None = None
+        self._what = ""
+        self._task = self._progress.add_task("", total=None, detail="")
+        self._update("Starting", 0, None, "")
+
+    def item(self, done: int, count: int, title: str, left_s: float | None) -> None:
+        """Above the bar of one painting, one of the whole batch."""
+        left = f"{duration(left_s)} left for all" if left_s is not None else ""
+        if self._batch is None:
+            self._batch = self._progress.add_task("", total=count, detail="")
+            self._progress.remove_task(self._task)  # it comes below
+            self._what, self._task = "", self._progress.add_task("", total=None, detail="")
+        what = f"{done + 1} of {count}: {plain(title)}"
+        self._progress.update(self._batch, description=what, completed=done, detail=left)
         self._update("Starting", 0, None, "")
 
     def bytes(self, what: str, done: int, size: int) -> None:
@@ -112,8 +128,7 @@ class Bar:
 
     def _update(self, what: str, done: int, size: int | None, detail: str) -> None:
         if what != self._what:  # a task of its own: rich never turns a bar with an end into one without
-            for task in self._progress.task_ids:
-                self._progress.remove_task(task)
+            self._progress.remove_task(self._task)
             self._what, self._task = what, self._progress.add_task(what, total=size, detail=detail)
         self._progress.update(self._task, completed=done, total=size, detail=detail)
 
@@ -132,6 +147,11 @@ class Lines:
         """A job's state."""
         if job.progress is not None:
             self._print(heading(job))
+
+    def item(self, done: int, count: int, title: str, left_s: float | None) -> None:
+        """Which painting of a batch begins."""
+        left = f", {duration(left_s)} left for all" if left_s is not None else ""
+        self._print(f"{done + 1} of {count}: {title}{left}")
 
     def _print(self, line: str) -> None:
         if line != self._last:

@@ -15,8 +15,19 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import IO
 
+from .endpoint import native
 from .limits import MAX_STYLES
-from .presets import FILE, MAX_FILE_BYTES, MAX_PICTURE_BYTES, Preset, PresetStore, read, refused, suffix_of
+from .presets import (
+    FILE,
+    MAX_FILE_BYTES,
+    MAX_PICTURE_BYTES,
+    Preset,
+    PresetStore,
+    picture_name,
+    read,
+    refused,
+    suffix_of,
+)
 
 SUFFIX = ".vbpreset"
 MAX_BYTES = 1024**3  # of all that is in one
@@ -35,9 +46,9 @@ def pack(store: PresetStore, name: str, target: Path) -> Preset:
     partial = target.with_name(f".{target.name[:60]}.part")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
-            archive.write(store.folder / preset.name / FILE, FILE)
+            archive.write(store.folder_of(preset.name) / FILE, FILE)
             for picture in dict.fromkeys(pictures):
-                archive.write(picture, picture.name)
+                archive.write(picture, picture_name(picture))
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -97,13 +108,13 @@ def _take(archive: zipfile.ZipFile, found: AbstractSet[str], folder: Path, sourc
     with archive.open(FILE) as file:
         data = file.read(MAX_FILE_BYTES + 1)
     preset = read(data, folder, f"{source}")
-    pictures = {style.picture.name for style in preset.styles if style.picture is not None}
+    pictures = {picture_name(style.picture) for style in preset.styles if style.picture is not None}
     if others := sorted(found - pictures - {FILE}):
         raise refused(f"{source} is refused: “{others[0]}” does not belong into a preset.")
     if missing := sorted(pictures - found):
         raise refused(f"{source} is damaged: the picture “{missing[0]}” is missing.")
     for picture in sorted(pictures):
-        with archive.open(picture) as packed, (folder / picture).open("xb") as kept:
+        with archive.open(picture) as packed, (folder / native(picture)).open("xb") as kept:
             _copy(packed, kept, source, picture)
     (folder / FILE).write_bytes(data)
     return preset.name

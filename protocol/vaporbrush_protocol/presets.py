@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .controls import BY_NAME, Value
+from .endpoint import native, portable
 from .errors import RequestError
 from .limits import MAX_NAME_BYTES, MAX_STYLES
 from .private import make_folder
@@ -61,7 +62,7 @@ class Preset:
     def to_json(self) -> dict[str, Any]:
         """What is written into `preset.json`."""
         styles = [
-            {"weight": one.weight, **({"picture": one.picture.name} if one.picture else {"name": one.name})}
+            {"weight": one.weight, **({"picture": picture_name(one.picture)} if one.picture else {"name": one.name})}
             for one in self.styles
         ]
         return {"vaporbrush_preset": VERSION, "name": self.name, "settings": dict(self.settings), "styles": styles}
@@ -87,12 +88,17 @@ class PresetStore:
     def names(self) -> list[str]:
         """What presets there are, in the order of the alphabet."""
         try:
-            found = [path.name for path in self.folder.iterdir() if not path.name.startswith(".") and path.is_dir()]
+            there = [path for path in self.folder.iterdir() if not path.name.startswith(".") and path.is_dir()]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise refused(f"{self.folder} cannot be read: {error.strerror}.") from None
+        found = (portable(path.name) for path in there)
         return sorted((name for name in found if not name_problem(name)), key=str.casefold)
+
+    def folder_of(self, name: str) -> Path:
+        """The folder of a preset whose name is spelled as it is kept."""
+        return self.folder / native(name)
 
     def all(self) -> Iterator[tuple[str, Preset | RequestError]]:
         """Every preset, or why it cannot be read."""
@@ -109,14 +115,15 @@ class PresetStore:
 
     def load(self, name: str) -> Preset:
         """The preset of this name."""
-        folder = self.folder / self._existing(name)
+        name = self._existing(name)
+        folder = self.folder_of(name)
         try:
             with (folder / FILE).open("rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise refused(f"The preset “{name}” cannot be read: {error.strerror}.") from None
         preset = read(data, folder, f"The preset “{name}”")
-        return Preset(folder.name, preset.styles, preset.settings)
+        return Preset(name, preset.styles, preset.settings)
 
     def save(
         self, name: str, styles: Sequence[NewStyle], settings: Mapping[str, Value], *, replace: bool = False
@@ -140,7 +147,7 @@ class PresetStore:
 
     def delete(self, name: str) -> None:
         """Forget a preset, with its pictures."""
-        folder = self.folder / self._existing(name)
+        folder = self.folder_of(self._existing(name))
         try:
             self._aside(folder)
         except OSError as error:
@@ -172,8 +179,8 @@ class PresetStore:
         """Give a new folder its name; a preset that has it makes way, and is there until then."""
         try:
             if (before := self.find(name)) is not None:
-                self._aside(self.folder / before)
-            folder.rename(self.folder / name)
+                self._aside(self.folder_of(before))
+            folder.rename(self.folder_of(name))
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise refused(f"The preset “{name}” cannot be written: {error.strerror}.") from None
@@ -204,6 +211,11 @@ def name_problem(name: str) -> str:
     if name[0] in ". " or name[-1] in ". " or RESERVED.fullmatch(name):
         return "no file can be called so on every system"
     return ""
+
+
+def picture_name(path: Path) -> str:
+    """The name of a preset's picture as everybody reads it."""
+    return portable(path.name)
 
 
 def suffix_of(data: bytes) -> str:
@@ -245,7 +257,7 @@ def _style(raw: object, folder: Path, what: str) -> PresetStyle:
     if isinstance(picture, str) and picture_name_problem(picture):
         raise refused(f"{what} is refused: “{picture}” is no name of a picture in it.")
     if isinstance(picture, str):
-        return PresetStyle(picture=folder / picture, weight=float(weight))
+        return PresetStyle(picture=folder / native(picture), weight=float(weight))
     if not isinstance(name, str) or not name or plain(name) != name or len(name.encode()) > MAX_NAME_BYTES:
         raise refused(f"{what} is damaged: a style has neither a name nor a picture.")
     return PresetStyle(name=name, weight=float(weight))
@@ -284,7 +296,7 @@ def _keep(style: NewStyle, folder: Path) -> PresetStyle:
                 data = file.read(MAX_PICTURE_BYTES + 1)
         except OSError as error:
             raise refused(f"The style {style.file} cannot be read: {error.strerror}.") from None
-    title = style.title or (style.file.stem if style.file is not None else "style")
+    title = style.title or (portable(style.file.stem) if style.file is not None else "style")
     if len(data) > MAX_PICTURE_BYTES:
         raise refused(f"The style “{title}” has more than {MAX_PICTURE_BYTES // 1024**2} MB: keep a smaller picture.")
     suffix = suffix_of(data)
@@ -301,7 +313,7 @@ def _unused(folder: Path, title: str, suffix: str) -> Path:
     stem = unicodedata.normalize("NFC", allowed)[: NAME_LENGTH - 4].strip(". ")
     stem = stem if stem and not name_problem(stem) else "style"
     names = [stem, *(f"{stem} {number}" for number in range(2, MAX_STYLES + 2))]
-    return next(path for name in names if not (path := folder / f"{name}{suffix}").exists())
+    return next(path for name in names if not (path := folder / native(f"{name}{suffix}")).exists())
 
 
 def _key(name: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +64,31 @@ def test_as_one_file_it_goes_to_another_computer(inky: PresetStore, tmp_path: Pa
         unpack(other, file)
     assert unpack(other, file, replace=True).name == "Inky ✒"
     assert sorted(path.name for path in other.folder.iterdir()) == ["Inky ✒", "second"]
+
+
+KRITA = """
+import sys
+from pathlib import Path
+from vaporbrush_protocol.presets import NewStyle, PresetStore
+store = PresetStore(Path(sys.argv[1]))
+names = store.names()
+preset = store.load(names[0])
+assert all(style.picture.read_bytes() for style in preset.styles if style.picture), preset
+store.save("Aus Krita \\u2712", [NewStyle(data=b"\\x89PNG\\r\\n\\x1a\\n", title="Flei\\xdf")], {})
+print(ascii(names), sys.getfilesystemencoding())
+"""
+
+
+def test_a_program_that_takes_names_for_latin_1_finds_the_same_presets(inky: PresetStore) -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", KRITA, str(inky.folder.parent)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("['Inky \\u2712']"), done.stdout
+    assert inky.names() == ["Aus Krita ✒", "Inky ✒"]
+    (style,) = inky.load("Aus Krita ✒").styles
+    assert style.picture is not None
+    assert style.picture.name == "Fleiß.png"
 
 
 def test_a_preset_replaced_has_only_its_new_pictures(inky: PresetStore) -> None:

@@ -147,7 +147,7 @@ def test_nothing_of_ones_own_is_overwritten(scans: Path, style: Path, tmp_path: 
         (["{scans}", "@mosaic", "-o", "{out}", "--mask", "{scans}/a.png"], "belong to one picture"),
         (
             ["{scans}", "@mosaic", "@ink", "-o", "{out}", "--each", "--style-weights", "1,2"],
-            "each is painted by itself",
+            "each is painted alone",
         ),
     ],
 )

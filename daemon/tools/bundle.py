@@ -1,13 +1,15 @@
 """The offline bundle: all that a plug-in would fetch to install the painter, for computers without a network.
 
-    python daemon/tools/bundle.py [SYSTEM-BACKEND [PYTHON]]     (`make bundle`) into dist/
+    python daemon/tools/bundle.py [SYSTEM-BACKEND [PYTHON]] [--index URL]     (`make bundle`) into dist/
 
 One file that *From a file…* in the plug-in takes. It is made for one system, build and Python: this machine's, unless
-you say.
+you say. The files come from the addresses in the locks, or from a package index of your own.
 """
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -18,6 +20,7 @@ import painter_kit
 from vaporbrush_host.installer import kit as kits
 from vaporbrush_host.installer.download import Web
 from vaporbrush_host.installer.index import Index
+from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,25 +40,32 @@ def bundle(wheel: Path, target: str, python: str, dist: Path, locks: Path, index
             known = ", ".join(f"{one.system}-{one.backend} {'/'.join(one.pythons)}" for one in kit.locks) if kit else ""
             sys.exit(f"There is no lock for {target}, Python {python}; there are: {known}")
         path = dist / f"vaporbrush-{__version__}-offline-{target}-python{python}.zip"
-        source = Web(Index(index))
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        source, whole = Web(Index(index)), plugin / path.name  # a bundle that lacks something gets no name in dist
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
             for file in (kit.uv[system], *lock.wheels(python)):
                 fetched = plugin / file.name
                 source.fetch(file, fetched, lambda _done: None, lambda: False)
                 archive.write(fetched, file.name)
                 fetched.unlink()
                 print(file.name, flush=True)
+        shutil.move(whole, path)
     return path
 
 
 def main() -> None:
     """The command."""
-    target = sys.argv[1] if sys.argv[1:] else f"{kits.this_system()}-cpu"
-    python = sys.argv[2] if sys.argv[2:] else f"{sys.version_info.major}.{sys.version_info.minor}"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target", nargs="?", default=f"{kits.this_system()}-cpu", metavar="SYSTEM-BACKEND")
+    parser.add_argument("python", nargs="?", default=f"{sys.version_info.major}.{sys.version_info.minor}")
+    parser.add_argument("--index", default="", help="a package index instead of the addresses in the locks")
+    given = parser.parse_args()
     wheels = sorted((ROOT / "dist").glob(f"vaporbrush-{__version__}-*.whl"))
     if not wheels:
         sys.exit("dist/ has no wheel yet: make dist")
-    print(bundle(wheels[-1], target, python, ROOT / "dist", painter_kit.LOCKS))
+    try:
+        print(bundle(wheels[-1], given.target, given.python, ROOT / "dist", painter_kit.LOCKS, given.index))
+    except VaporbrushError as error:
+        sys.exit(error.message)
 
 
 if __name__ == "__main__":

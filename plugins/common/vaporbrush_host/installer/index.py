@@ -5,6 +5,7 @@ PEP 503).
 from __future__ import annotations
 
 import json
+import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -62,7 +63,13 @@ class Index:
                 "download_failed",
                 _("{url} is no address of a package index: it begins with http.").format(url=self.url),
             )
-        text, kind = fetch(page, ACCEPT)
+        try:
+            text, kind = fetch(page, ACCEPT)
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            error.close()
+            text, kind = "", ""  # it does not know the project at all
         for name, url in _links(text, kind):
             if name == file.name:
                 return urljoin(page, urldefrag(url).url)

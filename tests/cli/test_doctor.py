@@ -15,6 +15,7 @@ from support.daemon import Daemon
 from vaporbrush_daemon.cli import doctor
 from vaporbrush_daemon.install import torch_builds, vendor
 from vaporbrush_protocol import Connection
+from vaporbrush_protocol.installation import Installation
 
 
 def found(name: str) -> doctor.Finding:
@@ -142,6 +143,36 @@ def test_plug_ins_are_found_old_damaged_and_missing(home: Path, monkeypatch: pyt
             [sys.executable, "-m", "vaporbrush_daemon", *found(host).cure.split()[1:]], check=True, timeout=60
         )
         assert found(host).state == "fine"
+
+
+def test_a_painter_that_a_plug_in_installs_is_known_before_in_the_middle_and_afterwards(home: Path) -> None:
+    kit = Path(os.environ["HOME"]) / ".local/share/krita/pykrita/vaporbrush/painter/kit.json"
+    kit.parent.mkdir(parents=True)
+    kit.write_text('{"version": "0.3.0"}')
+    home.mkdir()
+    assert found("Krita").text == "plug-in from the zip, 0.3.0; it has installed no painter and uses this one"
+
+    begun = home / "installing.json"
+    begun.write_text('{"step": "packages", "done": 120000000, "total": 257000000}')
+    assert found("Krita").text.endswith("the painter is not whole yet: packages, 120 MB of 257 MB")
+    begun.write_text('{"step": "stopped", "done": 0, "total": 0}')
+    assert found("Krita").text.endswith("the painter is not whole yet: stopped")
+    begun.write_text("[")
+    assert "uses this one" in found("Krita").text
+    begun.unlink()
+
+    environment = home / "painter" / "environments" / "one"
+    (environment / "lib/python3.13/site-packages/vaporbrush_daemon").mkdir(parents=True)
+    (environment / "bin").mkdir()
+    python = environment / "bin" / "python"
+    python.write_bytes(b"")
+    Installation(home / "painter", environment, python, "0.3.0", "cpu").write(home)
+    assert found("Krita").state == "fine"
+    assert "painter installed at" in found("Krita").text
+    assert found("Krita").text.endswith("(0.3.0, cpu)")
+    python.unlink()
+    assert found("Krita").state == "failed"
+    assert found("Krita").cure == "Press Repair in Krita."
 
 
 def test_a_plug_in_in_a_flatpak_that_cannot_reach_the_daemon_is_found(home: Path) -> None:

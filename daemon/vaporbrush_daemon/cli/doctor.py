@@ -277,8 +277,8 @@ def _from_zip(name: str, target: Path) -> Finding | None:
             continue
         text = f"plug-in from the zip, {version}"
         painter = installation.installed()
-        if (home() / "installing.json").exists():
-            return Finding(name, "note", f"{text}; an installation of the painter is not finished", f"Open {name}.")
+        if begun := _begun():
+            return Finding(name, "note", f"{text}; the painter is not whole yet: {begun}", f"Open {name}.")
         if painter is None:
             return Finding(name, "note", f"{text}; it has installed no painter and uses this one")
         where = _discreet(str(painter.root))
@@ -286,6 +286,16 @@ def _from_zip(name: str, target: Path) -> Finding | None:
             return Finding(name, "failed", f"{text}; its painter at {where} is damaged", f"Press Repair in {name}.")
         return Finding(name, "fine", f"{text}, painter installed at {where} ({painter.version}, {painter.backend})")
     return None
+
+
+def _begun() -> str:
+    """How far an install of the painter has come that did not end (yet); empty where none was begun."""
+    try:
+        raw = json.loads((home() / "installing.json").read_text(encoding="utf-8"))
+        step, done, total = str(raw["step"]), int(raw["done"]), int(raw["total"])
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return ""  # as the plug-in takes it, which then begins anew
+    return f"{step}, {terminal.amount(done)} of {terminal.amount(total)}" if total else step
 
 
 def _flatpak() -> Iterator[Finding]:

@@ -32,13 +32,13 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "plugins" / "locks"
 REMEMBERED = Path(__file__).with_name("torch_index.json")
+TORCH = ("torch", "torchvision")
 PYTHONS = ("3.12", "3.13", "3.11", "3.14")  # the first is what uv fetches where the system has none of them
 PYPI = "https://pypi.org/simple"
 WAIT_S = 60.0
 MACOS = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # torch needs macOS 14; uv takes 13 if nobody says
 # Packages of PyPI's torch for Linux that its build for the processor does not ask for.
 OF_CUDA = re.compile(r"nvidia-|cuda-|triton$")
-OF_INDEX = re.compile(rf"torch$|{OF_CUDA.pattern}")  # what is taken from PyTorch's own index
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def lock(system: str, target: Target, backend: str, index: str, pins: dict[str, 
     except UnreachableError as error:
         remembered = [one for one in json.loads(REMEMBERED.read_text())["files"] if one["index"] == index]
         remembered = [one for one in remembered if fits(one["name"], target)]
-        pythons = tuple(python for python in PYTHONS if of_python(remembered, python, target))
+        pythons = tuple(python for python in PYTHONS if len(of_python(remembered, python, target)) == len(TORCH))
         if not pythons:
             path.unlink(missing_ok=True)
             print(f"{path.name}: none, for {error}, and torch_index.json remembers nothing of it")
@@ -123,7 +123,7 @@ def resolved(target: Target, index: str, python: str, pins: dict[str, str]) -> l
     """The wheels for one Python, by uv."""
     with tempfile.TemporaryDirectory() as folder:
         out, limits = Path(folder) / "pylock.toml", Path(folder) / "constraints.txt"
-        tied = {name: one for name, one in pins.items() if not index or not OF_INDEX.match(name)}
+        tied = {name: one for name, one in pins.items() if not index or (name not in TORCH and not OF_CUDA.match(name))}
         limits.write_text("".join(f"{name}=={version}\n" for name, version in tied.items()))
         command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--quiet"]
         command += ["--python-platform", target.uv, "--python-version", python, "--only-binary", ":all:"]
@@ -167,7 +167,7 @@ def replaced(
     versions = {one["project"]: one["version"].partition("+")[0] for one in own}
     pins = {name: version for name, version in pins.items() if not OF_CUDA.match(name)}  # they go with their torch
     others = resolved(target, "", python, {**pins, **versions})
-    kept = [one for one in others if not OF_INDEX.match(one["project"])]
+    kept = [one for one in others if one["project"] not in TORCH and not OF_CUDA.match(one["project"])]
     return [*kept, *({key: value for key, value in one.items() if key not in ("index", "seen")} for one in own)]
 
 

@@ -118,7 +118,7 @@ def _torch() -> Iterator[Finding]:
         return
     except ValueError:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        cure = f"Install it again: {Path(sys.executable).name} -m pip install --force-reinstall torch"
+        cure = f"Install it again: {Path(sys.executable).name} -m pip install --force-reinstall torch torchvision"
         yield Finding("PyTorch", "failed", _discreet(last), cure)
         return
     kinds = [f"{name} {found[key]}" for name, key in (("CUDA", "cuda"), ("ROCm", "hip")) if found[key]]

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import torch
+import torchvision
 
 from . import device
 
@@ -19,6 +20,7 @@ def probe() -> dict[str, Any]:
     """Version, and for each device its name, memory in bytes (0: none of its own) and speed in GFLOP/s."""
     return {
         "torch": str(torch.__version__),
+        "torchvision": str(torchvision.__version__),  # one of another build than torch's fails to import, as here
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
         "devices": [_tried(one) for one in device.found()],

@@ -28,7 +28,7 @@ INDEX = "https://download.pytorch.org/whl/"
 AMD_WINDOWS = (
     "https://rocm.docs.amd.com/projects/radeon-ryzen/en/latest/docs/install/installrad/windows/install-pytorch.html"
 )
-LAST_CU126 = "'torch<2.15'"  # the last release with kernels for Maxwell, Pascal and Volta
+LAST_CU126 = "torch<2.15 torchvision<0.30"  # the last releases with kernels for Maxwell, Pascal and Volta
 TURING = (7, 5)
 OLDEST = (5, 0)
 DRIVER_CUDA_13 = 580
@@ -95,7 +95,8 @@ def fitting(machine: Machine) -> Build | None:
 def _nvidia(machine: Machine, gpu: Gpu) -> Build:
     old = (0, 0) < gpu.capability < TURING
     name = "cu126" if old else "cu130"
-    requirement = f"{LAST_CU126 if old else 'torch'} --index-url {INDEX}{name}"
+    packages = " ".join(f"'{one}'" for one in LAST_CU126.split()) if old else "torch torchvision"
+    requirement = f"{packages} --index-url {INDEX}{name}"
     if (0, 0) < gpu.capability < OLDEST:
         major, minor = gpu.capability
         return Build("", obstacle=f"its compute capability is {major}.{minor}, and torch's builds begin at 5.0")
@@ -109,7 +110,7 @@ def _nvidia(machine: Machine, gpu: Gpu) -> Build:
 
 def _amd(machine: Machine, _gpu: Gpu) -> Build:
     if machine.system == "Linux":
-        return Build("rocm7.2", f"torch --index-url {INDEX}rocm7.2")
+        return Build("rocm7.2", f"torch torchvision --index-url {INDEX}rocm7.2")
     if machine.system == "Windows":
         if machine.python != (3, 12):
             found = ".".join(map(str, machine.python))
@@ -120,12 +121,12 @@ def _amd(machine: Machine, _gpu: Gpu) -> Build:
 
 def _intel(machine: Machine, _gpu: Gpu) -> Build:
     if machine.system in ("Linux", "Windows"):
-        return Build("xpu", f"torch --index-url {INDEX}xpu")
+        return Build("xpu", f"torch torchvision --index-url {INDEX}xpu")
     return Build("", obstacle=f"no build of torch uses Intel's GPUs on {machine.system}")
 
 
 def _apple(_machine: Machine, _gpu: Gpu) -> Build:
-    return Build("mps", "torch")
+    return Build("mps", "torch torchvision")
 
 
 _CHOICES = {"NVIDIA": _nvidia, "AMD": _amd, "Intel": _intel, "Apple": _apple}

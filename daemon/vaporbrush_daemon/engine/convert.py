@@ -2,6 +2,8 @@
 
 `python -m vaporbrush_daemon.engine.convert SOURCE TARGET` prints one JSON object with `code` and `message` if it fails.
 Nothing in the source is executed: PyTorch files are read with `weights_only`, which knows tensors and containers.
+What has to be in the file is torchvision's word. Here, in a process that runs once, its import may take a second;
+workers read `vgg19` instead, which says why.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torchvision.models import vgg19
 
 from vaporbrush_daemon import children, machine
 from vaporbrush_protocol import atomic
@@ -32,11 +35,11 @@ MAX_FILE_BYTES = 2 * 1024**3  # the full VGG19 has 575 MB
 
 def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
     """torchvision's names and the shapes of what is kept: 13 convolutions, 12.9 million numbers."""
-    channels = 3
-    for conv in CONVS.values():
-        yield f"features.{conv.index}.weight", (conv.width, channels, 3, 3)
-        yield f"features.{conv.index}.bias", (conv.width,)
-        channels = conv.width
+    last = max(conv.index for conv in CONVS.values())
+    with torch.device("meta"):  # shapes only: no memory, no numbers
+        features = vgg19(weights=None, init_weights=False).features[: last + 1]
+    for name, tensor in features.state_dict().items():
+        yield f"features.{name}", tuple(tensor.shape)
 
 
 def convert(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """VGG19's architecture (Simonyan & Zisserman 2015, configuration E) as torchvision builds it, as far as relu5_1.
 
 Written down, and compared with torchvision's by a test: importing torchvision costs a worker 1.2 seconds and 170 MB at
-its start, nearly all of it for a compiler that is not used here.
+its start, nearly all of it for a compiler that is not used here. `convert`, which runs once, asks torchvision itself.
 """
 
 from __future__ import annotations

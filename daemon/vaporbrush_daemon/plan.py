@@ -45,13 +45,22 @@ GRID = 16  # the stride of relu5_1: a tileable picture's sides are multiples of 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds per megapixel-step and per step besides (launches, the optimiser's small matrices)."""
+    """Seconds per megapixel-step and per step besides (launches, the optimiser's small matrices).
+
+    `fastest` is the best of `per_megapixel` that was ever seen here; 0 where nothing was learnt yet.
+    """
 
     precision: Precision = "fp32"
     per_megapixel: float = 9.0  # a 2-core CPU with AVX-512
     per_step: float = 0.01
     measured: bool = False
     device: str = "cpu"
+    fastest: float = 0.0
+
+    @property
+    def alone(self) -> Speed:
+        """The same while nothing else runs on the machine."""
+        return replace(self, per_megapixel=min(self.per_megapixel, self.fastest or self.per_megapixel))
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ class Plan:
     seconds: float
     memory_bytes: int
     enough: float | None  # relative progress over ten steps at which a scale is done; None: all steps are taken
+    step_megapixels: float = 0.0  # what a step costs besides its pixels, as so many millions of pixels
 
     @property
     def width(self) -> int:
@@ -184,7 +194,9 @@ def plan(
             error = problem
             continue
         chosen = found
-        if recipe.size != "auto" or found.seconds <= SCHEDULES[recipe.quality].budget_s:
+        # By what the machine can do, not by what else it did just now: the same picture has the same size every time.
+        alone_s = _seconds(scales, recipe, speed.alone, found.tile)
+        if recipe.size != "auto" or alone_s <= SCHEDULES[recipe.quality].budget_s:
             break
     if chosen is None:
         assert error is not None
@@ -252,14 +264,20 @@ def _fit(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, memory: int | 
         bound = BASE_BYTES + SECOND_TRY * (needs[fitting[0]] - BASE_BYTES)
         fitting = [way for way in fitting if needs[way] <= bound] or [min(fitting, key=needs.__getitem__)]
     tile, history, host = fitting[0]
+    seconds = _seconds(scales, recipe, speed, tile)
+    enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
+    besides = speed.per_step / speed.per_megapixel
+    return Plan(scales, speed.precision, history, tile, host, seconds, needs[fitting[0]], enough, besides)
+
+
+def _seconds(scales: tuple[Scale, ...], recipe: Recipe, speed: Speed, tile: int | None) -> float:
+    """How long these scales take."""
     factor = overhead(scales[-1], tile)
     seconds = sum(
         s.cost * speed.per_megapixel * (factor if s is scales[-1] else 1.0) + s.steps * speed.per_step for s in scales
     )
     # a forward pass per style and one for the content are a third of a step each
-    seconds += sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
-    enough = None if recipe.steps is not None else SCHEDULES[recipe.quality].enough
-    return Plan(scales, speed.precision, history, tile, host, seconds, needs[fitting[0]], enough)
+    return seconds + sum(s.megapixels * speed.per_megapixel * (1 + len(recipe.styles)) / 3 for s in scales)
 
 
 def banks_of(recipe: Recipe) -> float:
@@ -322,6 +340,7 @@ def read_speed(cache: Path, device: str, model: str) -> Speed:
             float(stored["per_step"]),
             measured=True,
             device=device,
+            fastest=float(stored.get("fastest", 0.0)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return _guess(device, model)

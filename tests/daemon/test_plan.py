@@ -41,6 +41,13 @@ def test_a_faster_device_paints_larger_and_a_small_layer_whole() -> None:
     assert predict(recipe(300, 200), replace(SPEED, per_megapixel=0.1)).width == 300
 
 
+def test_a_busy_machine_paints_the_same_size_and_says_that_it_takes_longer() -> None:
+    busy = replace(SPEED, per_megapixel=3 * SPEED.per_megapixel, fastest=SPEED.per_megapixel)
+    found, usual = predict(recipe(), busy), predict(recipe(), SPEED)
+    assert (found.width, found.height) == (usual.width, usual.height)
+    assert found.seconds > 2.5 * usual.seconds
+
+
 def test_scales_double_up_to_the_painted_size() -> None:
     scales = predict(recipe(size=700), SPEED).scales
     assert [(s.width, s.height) for s in scales] == [(175, 131), (350, 262), (700, 525)]

@@ -45,7 +45,9 @@ class Monitor:
         self.progress = Progress("style", scales=len(plan.scales), steps=plan.steps)
         self.seconds: dict[str, float] = {}  # by phase of the progress, and "loading"
         self.done = 0.0  # megapixel-steps
-        self.total = sum(scale.cost for scale in plan.scales) or 1.0
+        self._taken = self._ahead = (
+            0.0  # what was done and what is left to do, in megapixel-steps with what a step costs
+        )
         self.stopped: Literal["steps", "finish", "converged"] = "steps"  # why the last scale ended
         self._reported = -math.inf
 
@@ -68,13 +70,22 @@ class Monitor:
         return wanted != "finish"
 
     def begin(self, number: int, scale: Scale) -> None:
-        """The scale `number`, from 0, comes next."""
+        """The scale `number`, from 0, comes next. What the one before has left undone, because it was done early, is
+        nothing that anybody waits for.
+        """
+        self._ahead = sum(one.steps * self._cost(one) for one in self.plan.scales[number:])
         self.progress = replace(self.progress, phase="style", scale=number + 1, width=scale.width, height=scale.height)
 
     def stepped(self, scale: Scale) -> None:
         """A step was taken."""
         self.progress = replace(self.progress, phase="painting", step=self.progress.step + 1)
         self.done += scale.megapixels
+        self._taken += self._cost(scale)
+        self._ahead -= self._cost(scale)
+
+    def _cost(self, scale: Scale) -> float:
+        """Of one step, in megapixel-steps: on a fast device what it costs besides its pixels is most of it."""
+        return scale.megapixels + self.plan.step_megapixels
 
     def due(self) -> bool:
         """Whether it is time for a report; if so, the next one is due REPORT_S later."""
@@ -89,7 +100,7 @@ class Monitor:
         self._reported = self.clock()
         elapsed = self._reported - self.began
         painting = max(1e-9, elapsed - self.seconds.get("loading", 0.0))
-        left = painting * (self.total - self.done) / max(self.done, 1e-9)
+        left = painting * self._ahead / max(self._taken, 1e-9)
         self.control.report(
             replace(
                 self.progress,
@@ -103,7 +114,7 @@ class Monitor:
         )
 
     def finish(self) -> None:
-        """All steps are taken: what is left is to deliver. Raises `cancelled`."""
+        """All steps are taken: what is left is to deliver, and nobody knows how long that takes. Raises `cancelled`."""
         self.progress = replace(self.progress, phase="finishing")
         self.check()
-        self.control.report(replace(self.progress, elapsed_s=self.clock() - self.began, eta_s=0.0), no_image)
+        self.control.report(replace(self.progress, elapsed_s=self.clock() - self.began), no_image)

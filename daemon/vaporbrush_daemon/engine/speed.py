@@ -53,7 +53,8 @@ class Speeds:
             return
         seen = max(1e-6, (seconds - steps * speed.per_step) / cost)
         known = speed.per_megapixel
-        learnt = replace(speed, per_megapixel=seen if seen < known else known + SLOWER * (seen - known))
+        believed = seen if seen < known else known + SLOWER * (seen - known)
+        learnt = replace(speed, per_megapixel=believed, fastest=min(seen, speed.alone.per_megapixel))
         self.known[model] = learnt
         write_speed(self.cache, self.device, model, learnt)
 

@@ -24,14 +24,16 @@ class Message(NamedTuple):
     chunk: Buffer | None = None
 
 
+OpenLink = Callable[[Connection, float], Link]  # logged in within so many seconds; raises `LinkError`
 Deliver = Callable[[Message, Message], None]  # a request and its reply
 
 
 class Channel:
     """The conversation with one daemon. It says `hello` on each new connection, so that a restart is seen."""
 
-    def __init__(self, connection: Connection, name: str = "") -> None:
+    def __init__(self, connection: Connection, name: str = "", open_link: OpenLink = Link.open) -> None:
         self.connection = connection
+        self._open_link = open_link
         self.name = name or f"vaporbrush-client {__version__}"
         self.daemon: dict[str, Any] = {}  # what the last `hello` said
         self._link: Link | None = None
@@ -41,7 +43,7 @@ class Channel:
         """Open the link and say hello, where that has not been done."""
         if self._link is not None:
             return self._link
-        self._link = link = Link.open(self.connection, wait_s)
+        self._link = link = self._open_link(self.connection, wait_s)
         hello = Message({"request": "hello", "client": self.name, "versions": [PROTOCOL_MAJOR]})
         try:
             self._converse(link, iter([hello]), self._greeted, wait_s)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .channel import Channel, Message, replying
+from .channel import Channel, Message, OpenLink, replying
 from .codec import Buffer
 from .endpoint import Connection
 from .errors import LinkError, RemoteError
@@ -23,6 +23,7 @@ from .installation import installed
 from .job import MAX_STORY, Job, StoryEntry
 from .launcher import start_daemon
 from .limits import CONNECT_TIMEOUT_S, DEFAULT_LEASE_S, LIST_PAGE, MAX_WATCH_S, REQUEST_TIMEOUT_S
+from .link import Link
 from .messages import IDEMPOTENT, OnLeaseEnd
 from .recipe import Image, Recipe
 from .rules import sequence, truth
@@ -34,9 +35,17 @@ MAX_RESTARTS = 3  # of the daemon during one `stylize`, before the job is taken 
 class Client:
     """A daemon, as one thread sees it. It connects with the first request, and again when the connection broke."""
 
-    def __init__(self, connection: Connection, timeout_s: float = REQUEST_TIMEOUT_S, *, name: str = "") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        *,
+        name: str = "",
+        open_link: OpenLink = Link.open,
+    ) -> None:
+        """`open_link` is another way to the daemon than the endpoints of the connection file."""
         self.timeout_s = timeout_s
-        self._channel = Channel(connection, name)
+        self._channel = Channel(connection, name, open_link)
 
     def __enter__(self) -> Client:
         return self

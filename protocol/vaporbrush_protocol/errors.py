@@ -33,6 +33,7 @@ CODES: dict[str, tuple[bool, str]] = {
     "download_failed": (True, "The weights could not be downloaded."),
     "device_missing": (False, "The device asked for does not exist here."),
     "forbidden": (False, "A guest asked for what only the daemon's own user may have."),
+    "unreachable": (True, "The other machine that was to paint cannot be reached."),
     "shutting_down": (True, "The daemon is ending and takes no more work."),
     "internal": (False, "A defect in the daemon; its log has the details."),
     # raised on the client's side only, never on the wire

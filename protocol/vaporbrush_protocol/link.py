@@ -50,13 +50,13 @@ class Link:
         failure = LinkError("no_daemon", "The connection file names no endpoint. Start the daemon: `vaporbrush serve`.")
         for endpoint in connection.endpoints:
             try:
-                plain = _connected(endpoint, deadline)
+                plain = connected(endpoint, deadline)
             except LinkError as error:
                 failure = error
                 continue
             link = cls(plain, connection.token, endpoint, connection.user)
             try:
-                link._log_in(deadline)
+                link.log_in(deadline)
             except LinkError as error:
                 link.close()
                 if error.code == "wrong_token":
@@ -94,7 +94,8 @@ class Link:
         """Forget the connection; what was not sent is lost."""
         self._socket.close()
 
-    def _log_in(self, deadline: float) -> None:
+    def log_in(self, deadline: float) -> None:
+        """Wait until the daemon has let us in. Raises `LinkError`."""
         while not self._conversation.ready:
             flushed = self._flush()
             self._await("greet", deadline, writing=not flushed)
@@ -148,7 +149,7 @@ class Link:
         return LinkError("link_lost", f"The connection to the daemon at {self.where} broke{why}.")
 
 
-def _connected(endpoint: str, deadline: float) -> socket.socket:
+def connected(endpoint: str, deadline: float) -> socket.socket:
     """A plain connected socket. Raises `LinkError` (`no_daemon`)."""
     kind, _, address = endpoint.partition("://")
     while True:

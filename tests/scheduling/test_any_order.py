@@ -30,8 +30,9 @@ CODES = st.sampled_from(["out_of_memory", "diverged", "cancelled", "disk_full"])
 def state(scheduler: Scheduler) -> Any:
     """Everything that a scheduler knows, but for the pixels of previews."""
     jobs = [
-        (job.to_record(), repr(job.error), job.deaths, job.plan_step, job.wanted, job.preview_asked, job.preview_side,
-         job.preview and job.preview.number, job.lease_until, job.began, job.ended, scheduler.shown(job)["position"])
+        (job.to_record(), repr(job.error), (job.deaths, job.losses), job.plan_step, job.wanted, job.preview_asked,
+         job.preview_side, job.preview and job.preview.number, job.lease_until, job.began, job.ended,
+         scheduler.shown(job)["position"])
         for job in scheduler.table.jobs.values()
     ]  # fmt: skip
     polls = {job.job: scheduler.life.polls.of(job) for job in scheduler.life.polls.watched()}
@@ -63,14 +64,14 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(
         name=st.sampled_from(NAMES),
         client=CLIENTS,
-        device=st.sampled_from(["auto", "auto", *DEVICES]),
+        device=st.sampled_from(["auto", "auto", *DEVICES, "box"]),
         end=st.sampled_from(["finish", "cancel"]),
         memory=st.sampled_from([0, 2 * 10**9, 12 * 10**9, 60 * 10**9]),
     )
     def submit(self, name: str, client: str, device: str, end: Any, memory: int) -> None:
         before = state(self.studio.scheduler)
         refusal = self.refused(ev.Submitted(asked(name, client, device, on_lease_end=end, memory=memory)))
-        assert refusal in ("", "conflict", "busy", "shutting_down")
+        assert refusal in ("", "conflict", "busy", "shutting_down", "device_missing")
         assert not refusal or state(self.studio.scheduler) == before, "a refusal changes nothing"
 
     @rule(name=st.sampled_from(["fetch1", "fetch2"]))
@@ -88,6 +89,10 @@ class AnyOrder(RuleBasedStateMachine):
     def watch(self, data: st.DataObject, behind: int, wait: float, side: int) -> None:
         job = self.studio.job(data.draw(st.sampled_from(sorted(self.studio.scheduler.table.jobs))))
         self.studio.watch(job, max(0, job.seq - behind), wait, preview=64 * side)
+
+    @rule(names=st.sampled_from([(), ("box",), ("box",), ("far", "box")]))
+    def machines_come_and_go(self, names: tuple[str, ...]) -> None:
+        self.studio.bring(ev.RemotesKnown(names))
 
     @rule()
     def unload(self) -> None:
@@ -116,12 +121,12 @@ class AnyOrder(RuleBasedStateMachine):
         self.studio.bring(ev.WorkerSaid(slot.key, said.get(what) or worker.Progressed(job.job, progress, preview)))
 
     @precondition(lambda self: self.slots("starting", "idle", "busy", "ending"))
-    @rule(data=st.data(), broke=st.booleans())
-    def die(self, data: st.DataObject, broke: bool) -> None:
+    @rule(data=st.data(), broke=st.booleans(), away=st.booleans())
+    def die(self, data: st.DataObject, broke: bool, away: bool) -> None:
         slot = data.draw(st.sampled_from(self.slots("starting", "idle", "busy", "ending")))
         if broke:
             self.studio.bring(ev.WorkerBroke(slot.key, "it was nonsense"))
-        self.studio.bring(ev.WorkerExited(slot.key, "it was ended by SIGKILL"))
+        self.studio.bring(ev.WorkerExited(slot.key, "it was ended by SIGKILL", away=away and slot.remote))
 
     # -- time and the end
 

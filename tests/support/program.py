@@ -14,9 +14,9 @@ PROGRAM = (sys.executable, "-m", "vaporbrush_daemon")
 WAIT_S = 60
 
 
-def vaporbrush(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+def vaporbrush(*arguments: str | Path, wait_s: float = WAIT_S, **options) -> subprocess.CompletedProcess[str]:
     command = [*PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=WAIT_S, **options)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=wait_s, **options)
 
 
 def gone(pid: int) -> bool:

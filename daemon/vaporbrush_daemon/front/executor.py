@@ -98,8 +98,8 @@ class Executor:
             case Nonsense(slot, sentence):
                 logs.event("worker_talks_nonsense", slot=slot, reason=sentence)
                 self.bring(ev.WorkerBroke(slot, sentence))
-            case Exited(slot, reason):
-                self.bring(ev.WorkerExited(slot, reason))
+            case Exited(slot, reason, away):
+                self.bring(ev.WorkerExited(slot, reason, away))
 
     def _adopted(self, slot: int, done: worker.Done) -> worker.Done | worker.Failed:
         """Make blobs of the pictures before anybody is told of them."""
@@ -122,8 +122,8 @@ class Executor:
         match effect:
             case fx.AnswerPoll(poll):
                 self._answer_when_kept(poll)
-            case fx.StartWorker(slot, device):
-                self._pool.start(slot, device)
+            case fx.StartWorker(slot, device, remote):
+                self._pool.start(slot, device, remote=remote)
             case fx.StartDownload(slot, job, model):
                 logs.event("job_started", job=job, model=model)
                 self._pool.download(slot, job, model)
@@ -150,7 +150,7 @@ class Executor:
         logs.defect("effect_defect", error, effect=type(effect).__name__)
         reason = f"{type(error).__name__}: {error}"[:300]
         match effect:
-            case fx.StartWorker(slot, _) | fx.StartDownload(slot, _, _):
+            case fx.StartWorker(slot, _, _) | fx.StartDownload(slot, _, _):
                 self._effects += self._scheduler.handle(self._clock(), ev.WorkerExited(slot, reason))
             case fx.PaintJob(slot, job, _):
                 self._fail(slot, job, RemoteError("internal", f"The painting could not be begun: {reason}"))

@@ -34,6 +34,7 @@ from .connections import Connections, Reply
 from .executor import Executor
 from .models import Models
 from .permissions import Permissions
+from .remotes import Remotes
 from .spool import Spool
 from .style_cache import StyleCache
 from .uploads import Key
@@ -69,6 +70,7 @@ class Handlers:
         spool: Spool,
         pool: Pool,
         guests: Guests,
+        remotes: Remotes,
         background: Background,
         counters: Counter[str],
         stop: Callable[[bool], None],
@@ -78,6 +80,7 @@ class Handlers:
         self._scheduler, self._executor, self._connections = scheduler, executor, connections
         self._spool, self._pool, self._stop, self._clock = spool, pool, stop, clock
         self.models = Models(config)
+        self._remotes = remotes
         self._permissions = Permissions(scheduler.table, guests)
         self._style_cache = StyleCache(StyleLibrary.of(config.home), spool, background, clock)
         self._now: dict[type[m.Request], Callable[[Any], Fields]] = {  # what is answered at once
@@ -102,6 +105,8 @@ class Handlers:
                 self._connections.reply(ticket, outcome)
 
         self._permissions.check(request, ticket)
+        if isinstance(request, (m.Submit, m.Status)):
+            self._remotes.refresh()
         match request:
             case m.Hello():
                 respond((self._hello(ticket), None))
@@ -155,8 +160,23 @@ class Handlers:
                 {"device": one.name, "title": one.title, "memory_bytes": one.memory, "free_bytes": one.free}
                 for one in self.models.devices
                 if one.name in (scheduler.worker_slots.devices or (one.name,))
-            ],
+            ]
+            + ([] if ticket.guest else self._machines()),
         }
+
+    def _machines(self) -> list[Fields]:
+        """The other machines as devices."""
+        facts = self._scheduler.worker_slots.facts
+        return [
+            {
+                "device": one.name,
+                "title": one.label,
+                "memory_bytes": 0 if told is None else told.memory,
+                "free_bytes": 0,
+            }
+            for one in self._remotes.known
+            for told in [facts.get(one.name)]
+        ]
 
     def _workers(self, ticket: ev.Ticket) -> list[Fields]:
         jobs = self._scheduler.table.jobs
@@ -202,7 +222,13 @@ class Handlers:
         for style in recipe.styles:
             if style.name:
                 self._style_cache.library.file(style.name)
-        return self.models.estimate(recipe, self._scheduler.worker_slots.usual_device)
+        usual = self._scheduler.worker_slots.usual_device
+        machine = next((one for one in self._remotes.known if one.name == recipe.device), None)
+        if machine is None:
+            return self.models.estimate(recipe, usual)
+        like = "cuda" if machine.has_gpu else "cpu"  # a guess: how fast it is, only that machine knows
+        guess = self.models.estimate(replace(recipe, device=like), usual)
+        return {**guess, "device": machine.name, "measured": False}
 
     def _fetch_model(self, request: m.FetchModel, ticket: ev.Ticket) -> Fields:
         if request.model != weights.VGG19.model:
@@ -295,12 +321,13 @@ class Handlers:
         return self._scheduler.shown(self._scheduler.table.get(job))
 
     def _resolved(self, recipe: Recipe) -> Recipe:
-        """The recipe with pictures for style names and a model's name for `auto`."""
+        """The recipe with pictures for style names, and a model's name for `auto`: another machine has its own."""
         styles = tuple(
             replace(style, name="", image=self._style_cache.picture(style.name)) if style.name else style
             for style in recipe.styles
         )
-        return replace(recipe, styles=styles, model=self.models.resolved(recipe.model))
+        elsewhere = recipe.device in self._scheduler.worker_slots.remotes
+        return replace(recipe, styles=styles, model=recipe.model if elsewhere else self.models.resolved(recipe.model))
 
     def _check_here(self, image: Image) -> None:
         size = self._spool.size(image.blob)

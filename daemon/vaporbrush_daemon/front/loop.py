@@ -36,6 +36,7 @@ from .connections import Connections
 from .executor import Executor
 from .handlers import DaemonInfo, Handlers
 from .listener import Listener
+from .remotes import Remotes
 from .spool import Spool
 from .systemd import Notifier
 
@@ -76,6 +77,7 @@ class Front:
         self._executor = Executor(
             self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._told
         )
+        self._remotes = Remotes(config.home, lambda names: self._executor.bring(ev.RemotesKnown(names)))
         self._handlers = Handlers(
             config=config,
             info=self._info,
@@ -85,6 +87,7 @@ class Front:
             spool=self._spool,
             pool=self._pool,
             guests=guests,
+            remotes=self._remotes,
             background=self._background,
             counters=self.counters,
             stop=self.stop,
@@ -102,7 +105,8 @@ class Front:
 
     def _told(self) -> None:
         """A worker has told of devices."""
-        self._handlers.models.remember(self._scheduler.worker_slots.facts.values())
+        slots = self._scheduler.worker_slots
+        self._handlers.models.remember(one for one in slots.facts.values() if one.name not in slots.remotes)
 
     # -- beginning and end
 
@@ -114,6 +118,7 @@ class Front:
             self._executor.bring(ev.Adopted(job))
             if job.state == "done" and not job.released and not job.asked.guest:
                 self._spool.hold(job.job, job.made)
+        self._remotes.refresh()
         self._housekeep(now)
         self._info.endpoints = self._listener.open(self._config, last)
         self._connection = replace(
@@ -220,6 +225,7 @@ class Front:
 
     def _housekeep(self, now: float) -> None:
         self._executor.bring(ev.RecordsAged(self._ttl_s))
+        self._remotes.refresh()
         self._spool.sweep(now)
         self._connections.drop_resting(now)
         self._zap_handler.refusals.tell(now)

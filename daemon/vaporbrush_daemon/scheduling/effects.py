@@ -11,10 +11,11 @@ from .events import Poll
 
 @dataclass(frozen=True, slots=True)
 class StartWorker:
-    """Start the process that owns a device."""
+    """Start the process that owns a device, or speaks with another machine."""
 
     slot: int
     device: str
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,13 @@ class WorkerBroke:
 
 @dataclass(frozen=True, slots=True)
 class WorkerExited:
-    """A worker's process is gone. `reason` is a clause such as "it was ended by SIGKILL"."""
+    """A worker's process is gone. `reason` is a clause such as "it was ended by SIGKILL"; with `away`, it is the
+    sentence why another machine cannot be reached.
+    """
 
     slot: int
     reason: str
+    away: bool = False
 
 
 # ── from the daemon itself ───────────────────────────────────────────────────────────────────────────────────────
@@ -137,6 +140,13 @@ class RecordsAged:
 
 
 @dataclass(frozen=True, slots=True)
+class RemotesKnown:
+    """There are these other machines to paint on, and no others."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The daemon ends; `at_once`: without waiting for running paintings."""
 
@@ -145,5 +155,5 @@ class Closed:
 
 ClientEvent = Submitted | Polled | Touched | CancelAsked | FinishAsked | Released | UnloadAsked
 WorkerEvent = WorkerSaid | WorkerBroke | WorkerExited
-DaemonEvent = Adopted | RecordsAged | Closed
+DaemonEvent = Adopted | RecordsAged | RemotesKnown | Closed
 Event = ClientEvent | WorkerEvent | DaemonEvent | TimePassed

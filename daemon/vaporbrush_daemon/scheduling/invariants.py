@@ -64,6 +64,8 @@ def _check_slot(scheduler: Scheduler, slot: Slot) -> None:
         assert job is None or (job.kind == "fetch") == (slot.device == DOWNLOADS), f"{slot} is no place for {job!r}"
     else:
         assert slot.job is None or slot.state == "ending", f"{slot} has a job"
+    known = slot.device in scheduler.worker_slots.remotes
+    assert not slot.remote or known or slot.state != "stopped", f"{slot} was removed"
     if slot.state == "idle" and slot.device != DOWNLOADS:
         suiting = [
             job for job in scheduler.life.queues.waiting("paint") if scheduler.worker_slots.suits(slot, job.asked.needs)

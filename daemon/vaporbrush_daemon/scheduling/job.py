@@ -38,6 +38,7 @@ class Needs:
     kind: JobKind
     device: str
     memory: int = 0  # bytes to paint it whole, to a GRAIN_BYTES; 0: nobody knows
+    here: bool = False  # not on another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class JobRequest:
 
     @property
     def needs(self) -> Needs:
-        """What decides where it may run."""
-        return Needs(self.kind, self.device, -(-self.memory // GRAIN_BYTES) * GRAIN_BYTES)
+        """What decides where it may run. A guest's job stays here: two machines could hand it to and fro."""
+        return Needs(self.kind, self.device, -(-self.memory // GRAIN_BYTES) * GRAIN_BYTES, self.guest)
 
     @property
     def device(self) -> str:
@@ -99,6 +100,7 @@ class Job:
     error: VaporbrushError | None = None
     attempts: int = 0
     deaths: int = 0  # workers that died or got stuck while they ran this job
+    losses: int = 0  # of the machine that painted it, which are not its fault
     plan_step: int = 0  # 1: the cheaper plan, after the device ran out of memory
     wanted: Literal["go", "finish"] = "go"
     released: bool = False

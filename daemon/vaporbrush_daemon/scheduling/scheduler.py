@@ -37,6 +37,7 @@ from .lifecycle import Lifecycle
 from .policy import Policy
 from .worker_slots import DOWNLOADS, MAX_FAILED_STARTS, Slot, WorkerSlots
 
+MAX_LOSSES = 5  # machines that went away under a job: it is not its fault, but somebody waits for it
 MAX_DEATHS = 2  # a job that ended two workers would end a third
 
 
@@ -97,6 +98,10 @@ class Scheduler:
                 self.table.add(replace(job, notes=list(job.notes)))
             case ev.RecordsAged(older_than_s):
                 self._forget(now, older_than_s)
+            case ev.RemotesKnown(names):
+                self.worker_slots.know_remotes(now, names)
+                self._check_devices(now)
+                self.life.dispatch(now)
             case ev.Closed(at_once):
                 self._close(now, at_once=at_once)
 
@@ -106,8 +111,8 @@ class Scheduler:
                 self._worker_said(now, slot, said)
             case ev.WorkerBroke(_, sentence):
                 self._worker_broke(now, slot, sentence)
-            case ev.WorkerExited(_, reason):
-                self._worker_exited(now, slot, reason)
+            case ev.WorkerExited(_, reason, away):
+                self._worker_exited(now, slot, reason, away=away)
 
     # -- what others may ask
 
@@ -148,7 +153,9 @@ class Scheduler:
             return
         if self.closing:
             raise RequestError("shutting_down", "The daemon is ending and takes no more jobs; try again in a moment.")
-        self._check_device(asked)
+        missing = self.worker_slots.missing(asked.needs)
+        if missing:
+            raise RequestError("device_missing", missing)
         self._admission.admit(now, asked, lambda: self._forecast.ends(now))
         job = known or Job(asked)
         if known is not None:
@@ -217,6 +224,12 @@ class Scheduler:
                     self.life.dispatch(now)
             case worker.Progressed():
                 self._progressed(now, slot, said)
+            case worker.Noted(job_id, sentence):
+                noted = self._running(slot, job_id)
+                if noted is not None:
+                    noted.note(sentence)
+                    noted.seq += 1
+                    self.life.wake(now, noted)
             case worker.Done() | worker.Fetched():
                 job = self._stopped_working(now, slot, said.job)
                 if job is not None:
@@ -272,12 +285,14 @@ class Scheduler:
             self.life.end(now, job, "failed", error=error)
             self.life.dispatch(now)
 
-    def _worker_exited(self, now: float, slot: Slot, reason: str) -> None:
+    def _worker_exited(self, now: float, slot: Slot, reason: str, *, away: bool = False) -> None:
         job, stuck, left = self._running(slot, slot.job or ""), slot.stuck, slot.job
-        hopeless = self.worker_slots.gone(now, slot, working=job is not None)
+        hopeless = self.worker_slots.gone(now, slot, working=job is not None, away=away)
         if left is not None:
             self._out.append(ClearWork(left))
-        if job is not None:
+        if job is not None and away:
+            self._lost(now, job, reason)
+        elif job is not None:
             job.deaths += 1
             what = "stopped making progress and was ended" if stuck else f"died ({reason})"
             if job.deaths < MAX_DEATHS:
@@ -287,8 +302,18 @@ class Scheduler:
                 sentence = f"The worker process {what} while it ran this job, as it did the time before."
                 self.life.end(now, job, "failed", error=RemoteError(code, sentence))
         if hopeless:
-            self._give_up(now, slot, "it says nothing" if stuck else reason)
+            self._give_up(now, slot, "it says nothing" if stuck else reason, away=away)
+        if slot.remote:
+            self._check_devices(now)  # it may have been removed meanwhile
         self.life.dispatch(now)
+
+    def _lost(self, now: float, job: Job, reason: str) -> None:
+        """The machine that painted it cannot be reached any more."""
+        job.losses += 1
+        if job.losses < MAX_LOSSES:
+            self.life.again(now, job, reason)
+        else:
+            self.life.end(now, job, "failed", error=RemoteError("unreachable", reason))
 
     def _running(self, slot: Slot, job_id: str) -> Job | None:
         """The job if the slot still runs it: what a worker says about a job that was cancelled meanwhile is ignored."""
@@ -348,29 +373,28 @@ class Scheduler:
 
     # -- the rules
 
-    def _check_device(self, asked: JobRequest) -> None:
-        devices = self.worker_slots.devices
-        if asked.kind == "paint" and devices and asked.device not in (*devices, "auto"):
-            raise RequestError("device_missing", self._missing(asked))
-
-    def _missing(self, asked: JobRequest) -> str:
-        return f"The device `{asked.device}` does not exist here; there is {', '.join(self.worker_slots.devices)}."
-
     def _check_devices(self, now: float) -> None:
-        """The devices are known now: jobs that came before and ask for others cannot run."""
+        """What there is has changed, or is known now: jobs that ask for other devices cannot run."""
         for job in self.life.queues.waiting("paint"):
-            if job.asked.device not in (*self.worker_slots.devices, "auto"):
+            missing = self.worker_slots.missing(job.asked.needs)
+            if missing:
                 self.life.queues.remove(job)
-                self.life.end(now, job, "failed", error=RemoteError("device_missing", self._missing(job.asked)))
+                self.life.end(now, job, "failed", error=RemoteError("device_missing", missing))
 
-    def _give_up(self, now: float, slot: Slot, reason: str) -> None:
+    def _give_up(self, now: float, slot: Slot, reason: str, *, away: bool) -> None:
         """The worker program does not start: tell everybody for whom there is no other, and look for devices afresh
-        next time.
+        next time. Whoever was to be painted on another machine that is `away`, and need not, is painted here.
         """
-        self.worker_slots.give_up(now, slot)
+        slots = self.worker_slots
+        waiting = self.life.queues.waiting("paint")
+        for job in waiting if away else ():
+            if job.asked.device == "auto" and slots.suits(slot, job.asked.needs):
+                job.note(f"{reason} It is painted here.")
+        slots.give_up(now, slot)
         sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
-        for job in self.life.queues.waiting("paint"):
-            if self.worker_slots.hopeless(job.asked.needs):
+        error = RemoteError("unreachable", reason) if away else RemoteError("worker_crashed", sentence)
+        for job in waiting:
+            if slots.hopeless(job.asked.needs):
                 self.life.queues.remove(job)
-                self.life.end(now, job, "failed", error=RemoteError("worker_crashed", sentence))
-        self.worker_slots.look_afresh()
+                self.life.end(now, job, "failed", error=error)
+        slots.look_afresh()

@@ -14,6 +14,9 @@ does not start at all is given up for a while, as long as there are others.
 Of several GPUs all paint. A job that would have to be cut into tiles on one of them is left to those that have the
 memory to paint it whole; what is too large for every one, to those with the most.
 
+Another machine is one slot, whose worker has the daemon there paint. What does not ask for it is painted there only
+where this machine has nothing faster than its processor, and that one can be reached. Other machines come and go.
+
 Pure, like the scheduler that decides about the jobs: here processes are started and ended by effects.
 """
 
@@ -59,6 +62,7 @@ class Slot:
 
     key: int
     device: str
+    remote: bool = False  # whether that is another machine
     _state: SlotState = "stopped"
     job: str | None = None  # what it was given, until it says that it has stopped working on it, or is gone
     loading: bool = False
@@ -98,6 +102,7 @@ class WorkerSlots:
         """`configured` names the devices to paint on; without any, the first worker finds out."""
         self.slots: dict[int, Slot] = {}
         self.devices: tuple[str, ...] = ()  # those to paint on; empty as long as nobody knows
+        self.remotes: tuple[str, ...] = ()  # other machines
         self.facts: dict[str, DeviceFacts] = {}  # by name, as workers have told
         self._policy, self._configured, self._counters, self._tell = policy, configured, counters, tell
         self._keys = 0
@@ -116,9 +121,27 @@ class WorkerSlots:
         for key in [s.key for s in self.slots.values() if s.device == PROBE and s.state == "stopped" and devices]:
             del self.slots[key]
 
+    def know_remotes(self, now: float, names: tuple[str, ...]) -> None:
+        """There are these other machines, and no others: what works for one that was removed is ended."""
+        self.remotes = names
+        present = {slot.device for slot in self.slots.values()}
+        for name in names:
+            if name not in present:
+                self._add(name, remote=True)
+        for slot in [slot for slot in self.slots.values() if self._is_removed(slot)]:
+            if slot.state == "stopped":
+                del self.slots[slot.key]
+            elif slot.state == "idle":
+                self._end(now, slot)
+            else:
+                self._kill(slot)
+
+    def _is_removed(self, slot: Slot) -> bool:
+        return slot.remote and slot.device not in self.remotes
+
     def look_afresh(self) -> None:
         """Find the devices anew next time, unless somebody configured them or a worker proves that one works."""
-        painters = [slot for slot in self.slots.values() if slot.device != DOWNLOADS]
+        painters = [slot for slot in self.slots.values() if slot.device != DOWNLOADS and not slot.remote]
         if not self._configured and all(slot.state == "stopped" for slot in painters):
             for painter in painters:
                 del self.slots[painter.key]
@@ -129,15 +152,15 @@ class WorkerSlots:
         """Where a job that does not care is painted; empty until the first worker has named it."""
         return next((device for device in self.devices if device != "cpu"), "cpu" if self.devices else "")
 
-    def _add(self, device: str) -> None:
+    def _add(self, device: str, *, remote: bool = False) -> None:
         self._keys += 1
-        self.slots[self._keys] = Slot(self._keys, device)
+        self.slots[self._keys] = Slot(self._keys, device, remote)
 
     # -- jobs
 
     def suiting(self, needs: Needs) -> frozenset[int]:
         """The keys of the slots in which a job may run, whatever they are at."""
-        places = [slot for slot in self.slots.values() if self._is_for(slot, needs)]
+        places = self._places(needs)
         if needs.kind == "paint" and needs.device == "auto" and len(places) > 1:
             # all, where all were given up: it may have been the driver's update
             places = [slot for slot in places if not slot.given_up_until] or places
@@ -149,23 +172,40 @@ class WorkerSlots:
         """Whether a job may run in a slot, whatever the slot is at."""
         return slot.key in self.suiting(needs)
 
+    def missing(self, needs: Needs) -> str:
+        """The sentence for a job that asks for a device that does not exist; empty as long as nobody knows."""
+        there = (*self.devices, *(() if needs.here else self.remotes))
+        if needs.kind == "fetch" or needs.device in ("auto", *there) or not self.devices:
+            return ""
+        return f"The device `{needs.device}` does not exist here; there is {', '.join(there)}."
+
     def hopeless(self, needs: Needs) -> bool:
         """Whether every slot that is for such a job has been given up."""
-        places = [slot for slot in self.slots.values() if self._is_for(slot, needs)]
-        return all(slot.given_up_until for slot in places)
+        return all(slot.given_up_until for slot in self._places(needs))
 
-    def _is_for(self, slot: Slot, needs: Needs) -> bool:
-        """Whether a slot is for jobs of this kind that ask for this device."""
-        if (slot.device == DOWNLOADS) != (needs.kind == "fetch"):
-            return False
+    def _places(self, needs: Needs) -> list[Slot]:
+        """The slots for jobs of this kind that ask for this device."""
         if needs.kind == "fetch":
-            return True
-        if not self.devices:
-            return slot.device == PROBE
-        if needs.device != "auto":
-            return slot.device == needs.device
-        # An accelerator paints tens of times faster: while one exists, the CPU paints only what asks for it.
-        return slot.device in self.devices and (slot.device != "cpu" or self.devices == ("cpu",))
+            names = {DOWNLOADS}
+        elif needs.device in self.remotes and not needs.here:
+            names = {needs.device}
+        elif not self.devices:
+            names = {PROBE}
+        elif needs.device != "auto":
+            names = {needs.device}
+        else:
+            names = self._usual(here=needs.here)
+        return [slot for slot in self.slots.values() if slot.device in names]
+
+    def _usual(self, *, here: bool) -> set[str]:
+        """Where jobs go that do not care. An accelerator paints tens of times faster: while one exists, here or on the
+        first other machine that can be reached, the CPU paints only what asks for it.
+        """
+        accelerators = {device for device in self.devices if device != "cpu"}
+        if accelerators or here:
+            return accelerators or {"cpu"}
+        near = (slot.device for slot in self.slots.values() if slot.device in self.remotes and not slot.given_up_until)
+        return {next(near, "cpu")}
 
     def _room(self, slot: Slot) -> float:
         """Bytes that a painting may take there; without bound where the device shares the machine's memory."""
@@ -213,18 +253,21 @@ class WorkerSlots:
         slot.move(now, "starting")
         slot.stuck = False
         self._counters["workers_started"] += 1
-        self._tell(StartWorker(slot.key, slot.device))
+        self._tell(StartWorker(slot.key, slot.device, slot.remote))
 
     def ready(self, now: float, slot: Slot, said: Ready) -> bool:
         """A worker has started. Returns whether it may be given something: one that is being ended may not."""
         slot.heard = now
         if slot.state != "starting":
             return False
-        slot.device, slot.failed_starts, slot.given_up_until = said.device, 0, 0.0
+        slot.failed_starts, slot.given_up_until = 0, 0.0
         for one in said.devices:
             known = self.facts.get(one.name)
             self.facts[one.name] = replace(one, free=one.free or (known.free if known else 0))
         slot.move(now, "idle")
+        if slot.remote:
+            return True
+        slot.device = said.device
         self.know(self.devices or tuple(one.name for one in said.devices))
         return True
 
@@ -244,17 +287,21 @@ class WorkerSlots:
             self._put_off(now, slot)
         self._kill(slot)
 
-    def gone(self, now: float, slot: Slot, *, working: bool) -> bool:
-        """A slot's process has ended, `working` on a job that lives. Returns whether its program seems to be broken."""
+    def gone(self, now: float, slot: Slot, *, working: bool, away: bool = False) -> bool:
+        """A slot's process has ended, `working` on a job that lives. Returns whether its program seems to be broken, or
+        its machine is `away`, so that it is not worth another try.
+        """
         starting = slot.state == "starting"
         expected = slot.state == "ending" or slot.kill_at is not None or (slot.device == DOWNLOADS and not working)
         slot.move(now, "stopped")
         slot.job, slot.kill_at, slot.stuck, slot.loading, slot.model = None, None, False, False, ""
+        if self._is_removed(slot):
+            del self.slots[slot.key]
         if expected:
             return False
         self._put_off(now, slot)
         slot.failed_starts += starting
-        return starting and slot.failed_starts >= MAX_FAILED_STARTS
+        return starting and (away or slot.failed_starts >= MAX_FAILED_STARTS)
 
     def unload(self, now: float) -> None:
         """End the idle workers."""

@@ -37,6 +37,7 @@ from vaporbrush_protocol.rules import (
 )
 
 MAX_DEVICES = 64  # of one machine
+EXIT_AWAY = 69  # EX_UNAVAILABLE: with it ends a worker whose machine cannot be reached, which is nobody's fault here
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_SENTENCE_BYTES = 4096  # of an error; more would not fit a reply's header besides the rest
 
@@ -80,6 +81,10 @@ def _pixels(name: str, value: object) -> bytes:
 
 def _result(_name: str, value: object) -> Result:
     return Result.from_wire(value)
+
+
+def _sentence(name: str, value: object) -> str:
+    return text(name, value, MAX_SENTENCE_BYTES)
 
 
 def _error(name: str, value: object) -> RemoteError:
@@ -179,6 +184,14 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that the job's client should know, and that is no error."""
+
+    job: str = field(metadata=_JOB)
+    sentence: str = field(metadata=rule(_sentence, "text", "for people"))
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The painting is in the folder that the command named."""
 
@@ -207,7 +220,7 @@ class Failed:
     error: RemoteError = field(metadata=rule(_error, "map: an error", "why"))
 
 
-Event = Ready | Alive | Progressed | Done | Fetched | Failed
+Event = Ready | Alive | Progressed | Noted | Done | Fetched | Failed
 
 COMMANDS: dict[str, type[Command]] = {
     "paint": Paint,
@@ -220,6 +233,7 @@ EVENTS: dict[str, type[Event]] = {
     "ready": Ready,
     "alive": Alive,
     "progress": Progressed,
+    "note": Noted,
     "done": Done,
     "fetched": Fetched,
     "failed": Failed,
@@ -271,6 +285,7 @@ __all__ = [
     "Failed",
     "Fetched",
     "Finish",
+    "Noted",
     "Paint",
     "Preview",
     "Progressed",

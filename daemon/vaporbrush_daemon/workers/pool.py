@@ -22,13 +22,14 @@ from vaporbrush_daemon.config import Config
 from vaporbrush_protocol.errors import RequestError
 
 from . import pipe
-from .messages import Command, End, Event
+from .messages import EXIT_AWAY, Command, End, Event
 
 ADDRESS = "inproc://workers"
 JOIN_S = 5.0  # after its process has died, a reader thread has nothing left to wait for
 REAP_S = 1.0  # from the end of its stdout to its own
 BURST = 64  # events taken before clients and time get their turn
-EVENT, NONSENSE, EXIT = b"event", b"nonsense", b"exit"
+EVENT, NONSENSE, EXIT, AWAY = b"event", b"nonsense", b"exit", b"away"
+REMOTE = (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.remote")  # the worker for another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,13 @@ class Nonsense:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A worker's process is gone. `reason` is a clause such as "it was ended by SIGKILL"."""
+    """A worker's process is gone. `reason` is a clause such as "it was ended by SIGKILL"; with `away`, it is the
+    sentence why another machine cannot be reached.
+    """
 
     slot: int
     reason: str
+    away: bool = False
 
 
 News = Said | Nonsense | Exited
@@ -77,9 +81,9 @@ class Pool:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind(ADDRESS)
 
-    def start(self, slot: int, device: str) -> None:
-        """Start a worker for a device; `Ready` or an exit follows."""
-        self._spawn(slot, [*self._config.worker_command, "--device", device], device)
+    def start(self, slot: int, device: str, *, remote: bool = False) -> None:
+        """Start a worker for a device, or for another machine; `Ready` or an exit follows."""
+        self._spawn(slot, [*(REMOTE if remote else self._config.worker_command), "--device", device], device)
 
     def download(self, slot: int, job: str, model: str) -> None:
         """Start the download of a model."""
@@ -115,11 +119,11 @@ class Pool:
                 return
             head, kind, body = self.socket.recv_multipart()
             slot = int.from_bytes(head, "big")
-            if kind == EXIT:
+            if kind in (EXIT, AWAY):
                 listener = self._processes.pop(slot).listener
                 if listener is not None:
                     listener.join(JOIN_S)  # it has said its last word, and only closes its socket
-                yield Exited(slot, body.decode())
+                yield Exited(slot, body.decode(), away=kind == AWAY)
             elif kind == NONSENSE:
                 yield Nonsense(slot, body.decode())
             else:
@@ -222,7 +226,10 @@ class Pool:
             logs.event("worker_gone", slot=slot, pid=popen.pid, reason=reason)
             popen.stdin.close()
             popen.stdout.close()
-            push.send_multipart([head, EXIT, (reason + last).encode()])
+            if popen.returncode == EXIT_AWAY and process.last_line:
+                push.send_multipart([head, AWAY, process.last_line[:1000].encode()])
+            else:
+                push.send_multipart([head, EXIT, (reason + last).encode()])
 
 
 def _log_lines(stream: IO[bytes], process: Process, name: str) -> None:

@@ -151,6 +151,7 @@ NEXT_STEP = {
     "download_failed": _("Check the network and try again; what has arrived is kept."),
     "disk_full": _("Free some space on the disk, then try again."),
     "device_missing": _("Choose the device “auto” under Advanced."),
+    "unreachable": _("Choose the device “auto” under Advanced."),
     "busy": _("Wait for a painting to end, then try again."),
     "too_small": _("Choose a larger layer or a larger size."),
     "too_large": _("Choose a smaller layer or selection."),

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: a whole painting, from the command line through daemon and painter, without any network."""
+"""Nothing leaves the machine: a whole painting, by command, daemon and painter, without any network."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_a_painting_sends_nothing_to_any_address(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     for name in ("content", "style"):
         Image.fromarray(noise).save(tmp_path / f"{name}.png")
-    words = "stylize content.png style.png -o out.png --size 48 --steps 4 --model vgg19-lite".split()
+    words = ["stylize", "content.png", "style.png", "-o", "out.png", "--size", "48", "--steps", "4"]
     environment = {**os.environ, "VAPORBRUSH_HOME": str(tmp_path / "home")}
     done = subprocess.run(
-        [*ALONE, sys.executable, "-c", SCRIPT, PROGRAM, *words],
+        [*ALONE, sys.executable, "-c", SCRIPT, PROGRAM, *words, "--model", "vgg19-lite"],
         cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

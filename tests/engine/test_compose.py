@@ -171,6 +171,26 @@ def test_a_palette_moves_colours_to_the_styles_and_keeps_the_paintings_light() -
     )
 
 
+@pytest.mark.parametrize("wrap", [False, True])
+def test_grain_of_colour_goes_and_light_and_edges_stay(wrap: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.full((1, 3, 40, 48), 0.4)
+    clean[:, :, :, 24:] = torch.tensor([0.8, 0.6, 0.7]).view(1, 3, 1, 1)
+    grain = 0.05 * torch.randn(1, 3, 40, 48, generator=generator)
+    grainy = clean + grain - color_transfer.luma(grain)
+    even = color_transfer.even(grainy, wrap=wrap)
+    lab, before, wanted = (color_transfer.oklab(one) for one in (even, grainy, clean))
+    assert float((lab[:, :1] - before[:, :1]).abs().max()) < 0.01
+    assert float((lab - wanted)[:, 1:].std()) < 0.3 * float((before - wanted)[:, 1:].std())
+    assert float((even - clean)[..., 23:25].abs().mean()) < 0.6 * float((grainy - clean)[..., 23:25].abs().mean())
+    if wrap:
+        torch.testing.assert_close(
+            color_transfer.even(grainy.roll((7, 9), (2, 3)), wrap=True), even.roll((7, 9), (2, 3))
+        )
+    monkeypatch.setattr(color_transfer, "BAND", 16)
+    torch.testing.assert_close(color_transfer.even(grainy, wrap=wrap), even)
+
+
 def test_a_palettes_colours_do_not_cross_an_edge_of_light() -> None:
     """A red half beside a blue one, under a painting that is dark and bright there: no halo on either side."""
     lightness = torch.cat([torch.full((1, 1, 16, 8), 0.2), torch.full((1, 1, 16, 8), 0.9)], 3)

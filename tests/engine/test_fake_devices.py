@@ -125,6 +125,10 @@ CASES = {
     "from noise": {"start": None, "strength": 1000.0},
     "going on": {"start": np.full((48, 64, 3), 0.5, np.float32)},
     "Adam": {"optimizer": "adam"},
+    "brushwork": {"look": "brushwork"},
+    "brushwork in regions": {"look": "brushwork", "styles": 2, "style_masks": (HALF, 1 - HALF)},
+    "brushwork of two styles": {"look": "brushwork", "styles": 2, "turns": True},
+    "lines and palette": {"lines": 0.5, "color": "palette"},
     "own weights, average pooling": {"layer_weights": (1.0, 1.0, 0.5, 0.5, 0.2), "pool": "avg"},
 }
 
@@ -154,7 +158,7 @@ def test_the_full_model_paints_on_every_kind_of_device(device: str, tmp_path: Pa
     assert set(fake.reads) <= set(READS)
 
 
-@pytest.mark.parametrize("case", ["plain", "regions", "tileable", "Adam"])
+@pytest.mark.parametrize("case", ["plain", "regions", "tileable", "Adam", "brushwork", "lines and palette"])
 def test_more_steps_read_nothing_more_and_send_nothing_more(case: str, tmp_path: Path) -> None:
     """The clock stands still, so both report at the first and the last step of each scale."""
     traffic = []

@@ -100,6 +100,19 @@ def test_the_same_recipe_paints_the_same_bits(painter: Painter) -> None:
     assert first.canvas.tobytes() == second.canvas.tobytes()
 
 
+@pytest.mark.parametrize("tileable", [False, True])
+def test_noise_has_no_grain_that_would_stay_to_the_end(painter: Painter, tileable: bool) -> None:
+    """The network hardly sees what changes from pixel to pixel."""
+    content, style = layer(64, 64), layer(40, 40, 1)
+    recipe = recipe_of(content, style, start="noise", steps=1, tileable=tileable)
+    begun = painter.paint(recipe, Pictures(content, [style]), Watching()).canvas  # type: ignore[arg-type]
+    beside = np.abs(np.diff(begun, axis=1))
+    assert begun.std() > 0.08
+    assert beside.mean() < 0.5 * begun.std()
+    if tileable:
+        assert np.abs(begun[:, 0] - begun[:, -1]).mean() < 1.5 * beside[:, 3::4].mean()  # as steep as between blots
+
+
 def test_noise_depends_on_the_seed_and_on_nothing_else(painter: Painter) -> None:
     content, style = layer(40, 40), layer(40, 40, 1)
     a, b, c = (paint(painter, content, style, start=None, seed=seed, steps=3) for seed in (1, 1, 2))

@@ -7,6 +7,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,16 @@ def test_what_cannot_be_painted_is_reported_and_the_next_job_runs(
         client.submit(Recipe(content, (Style(image=style),), device="cuda:77"))
     assert refused.value.code == "device_missing"
     paint(client, Recipe(content, (Style(image=style),), steps=2))
+
+
+def test_brushwork_comes_through_the_daemon_and_the_second_time_its_style_is_known(
+    client: Client, pictures: tuple[Image, Image, bytes]
+) -> None:
+    content, style, _ = pictures
+    recipe = Recipe(
+        content, (Style(image=style),), look="brushwork", turns=True, lines=0.5, color="palette", size="full", steps=4
+    )
+    first, again = (paint(client, replace(recipe, strength=strength)) for strength in (100.0, 300.0))
+    texture = paint(client, replace(recipe, look="texture", turns=False))
+    assert [job.result["cached"]["style_targets"] for job in (first, again)] == [False, True]
+    assert len({bytes(client.download(job.image)) for job in (first, again, texture)}) == 3

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 from data import Maps
-from network import STYLE_TAPS, TAPS, Vgg, rows
+from network import FAST, STYLE_TAPS, TAPS, Vgg, rows
 from torch import Tensor
 
 #: Weight of each tap in the loss. The deep taps learn slowest and carry the large strokes.
@@ -67,8 +67,8 @@ class Learner:
 
 
 def forward(net: Vgg, images: Tensor) -> dict[str, Tensor]:
-    """Convolutions in bf16 on fp32 weights."""
-    with torch.autocast("cpu", torch.bfloat16):
+    """Convolutions in FAST on fp32 weights."""
+    with torch.autocast("cpu", FAST, enabled=FAST is torch.bfloat16):
         taps: dict[str, Tensor] = net(images)
     return taps
 

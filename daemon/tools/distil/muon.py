@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+from network import FAST
 from torch import Tensor, nn
 
 #: The quintic Newton–Schulz iteration of the authors; it brings singular values near 1, which is all that is asked.
@@ -20,7 +21,7 @@ def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     """U V' of `matrix` (n, m) = U S V', roughly."""
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
-    x = (x / (x.norm() + 1e-9)).bfloat16()  # as the authors do: the errors are small beside the iteration's own
+    x = (x / (x.norm() + 1e-9)).to(FAST)  # bf16 as the authors do: the errors are small beside the iteration's own
     for _ in range(rounds):
         square = x @ x.T
         x = A * x + (B * square + C * square @ square) @ x

@@ -20,6 +20,8 @@ from vaporbrush_protocol.recipe import CONTENT_TAP, STYLE_TAPS
 
 BLOCK_LENGTHS = tuple(len(block) for block in BLOCKS)  # convolutions, as far as relu5_1
 TEACHER_WIDTHS = tuple(block[0].width for block in BLOCKS)
+#: What convolutions are done in: bf16 where the CPU multiplies in it; elsewhere it would be imitated, and slow.
+FAST = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32  # noqa: SLF001 - has no public name
 #: Index in torchvision's `vgg19().features` of the ReLU whose output is read.
 TAPS = {tap: CONVS[tap].index + 1 for tap in VGG19_TAPS}
 
@@ -129,6 +131,7 @@ def init_from_teacher(student: Vgg, teacher: Vgg, images: Tensor, max_rows: int 
 
 __all__ = [
     "CONTENT_TAP",
+    "FAST",
     "MEAN",
     "STD",
     "STYLE_TAPS",

@@ -16,7 +16,7 @@ import torch
 from data import Batches, Pictures, crop, make_states
 from loss import Learner, Taught, compare, forward, loss_of, teach
 from muon import Muon
-from network import Vgg, init_from_teacher, load_teacher
+from network import FAST, Vgg, init_from_teacher, load_teacher
 from safetensors import safe_open
 
 #: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again (1.6 GB).
@@ -36,7 +36,7 @@ class Training:
         self.options, self.run = options, options.run
         self.rng = random.Random(options.seed)
         torch.manual_seed(options.seed)
-        self.teacher = load_teacher(options.teacher, torch.bfloat16)
+        self.teacher = load_teacher(options.teacher, FAST)
         self.pictures = Pictures(options.pictures)
         self.batches = Batches(self.pictures.train, self.rng)
         self.replay: list[Taught] = []

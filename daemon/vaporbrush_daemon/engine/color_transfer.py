@@ -25,6 +25,7 @@ _LAB = ((0.2104542553, 0.7936177850, -0.0040720468), (1.9779984951, -2.428592205
 GUIDED = (
     5  # passes over 3×3 pixels that smooth colours along the painting's lightness, so a margin of 5 pixels sees all
 )
+BAND = 256  # rows that are smoothed at once
 SIMILAR = 0.05  # of lightness, 0 to 1: across a larger step colours hardly mix, which is what keeps them from bleeding
 _FLOOR = 1e-5  # variance of a colour that does not vary, so that a flat picture can be matched too
 
@@ -33,6 +34,11 @@ def luma(image: Tensor) -> Tensor:
     """(1, 1, H, W)."""
     weights = image.new_tensor(_YIQ[0]).view(1, 3, 1, 1)
     return (image * weights).sum(1, keepdim=True)
+
+
+def luma_adjoint(grey: Tensor) -> Tensor:
+    """(1, 3, H, W): what a change of the luma (1, 1, H, W) asks of each channel."""
+    return grey * grey.new_tensor(_YIQ[0]).view(1, 3, 1, 1)
 
 
 def grey(image: Tensor) -> Tensor:
@@ -127,6 +133,21 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     root: Tensor = (vectors * values.clamp(min=1e-12) ** exponent) @ vectors.T
     return root
+
+
+def even(painted: Tensor, *, wrap: bool) -> Tensor:
+    """`painted` with its colours smoothed along its own lightness (Kolkin et al. 2022 end so too): by what a pixel's
+    colour differs from that of neighbours as light as itself is grain of the optimisation, not paint.
+    """
+    height = painted.shape[2]
+    around = functional.pad(painted, (GUIDED,) * 4, mode="circular" if wrap else "replicate")
+    whole = torch.empty_like(painted)
+    for top in range(0, height, BAND):  # what is held at once does not grow with the picture
+        bottom = min(height, top + BAND)
+        lab = oklab(around[:, :, top : bottom + 2 * GUIDED])
+        smooth = from_oklab(torch.cat([lab[:, :1], guided(lab[:, 1:], lab[:, :1])], 1))
+        whole[:, :, top:bottom] = smooth[:, :, GUIDED:-GUIDED, GUIDED:-GUIDED]
+    return whole
 
 
 def guided(colours: Tensor, lightness: Tensor) -> Tensor:

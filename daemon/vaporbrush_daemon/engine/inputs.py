@@ -22,6 +22,9 @@ from .losses import Region
 from .pyramid import resize
 
 OWN_COLOURS = ("style", "palette")  # what is painted with the style as it is
+# Pixels a side of a blot of the noise that a painting may start from. The network hardly sees what varies from pixel to
+# pixel, so what of it is there at the start is there at the end, as grain
+BLOT = 4
 SKETCH = 256  # pixels, longest side: the size at which colours are measured
 
 
@@ -63,7 +66,9 @@ class Inputs:
             return content
         # on the CPU: the same numbers on every device
         generator = torch.Generator().manual_seed(self.recipe.seed % 2**63)
-        noise = torch.randn(content.shape, generator=generator).to(self.device)
+        blots = max(1, scale.height // BLOT), max(1, scale.width // BLOT)
+        noise = resize(torch.randn(1, 3, *blots, generator=generator).to(self.device), scale.width, scale.height,
+                       wrap=self.recipe.tileable)  # fmt: skip
         return (0.5 + 0.15 * noise).clamp(0, 1)
 
     def mask(self, scale: Scale) -> Tensor | None:

@@ -19,7 +19,7 @@ from vaporbrush_daemon.plan import Plan, Speed, plan
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Recipe
 
-from . import algorithm, compose, malloc
+from . import algorithm, color_transfer, compose, malloc
 from .device import memory_errors
 from .inputs import Inputs, Pictures, framed
 from .losses import Losses
@@ -139,7 +139,7 @@ class Painter:
             canvas = image.clamp(0, 1)
             pixels, untouched = compose.deliver(
                 pictures.content,
-                canvas,
+                canvas if recipe.look == "texture" else color_transfer.even(canvas, wrap=recipe.tileable),
                 frame,
                 pictures.mask,
                 outside=recipe.outside,

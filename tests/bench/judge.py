@@ -1,13 +1,15 @@
 """Which of two ways of painting people prefer: pairs at matched content, blind sheets, and what the filled forms say.
 
-    python -m tests.bench.judge paint --a look=texture --b look=brushwork [--size 384] [--pairs 24] [--out FOLDER]
+    python -m tests.bench.judge paint --a look=texture --b look=brushwork [--size 384] [--pairs 24] [--model NAME]
+                                [--first 100] [--tries 6] [--out FOLDER]
     python -m tests.bench.judge score FORM.csv... [--out FOLDER]
 
 `paint` paints every pair the first way at the default strength, and searches the strength at which the second way keeps
-as much of the content, within 5 %: on taps that no loss reads, as `tests.bench.held_out` measures it. It writes one
-sheet per pair (content and style above, the two paintings below, left and right by chance), `form.csv` to fill in (L,
-R, or nothing for no preference), `measures.json` with every pair's figures, and `key.json`, which judges must not see.
-What is there already is not painted again. `score` reads the forms, one per judge.
+as much of the content, within 5 %: on taps that no loss reads, as `tests.bench.held_out` measures it; `--first` is the
+strength that it tries first. Into FOLDER/sheets it writes what judges see: one sheet per pair (content and style above,
+the two paintings below, left and right by chance) and `form.csv` to fill in (L, R, or nothing for no preference). What
+they must not see lies beside that folder: `measures.json` with every pair's figures, and `key.json`. What is there
+already is not painted again, so that the bench can be stopped and gone on with. `score` reads the forms, one per judge.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from vaporbrush_daemon.engine.painter import Painter, Pictures
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH, MAX_STRENGTH, MIN_STRENGTH, Recipe, Style
 
 MATCHED = 0.05  # relative difference of content distances up to which two paintings keep as much of it
-TRIES = 6  # paintings in search of a strength
+SHOWN = 448  # pixels, longest side: smaller paintings are enlarged, so that judges see strokes and not a stamp
 DRAWS = 10_000  # bootstrap draws of whole styles
 
 
@@ -90,8 +92,8 @@ def read_form(file: Path, key: Mapping[str, Any]) -> list[Answer]:
 class Bench:
     """Paints pairs into a folder."""
 
-    def __init__(self, out: Path, size: int, quality: Any) -> None:
-        self.out, self.size, self.quality = out, size, quality
+    def __init__(self, out: Path, size: int, quality: Any, model: str) -> None:
+        self.out, self.size, self.quality, self.model = out, size, quality, model
         self.painter = Painter("cpu", MODELS, Path(tempfile.mkdtemp(prefix="vp-judge-")))
 
     def paint(self, pair: Pair, way: str, fields: Mapping[str, Any], strength: float) -> tuple[Path, Measures]:
@@ -99,20 +101,23 @@ class Bench:
         file = self.out / f"{pair.name}-{way}-{strength:.4g}.png"
         if not file.exists():
             content, style = pixels(pair.content, self.size), pixels(pair.style, self.size)
-            given = {"size": "full", "quality": self.quality, "model": "vgg19", "strength": strength, **fields}
+            given = {"size": "full", "quality": self.quality, "model": self.model, "strength": strength, **fields}
             recipe = Recipe(described(content), (Style(described(style)),), **given)
             painting = self.painter.paint(recipe, Pictures(content, (style,)), Quiet())
             rgb = (painting.pixels[..., :3].clip(0, 1) * 255).round().astype(np.uint8)
             Picture.fromarray(rgb).save(file)
         return file, measured(file, pair.content, pair.style, MODELS["vgg19"])
 
-    def matched(self, pair: Pair, fields: Mapping[str, Any], wanted: float) -> tuple[Path, Measures, float]:
-        """The second way at the strength that keeps as much of the content, or the nearest to it that was found."""
-        strength = DEFAULT_STRENGTH
+    def matched(
+        self, pair: Pair, fields: Mapping[str, Any], wanted: float, *, strength: float, tries: int
+    ) -> tuple[Path, Measures, float]:
+        """The second way at the strength that keeps as much of the content, or the nearest to it that was found in so
+        many `tries`, from `strength` on.
+        """
         low: float | None = None  # keeps too much of the content
         high: float | None = None  # keeps too little
         best: tuple[Path, Measures, float] | None = None
-        for _ in range(TRIES):
+        for _ in range(tries):
             file, found = self.paint(pair, "b", fields, strength)
             if best is None or abs(found.content - wanted) < abs(best[1].content - wanted):
                 best = file, found, strength
@@ -125,7 +130,7 @@ class Bench:
             if low is not None and high is not None:
                 strength = (low * high) ** 0.5
             else:
-                strength = min(MAX_STRENGTH, max(MIN_STRENGTH, strength * (4.0 if low is not None else 0.25)))
+                strength = min(MAX_STRENGTH, max(MIN_STRENGTH, strength * (2.0 if low is not None else 0.5)))
         assert best is not None
         return best
 
@@ -133,7 +138,12 @@ class Bench:
 def sheet(pair: Pair, left: Path, right: Path, out: Path) -> None:
     """What a judge sees: no names."""
     cells = [cell(one) for one in (pair.content, pair.style)]
-    below = [Picture.open(one).convert("RGB") for one in (left, right)]
+    below = []
+    for one in (left, right):
+        with Picture.open(one) as opened:
+            factor = max(1.0, SHOWN / max(opened.size))
+            size = round(opened.width * factor), round(opened.height * factor)
+            below.append(opened.convert("RGB").resize(size, Picture.Resampling.LANCZOS))
     width = sum(one.width for one in below) + 8
     whole = Picture.new("RGB", (width, cells[0].height + below[0].height + 8), "white")
     for number, one in enumerate(cells):
@@ -156,15 +166,18 @@ def fields_of(text: str) -> dict[str, Any]:
 
 
 def paint(options: argparse.Namespace) -> None:
-    options.out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(options.out, options.size, options.quality)
+    sheets = options.out / "sheets"
+    sheets.mkdir(parents=True, exist_ok=True)
+    bench = Bench(options.out, options.size, options.quality, options.model)
     chance, key, figures = random.Random(options.seed), {}, []
     for number, pair in enumerate(pairs(options.pairs), 1):
         first, of_first = bench.paint(pair, "a", fields_of(options.a), DEFAULT_STRENGTH)
-        second, of_second, strength = bench.matched(pair, fields_of(options.b), of_first.content)
+        second, of_second, strength = bench.matched(
+            pair, fields_of(options.b), of_first.content, strength=options.first, tries=options.tries
+        )
         left = chance.choice(("a", "b"))
         order = (first, second) if left == "a" else (second, first)
-        sheet(pair, *order, options.out / f"sheet-{number:02}.png")
+        sheet(pair, *order, sheets / f"sheet-{number:02}.png")
         key[f"{number:02}"] = {"pair": pair.name, "style": pair.style.stem, "left": left}
         matched = abs(of_second.content / of_first.content - 1) <= MATCHED
         of_both = {"a": asdict(of_first), "b": asdict(of_second)}
@@ -172,8 +185,7 @@ def paint(options: argparse.Namespace) -> None:
         print(json.dumps(figures[-1]), flush=True)
         (options.out / "measures.json").write_text(json.dumps(figures, indent=1))
         (options.out / "key.json").write_text(json.dumps(key, indent=1))
-    rows = "".join(f"{number},\n" for number in key)
-    (options.out / "form.csv").write_text("sheet,choice\n" + rows)
+        (sheets / "form.csv").write_text("sheet,choice\n" + "".join(f"{number},\n" for number in key))
 
 
 def score(options: argparse.Namespace) -> None:
@@ -193,6 +205,9 @@ def main() -> None:
     painting.add_argument("--size", type=int, default=384)
     painting.add_argument("--pairs", type=int, default=24)
     painting.add_argument("--quality", default="standard")
+    painting.add_argument("--model", choices=sorted(MODELS), default="vgg19")
+    painting.add_argument("--first", type=float, default=DEFAULT_STRENGTH)
+    painting.add_argument("--tries", type=int, default=6)
     painting.add_argument("--seed", type=int, default=0)
     painting.set_defaults(run=paint)
     scoring = commands.add_parser("score")

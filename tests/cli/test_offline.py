@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+WAIT_S = 1200  # it takes half a minute where nothing else runs
 ALONE = ("unshare", "--user", "--map-root-user", "--net")
 PROGRAM = "import sys; from vaporbrush_daemon.cli.main import main; sys.exit(main())"
 # All in one namespace without a route. The kernel counts there whatever any process, by any means, wanted to send to an
@@ -45,6 +46,7 @@ def alone_works() -> bool:
     return shutil.which("unshare") is not None and subprocess.run([*ALONE, "true"], check=False).returncode == 0
 
 
+@pytest.mark.timeout(WAIT_S)
 @pytest.mark.skipif(not alone_works(), reason="this machine gives no network namespaces to its users")
 def test_a_painting_sends_nothing_to_any_address(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
@@ -54,7 +56,7 @@ def test_a_painting_sends_nothing_to_any_address(tmp_path: Path) -> None:
     environment = {**os.environ, "VAPORBRUSH_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [*ALONE, sys.executable, "-c", SCRIPT, PROGRAM, *words, "--model", "vgg19-lite"],
-        cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=300,
+        cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=WAIT_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out.png") as painted:

@@ -56,7 +56,7 @@ def whitened_share(strength: float) -> float:
 
 # -- brushwork ---------------------------------------------------------------------------------------------------------
 
-FINISH = 0.4  # the share of the finest scale's steps that are the split finish
+FINISH = 0.6  # the share of the finest scale's steps that are the split finish
 FINISHES = 2  # times that it chooses its targets
 # The content's share in what is matched: all of it where the painting has not begun, and at these strengths
 SHARES = ((10.0, 0.6), (1000.0, 0.1))

@@ -80,6 +80,7 @@ class Window(QObject):
 class Notifier(QObject):
     applicationClosing: pyqtBoundSignal
     imageClosed: pyqtBoundSignal
+    viewCreated: pyqtBoundSignal
     def setActive(self, value: bool) -> None: ...
 
 class Extension(QObject):

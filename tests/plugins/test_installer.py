@@ -1,6 +1,5 @@
 """Installing the painter from inside a host: every fault of the way, on a loopback index, with the real uv."""
 
-import json
 import os
 import stat
 import sys
@@ -8,12 +7,13 @@ import zipfile
 
 import pytest
 
-from support.package_index import Fault, serving
-from support.small_painter import SmallPainter, ready, simple, state
+from support.package_index import Fault
+from support.small_painter import ready, simple, state
 from vaporbrush_host.installer import kit as kits
 from vaporbrush_host.installer import places, plan
 from vaporbrush_host.installer.download import Web
 from vaporbrush_host.installer.index import Index
+from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.installation import installed
 
 STEPS = tuple(plan.STEPS)
@@ -181,27 +181,6 @@ def test_too_small_a_disk_is_reported_before_anything_is_fetched(painter, index)
     assert not index.served
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a small disk of one's own needs Linux's namespaces")
-@pytest.mark.parametrize(
-    ("uvs", "payloads", "step"),
-    [(0.5, 0, "uv"), (1.5, 0, "uv"), (2, 0.5, "packages"), (2, 1.5, "environment")],
-)
-def test_a_disk_that_fills_up_is_reported_and_the_next_click_finishes(tmp_path, uv, uvs, payloads, step):
-    painter = SmallPainter(tmp_path, uv, payload=os.urandom(8_000_000))  # nothing is small beside it but uv
-    size = int(uvs * uv.stat().st_size + payloads * 8_000_000)
-    painter.home.mkdir(parents=True)
-    mount = f'mount -t tmpfs -o size={size} none \'{painter.home}\' && exec "$0" "$@"'
-    with serving(painter.wheels) as index:
-        child = painter.child(simple(index), prefix=("unshare", "-m", "sh", "-c", mount))
-        lines = [json.loads(line) for line in child.communicate(timeout=120)[0].splitlines()]
-        if not lines:
-            pytest.skip("this user may not mount a disk of its own")
-        assert (lines[-1]["stage"], lines[-1]["step"]) == ("failed", step), lines[-1]
-        assert "is full" in lines[-1]["line"]
-        assert painter.install(simple(index))[0].stage == "done"
-    ready(painter)
-
-
 @pytest.mark.parametrize("root", ["/proc/no", "/dev/null/no"])
 def test_a_folder_that_cannot_be_written_is_reported(painter, index, root):
     from pathlib import Path
@@ -254,6 +233,17 @@ def test_uninstalling_leaves_nothing_or_the_persons_own_files(painter, index):
     assert state(painter) == "absent"
     assert places.uninstall(painter.home, everything=True) == []
     assert not painter.home.exists()
+
+
+def test_nothing_is_removed_while_a_program_installs(painter, index):
+    painter.install(simple(index))
+    lock = places.Lock(painter.home)
+    assert lock.take()
+    with pytest.raises(VaporbrushError, match="Another program is installing"):
+        places.uninstall(painter.home, everything=True)
+    lock.release()
+    ready(painter)
+    assert places.uninstall(painter.home, everything=True) == []
 
 
 def test_a_daemon_that_another_way_installed_is_used_and_not_doubled(painter):

@@ -45,6 +45,17 @@ def test_one_click_and_the_page_is_gone(painter, index):
     assert host.page.removable
 
 
+def test_the_page_shows_itself_once_after_the_import_and_never_where_a_painter_is(painter, index):
+    host = Host(painter, index)
+    assert host.page.introduce()
+    assert not host.page.introduce()
+    assert not Host(painter, index).page.introduce()  # nor after a new start
+    host.page.press()
+    host.until_ended()
+    (painter.home / "hosts.json").unlink()
+    assert not Host(painter, index).page.introduce()
+
+
 def test_another_folder_is_taken_with_a_folder_of_its_own_in_it(painter, index, tmp_path):
     host = Host(painter, index)
     host.page.choose_folder(tmp_path / "elsewhere ü")

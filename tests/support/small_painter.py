@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -110,9 +111,22 @@ class SmallPainter:
         install.run()
         return reports[-1], reports
 
-    def child(self, index: str, *, backend: str = "cpu", plugin: Path | None = None, prefix: tuple[str, ...] = ()):
-        """Install in a process of its own, that prints its reports line by line."""
-        arguments = [str(plugin or self.plugin), str(self.home), index, backend]
+    def child(
+        self,
+        index: str,
+        *,
+        backend: str = "cpu",
+        plugin: Path | None = None,
+        prefix: tuple[str, ...] = (),
+        fill_at: str = "",
+        root: Path | None = None,
+    ):
+        """Install in a process of its own, that prints its reports line by line; several backends ("cpu,cuda") one
+        after the other. At the last one's step `fill_at` the home's disk becomes full; when that has ended, there is
+        room again, and it is done once more.
+        """
+        root = root or self.home / "painter"
+        arguments = [str(plugin or self.plugin), str(self.home), index, backend, str(root), fill_at]
         path = os.pathsep.join(str(ROOT / one) for one in ("tests", "protocol", "plugins/common"))
         return subprocess.Popen(
             [*prefix, sys.executable, "-m", "support.small_painter", *arguments],
@@ -149,14 +163,40 @@ def ready(painter: SmallPainter, backend: str = "cpu") -> Installation:
 
 def main() -> None:
     """What `child` runs."""
-    plugin, home, index, backend = sys.argv[1:5]
+    plugin, home, index, backend, root, fill_at = sys.argv[1:7]
     kit = kits.read(Path(plugin))
-    want = Want(version=kit.version, backend=backend, root=Path(home) / "painter", index=index)
+    *before, backend = backend.split(",")
+    filler = Path(home) / "filler"
 
     def tell(report):
-        print(json.dumps({"stage": report.stage, "step": report.step, "line": report.line}), flush=True)
+        if report.step == fill_at and not filler.exists():
+            fill(filler)
+        code = report.error.code if report.error else ""
+        print(json.dumps({"stage": report.stage, "step": report.step, "line": report.line, "code": code}), flush=True)
 
-    Install(kit, want, kits.this_system(), Path(home), tell, by="a child", free=lambda _path: 10**12).run()
+    def install(backend, tell):
+        want = Want(version=kit.version, backend=backend, root=Path(root), index=index)
+        Install(kit, want, kits.this_system(), Path(home), tell, by="a child", free=lambda _path: 10**12).run()
+
+    for one in before:
+        install(one, lambda _report: None)
+    install(backend, tell)
+    if fill_at:
+        filler.unlink()
+        fill_at = ""
+        found = installed(Path(home))
+        works = found.backend if found is not None and found.whole else ""
+        print(json.dumps({"room again": True, "works": works}), flush=True)
+        install(backend, tell)
+
+
+def fill(path):
+    """Write until the disk is full."""
+    with path.open("wb", buffering=0) as file:
+        for size in (2**20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
 
 
 if __name__ == "__main__":

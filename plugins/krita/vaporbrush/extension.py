@@ -13,6 +13,7 @@ from .docker import DOCKER_ID, VaporbrushDocker, open_docker
 from .qt import QtCore
 
 MENU = "tools/scripts"
+SETTLED_MS = 500  # after a picture is opened, before which Krita may still arrange its dockers
 
 
 class VaporbrushExtension(Extension):
@@ -24,6 +25,7 @@ class VaporbrushExtension(Extension):
         notifier = Krita.instance().notifier()
         notifier.setActive(True)
         notifier.applicationClosing.connect(self.controller.close)
+        notifier.viewCreated.connect(lambda _view: QtCore.QTimer.singleShot(SETTLED_MS, self._introduce))
         notifier.imageClosed.connect(lambda _name: self.controller.document_closed())
 
     def setup(self) -> None:
@@ -37,6 +39,11 @@ class VaporbrushExtension(Extension):
         repeat.triggered.connect(lambda: self._and_show(self.controller.repeat))
         restylize = window.createAction("vaporbrush_restylize", _("Restylize"), MENU)
         restylize.triggered.connect(lambda: self._and_show(self.controller.restylize))
+
+    def _introduce(self) -> None:
+        """After the import nothing else would show a person where the plug-in is: Krita hides new dockers."""
+        if self.controller.installer.page.introduce():
+            open_docker()
 
     @staticmethod
     def _and_show(begin: Callable[[], object]) -> None:

@@ -58,5 +58,6 @@ class Installer(QtCore.QObject):
         box.exec()
         if box.clickedButton() in (keep, everything):
             self._monitor.stop_daemon()
-            self.page.uninstall(everything=box.clickedButton() is everything)
+            said = self.page.uninstall(everything=box.clickedButton() is everything)
             self.changed.emit()
+            QtWidgets.QMessageBox.information(parent, "Vaporbrush", said)

@@ -60,7 +60,7 @@ class InstallerPanel(QtWidgets.QFrame):
             _("Network…"), _("A package index and a proxy of your own."), self._choose_network
         )
         self.later = self._button(_("Not now"), "", self._dismiss)
-        self.cancel = self._button(_("Cancel"), _("Stop. What has been fetched is kept."), self._cancel)
+        self.cancel = self._button(_("Stop"), _("What has been fetched is kept."), self._cancel)
         self.cancel.setObjectName("vaporbrush_install_cancel")
         self.details = self._button(_("Copy details"), _("Copies what happened, for a report."), self._copy)
         self.bar = QtWidgets.QProgressBar()

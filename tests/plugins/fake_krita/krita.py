@@ -194,6 +194,7 @@ class Notifier(QtCore.QObject):
 
     applicationClosing = QtCore.pyqtSignal()
     imageClosed = QtCore.pyqtSignal(str)
+    viewCreated = QtCore.pyqtSignal(object)
 
     def setActive(self, _active):
         pass

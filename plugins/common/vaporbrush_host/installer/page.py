@@ -114,6 +114,11 @@ class Page:
         if self._kit is not None and begun is not None and begun.step != places.STOPPED and not self.running:
             self._start(replace(begun, version=self._kit.version))
 
+    def introduce(self) -> bool:
+        """Whether a person who has just imported the plug-in is to be shown the page: once, unasked."""
+        new = self.view().mode == "full" and not self._settings.get(SECTION, "introduced", False)
+        return new and self._settings.put(SECTION, "introduced", True)
+
     @property
     def running(self) -> bool:
         """Whether an install is under way in this program."""
@@ -162,7 +167,10 @@ class Page:
 
     def uninstall(self, *, everything: bool) -> str:
         """Remove the painter. Returns what to say."""
-        left = places.uninstall(self.home, everything=everything)
+        try:
+            left = places.uninstall(self.home, everything=everything)
+        except VaporbrushError as error:
+            return error.message
         self.look()
         if left:
             return _("Some files are still in use; they stay in {places}.").format(places=", ".join(map(str, left)))

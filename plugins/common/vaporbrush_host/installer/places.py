@@ -153,8 +153,14 @@ def tidy(home: Path, root: Path) -> None:
 
 def uninstall(home: Path, *, everything: bool) -> list[Path]:
     """Remove the painter; with `everything` also what the daemon keeps, otherwise but the person's own styles and
-    settings stay. Returns what could not be removed.
+    settings stay. Returns what could not be removed. Raises `VaporbrushError` (`conflict`) while a program installs.
     """
+    lock = Lock(home)
+    if not lock.take():
+        raise VaporbrushError(
+            "conflict", _("Another program is installing the painter. Stop that first, then remove it.")
+        )
+    lock.release()  # its file is among what goes
     found, begun = installed(home), journal(home)
     roots = {one.root for one in (found, begun) if one is not None} | {default_root(home)}
     (home / POINTER).unlink(missing_ok=True)

@@ -37,6 +37,7 @@ TELL_S = 0.1  # between two reports of bytes
 NOTE_S = 1.0  # between two notes of bytes in the journal, from which another program reads
 WAIT_S = 0.5  # how often a second program looks whether the first has finished
 DRAIN_S = 3600.0  # for paintings that run while the painter is replaced
+SCARCE_BYTES = 10**6  # free on a disk on which nothing can be installed, nor much be written down
 ENDS_S = 60.0  # for a daemon to end that has nothing to do
 
 
@@ -99,7 +100,7 @@ class Install(threading.Thread):
             finally:
                 lock.release()
         except VaporbrushError as error:
-            self._fail(error)
+            self._fail(self._explained(error))
         except OSError as error:
             self._fail(self._of_system(error), traceback.format_exc())
         except Exception as error:  # noqa: BLE001 (a thread that died silently would leave the page waiting for ever)
@@ -242,15 +243,24 @@ class Install(threading.Thread):
         stage: Stage = "cancelled" if error.code == "cancelled" else "failed"
         self._tell(Report(stage, self.report.step, error.message, None, error, trace))
 
+    def _explained(self, error: VaporbrushError) -> VaporbrushError:
+        """A program that failed on a full disk could not even write why."""
+        if error.code == "internal" and free_bytes(self._want.root) < SCARCE_BYTES:
+            return self._full()
+        return error
+
+    def _full(self) -> VaporbrushError:
+        return VaporbrushError(
+            "disk_full",
+            _("The disk of {root} is full. Free some space and go on, or choose another folder.").format(
+                root=self._want.root
+            ),
+        )
+
     def _of_system(self, error: OSError) -> VaporbrushError:
         reason = error.strerror or str(error)
         if error.errno == errno.ENOSPC:
-            return VaporbrushError(
-                "disk_full",
-                _("The disk of {root} is full. Free some space and go on, or choose another folder.").format(
-                    root=self._want.root
-                ),
-            )
+            return self._full()
         return VaporbrushError(
             "disk_full",
             _("{path} cannot be written: {reason}. Free some space, or choose another folder; then try again.").format(

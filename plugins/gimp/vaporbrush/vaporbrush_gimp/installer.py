@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gi.repository import Gtk
+from gi.repository import GLib, Gtk
 
 from vaporbrush_host.installer.page import Page, shown_path
 from vaporbrush_host.ui_text import _
 
+from .layout import fit
 from .problems import copy
 
 WIDEST = 70  # characters of a line
@@ -24,6 +25,7 @@ class Installer(Gtk.Box):
         self.page = Page(folder, post, by=by)
         self._ready = ready
         self._rest: tuple[Gtk.Widget, ...] = ()
+        self._blocks = False  # whether the page stands in place of the rest
         self._title, self._text, self._place, self._line = (_label() for _number in range(4))
         self._title.get_style_context().add_class("heading")
         self._bar = Gtk.ProgressBar()
@@ -35,7 +37,7 @@ class Installer(Gtk.Box):
         self._network = _button(_("Network…"), _("A package index and a proxy of your own."), self._choose_network)
         self._later = _button(_("Not now"), "", self._dismiss)
         self._details = _button(_("Copy details"), "", lambda: copy(self.page.details()))
-        self._cancel = _button(_("Cancel"), _("Stop. What has been fetched is kept."), self._stop)
+        self._cancel = _button(_("Stop"), _("What has been fetched is kept."), self._stop)
         place = Gtk.Box(spacing=6)
         place.pack_start(self._place, False, False, 0)
         place.pack_start(self._folder, False, False, 0)
@@ -67,6 +69,9 @@ class Installer(Gtk.Box):
         self.set_visible(view.mode != "hidden")
         for widget in self._rest:
             widget.set_visible(view.mode != "full")
+        if self._blocks and view.mode != "full":
+            GLib.idle_add(fit, self.get_toplevel())  # the first page was smaller than the controls
+        self._blocks = view.mode == "full"
         self._title.set_markup(f"<b>{_escaped(view.title)}</b>")
         self._text.set_text(view.text)
         self._place.set_text(shown_path(view.place))

@@ -30,6 +30,14 @@ def grow_with(window: Gtk.Window, notices: Gtk.Widget) -> None:
     notices.connect("size-allocate", resized)
 
 
+def fit(window: Gtk.Window) -> bool:
+    """Give a window the room that what it shows now would like, as far as the screen goes."""
+    _least, natural = window.get_preferred_size()
+    width, height = window.get_size()
+    window.resize(max(width, natural.width), min(max(height, natural.height), screen_height() - FRAME))
+    return GLib.SOURCE_REMOVE
+
+
 def show_end(scrolled: Gtk.ScrolledWindow) -> bool:
     """Scroll to what has just been unfolded (after it has been laid out)."""
     adjustment = scrolled.get_vadjustment()

@@ -135,7 +135,8 @@ def style_bank(
                 part = columns.pop(tap)
                 parts[tap].append(part if own is None else part[own])
     whole = {tap: torch.cat(own) if len(own) > 1 else own[0] for tap, own in parts.items()}
-    return Bank(whole, {tap: float(summable(f).square().sum(1).mean()) for tap, f in whole.items()})
+    energy = torch.stack([summable(f).square().sum(1).mean() for f in whole.values()]).tolist()  # in one transfer
+    return Bank(whole, dict(zip(whole, energy, strict=True)))
 
 
 class BrushworkLoss:
@@ -159,8 +160,8 @@ class BrushworkLoss:
         }
         self.grid = grid_of(*size)
         self.weights = None if mask is None else grid_weights(mask, GRID)  # ω, not normalised: (rows, columns)
-        count = self.positions if self.weights is None else max(1e-6, float(self.weights.sum()))
-        self.factor = BRUSH * factor / count
+        self.total = self.positions if self.weights is None else max(1e-6, float(self.weights.sum()))  # Σω
+        self.factor = BRUSH * factor / self.total
         self.targets: list[Target] = []
 
     @property
@@ -171,15 +172,14 @@ class BrushworkLoss:
     def match(self, seen: Callable[[], Iterable[tuple[Tile, Columns]]], *, split: bool) -> None:
         """Choose the targets for a picture, each of whose tiles `seen()` gives with its features, as often as asked."""
         groups = [(tap,) for tap in BRUSH_TAPS] if split else [BRUSH_TAPS]
-        sums, total = [torch.zeros(()) for _ in groups], 0.0
+        sums = [torch.zeros(()) for _ in groups]
         for t, columns in seen():
             w = self._weights(t)
-            total += float(w.sum()) if w is not None else len(columns[BRUSH_TAPS[0]])
             for number, group in enumerate(groups):
                 features = self._joined(columns, group)
                 part = features.sum(0) if w is None else w.to(features) @ features
                 sums[number] = sums[number].to(part) + part
-        means = [each / max(total, TINY) for each in sums]  # (ΣC,)
+        means = [each / self.total for each in sums]  # (ΣC,)
         searches = [
             [Search(self._joined(bank.columns, group), self.positions) for bank in self.banks] for group in groups
         ]

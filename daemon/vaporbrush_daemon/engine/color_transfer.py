@@ -17,6 +17,7 @@ from .device import small_dtype
 
 # Y'IQ, whose first row is the luma of Rec. 601: the space of the paper's luminance-only transfer
 _YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+LUMA = _YIQ[0]
 # OKLab (Ottosson 2020): linear RGB to cone responses, and their cube roots to lightness and two opponent colours
 _CONES = ((0.4122214708, 0.5363325363, 0.0514459929), (0.2119034982, 0.6806995451, 0.1073969566),
           (0.0883024619, 0.2817188376, 0.6299787005))  # fmt: skip
@@ -32,13 +33,8 @@ _FLOOR = 1e-5  # variance of a colour that does not vary, so that a flat picture
 
 def luma(image: Tensor) -> Tensor:
     """(1, 1, H, W)."""
-    weights = image.new_tensor(_YIQ[0]).view(1, 3, 1, 1)
+    weights = image.new_tensor(LUMA).view(1, 3, 1, 1)
     return (image * weights).sum(1, keepdim=True)
-
-
-def luma_adjoint(grey: Tensor) -> Tensor:
-    """(1, 3, H, W): what a change of the luma (1, 1, H, W) asks of each channel."""
-    return grey * grey.new_tensor(_YIQ[0]).view(1, 3, 1, 1)
 
 
 def grey(image: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .color_transfer import luma, luma_adjoint
+from .color_transfer import LUMA
 
 LINES = 1.5e9  # at strength 100 lines at 1 hold letters and eyes whole; measured in tests/bench/NOTES.md
 POOLED = (2, 4)  # pixels a side. The paper has 4 and 16 at 512 px; letters and eyes are smaller
@@ -24,17 +24,18 @@ class LinesLoss:
 
     def __init__(self, content: Tensor, lines: float, *, wrap: bool = False) -> None:
         self.wrap = wrap
+        self.luma = content.new_tensor(LUMA).view(1, 3, 1, 1)  # kept: made anew in each step it would travel there
         sizes = tuple(k for k in POOLED if min(content.shape[2:]) >= 2 * k) if lines else ()
         # squared: the lower half of the control is where it shows without ruling
         self.factor = LINES * lines**2
-        self.wanted = {k: self._edges(luma(content), k) for k in sizes}  # D(pool_k Y(c))
+        self.wanted = {k: self._edges(self._grey(content), k) for k in sizes}  # D(pool_k Y(c))
 
     def __call__(self, image: Tensor, *, accumulate_into: Tensor) -> Tensor:
         """The loss (0-d) of `image` (1, 3, H, W); its gradient is added to `accumulate_into` (1, 3, H, W)."""
         loss = torch.zeros((), device=image.device)
         if not self.wanted:
             return loss
-        grey = luma(image)  # (1, 1, H, W)
+        grey = self._grey(image)  # (1, 1, H, W)
         slope = torch.zeros_like(grey)
         for k, wanted in self.wanted.items():
             error = self._edges(grey, k) - wanted  # (1, 1, H // k, W // k)
@@ -43,8 +44,11 @@ class LinesLoss:
             coarse = 2 * scale * self._laplacian_adjoint(error)
             fine = coarse.repeat_interleave(k, 2).repeat_interleave(k, 3) / k**2
             slope[:, :, : fine.shape[2], : fine.shape[3]] += fine
-        accumulate_into += luma_adjoint(slope)
+        accumulate_into += slope * self.luma
         return loss
+
+    def _grey(self, image: Tensor) -> Tensor:
+        return (image * self.luma).sum(1, keepdim=True)
 
     def _edges(self, grey: Tensor, k: int) -> Tensor:
         return self._laplacian(functional.avg_pool2d(grey, k))

@@ -85,10 +85,10 @@ def shared_out(matches: Sequence[Match], weights: Sequence[float]) -> Tensor:
     cosines = torch.stack([match.cosine for match in matches])  # (S, M)
     wanted = torch.tensor([weight / sum(weights) for weight in weights], device=cosines.device)
     handicap = torch.zeros(len(matches), 1, device=cosines.device)
-    pace = float(cosines.std()) + 1e-6
+    pace = cosines.std() + 1e-6
     for _ in range(ROUNDS):
         owner = (cosines + handicap).argmax(0)
         share = torch.stack([(owner == number).float().mean() for number in range(len(matches))])
         handicap = handicap + pace * (wanted - share)[:, None]
-        pace *= 0.95
+        pace = 0.95 * pace
     return (cosines + handicap.masked_fill((wanted <= 0)[:, None], -torch.inf)).argmax(0)

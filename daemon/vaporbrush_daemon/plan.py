@@ -56,6 +56,7 @@ class Speed:
     measured: bool = False
     device: str = "cpu"
     fastest: float = 0.0
+    graphs: bool | None = None  # whether steps of small paintings are recorded and replayed; None: not measured
 
     @property
     def alone(self) -> Speed:
@@ -341,6 +342,7 @@ def read_speed(cache: Path, device: str, model: str) -> Speed:
             measured=True,
             device=device,
             fastest=float(stored.get("fastest", 0.0)),
+            graphs=stored.get("graphs"),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return _guess(device, model)

@@ -10,8 +10,10 @@ from support.networks import layer, picture
 from vaporbrush_daemon.engine import color_transfer
 from vaporbrush_daemon.engine.compose import CONTEXT, Frame, deliver, fill, frame_of, shrink, tensor
 from vaporbrush_daemon.engine.pyramid import Pyramid, refine, resize
+from vaporbrush_daemon.engine.transfer import Transfer
 
 CPU = torch.device("cpu")
+FETCH = Transfer(CPU).fetch
 
 
 def disc(side: int, radius: float) -> np.ndarray:
@@ -78,6 +80,7 @@ def test_outside_of_the_selection_nothing_is_painted(outside: str) -> None:
         blend=1.0,
         recolour=None,
         wrap=False,  # type: ignore[arg-type]
+        fetch=FETCH,
     )
     kept = mask == 0
     if outside == "content":
@@ -100,7 +103,7 @@ def test_blend_goes_from_the_content_to_the_painting() -> None:
     content, painted = layer(30, 40, 1), picture(30, 40, 2).float()
     frame = Frame(0, 0, 40, 30)
     results = [
-        deliver(content, painted, frame, None, outside="transparent", blend=b, recolour=None, wrap=False)
+        deliver(content, painted, frame, None, outside="transparent", blend=b, recolour=None, wrap=False, fetch=FETCH)
         for b in (0.0, 0.5, 1.0)
     ]
     assert np.array_equal(results[0][0], content)

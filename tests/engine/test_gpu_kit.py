@@ -12,15 +12,37 @@ import pytest
 from tests.bench.gpu.record import Record, Row, markdown, plot
 
 ROOT = Path(__file__).resolve().parents[2]
+BARE = str(ROOT / "tests" / "support" / "bare_python")
 
 
 def kit(out: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run it as a person would, on the processor, without anybody's pictures and weights."""
-    own = os.environ | {"OUT": str(out), "VAPORBRUSH_SHARED": str(out / "nothing"), "VAPORBRUSH_WEIGHTS": ""}
+    """Run it as a person would, on the processor, without anybody's pictures and weights, on a bare machine."""
+    own = os.environ | {
+        "OUT": str(out),
+        "VAPORBRUSH_SHARED": str(out / "nothing"),
+        "VAPORBRUSH_WEIGHTS": "",
+        "PYTHONPATH": BARE,
+    }
     command = [sys.executable, "-m", "tests.bench.gpu", "--device", "cpu", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=own | environment, capture_output=True, text=True, timeout=280, check=False
     )
+
+
+def test_on_a_bare_machine_everything_else_is_missing() -> None:
+    script = (
+        "import numpy, torch, tifffile, rich, psutil, msgpack, PIL, safetensors\n"
+        "for name in ('zmq', 'imagecodecs', 'rich_click', 'pytest', 'hypothesis'):\n"
+        "    try:\n        __import__(name)\n    except ModuleNotFoundError:\n        print(name, 'is missing')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": BARE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("is missing") == 5, done.stdout
 
 
 def test_without_a_gpu_it_says_so_and_checks_the_engine_at_small_sizes(tmp_path: Path) -> None:

@@ -29,10 +29,10 @@ VIEWS = {"view", "_unsafe_view", "permute", "transpose", "t", "slice", "select",
 
 
 def _caller() -> str:
-    """The function of the engine that is at work, as `module.function`."""
+    """The function of the engine that is at work, as `module.function`; that which sends or reads for it is not."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if ENGINE in frame.f_code.co_filename.replace("\\", "/"):
+        if ENGINE in frame.f_code.co_filename.replace("\\", "/") and Path(frame.f_code.co_filename).stem != "transfer":
             return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
         frame = frame.f_back
     return "outside of the engine"

@@ -17,7 +17,6 @@ paper:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,7 +26,7 @@ from vaporbrush_protocol.recipe import Recipe
 
 from .brushwork import BrushworkLoss
 from .convergence import LossCurve
-from .graphs import gradient_of
+from .graphs import Graphs
 from .inputs import Area, Inputs, areas, regions
 from .losses import Losses, Weighting, tap_weights
 from .monitor import Monitor
@@ -36,6 +35,7 @@ from .objective import BrushworkObjective, Canvas, Objective, TextureObjective
 from .optimisers import Adam, Lbfgs, Optimiser
 from .phases import Phase, brush_phases_of, phases_of
 from .pyramid import Pyramid, refine
+from .reading import Reading
 from .style_cache import StyleTargets
 
 FIRST_MOVE = 0.005  # mean absolute change of a painting's first step, in units of the image's range
@@ -44,7 +44,7 @@ LONGEST_MOVE = 0.05  # of any step: L-BFGS without a line search may leap once b
 
 
 def paint(
-    inputs: Inputs, network: Network, targets: StyleTargets, plan: Plan, monitor: Monitor
+    inputs: Inputs, network: Network, targets: StyleTargets, plan: Plan, monitor: Monitor, graphs: Graphs
 ) -> tuple[Tensor, Losses | None]:
     """The painting (1, 3, H, W) at the size of the plan's last scale, its values not yet clamped to [0, 1], and the
     losses that its last step began with, None if no step was taken.
@@ -74,6 +74,7 @@ def paint(
                 wrap=recipe.tileable,
                 tile=plan.tile,
                 alive=monitor.check,
+                transfer=inputs.transfer,
             )
             where = areas(recipe.styles, inputs.style_masks(scale), alpha, inputs.mask(scale))
             objective = _objective(canvas, where, targets, scale, plan, recipe)
@@ -87,7 +88,7 @@ def paint(
             fresh=number == 0 and recipe.start_image is None,
         )
         with monitor.timed("painting"):
-            image, losses = _paint_scale(image, objective, phases, scale, plan, inputs, curve, monitor)
+            image, losses = _paint_scale(image, objective, phases, scale, plan, inputs, curve, monitor, graphs)
         finished_early = monitor.stopped == "finish"
     assert image is not None  # a plan has at least one scale
     return image, losses
@@ -132,35 +133,31 @@ def _paint_scale(
     inputs: Inputs,
     curve: LossCurve,
     monitor: Monitor,
+    graphs: Graphs,
 ) -> tuple[Tensor, Losses | None]:
     """Take the steps of one scale."""
     losses: Losses | None = None
     monitor.stopped = "steps"
     pyramid = Pyramid.of(scale.height, scale.width)
     optimiser = _optimiser(inputs.recipe, plan, pyramid.variables, image.device)
+    reading = Reading(inputs, curve, monitor, plan.enough, scale.steps - 1)
     step, before = 0, None
     for phase in phases:
         objective.aim(phase, image)
         if before is not None and (before.whitened or phase.split):
             optimiser.reset(SETTLING_MOVE)
         before = phase
-        gradient_at = gradient_of(objective, pyramid, image, phase.steps)
+        take = graphs.steps_of(objective, pyramid, optimiser, image, phase.steps)
         for _ in range(phase.steps):
             if not monitor.go_on():
                 monitor.stopped = "finish"
                 return image, losses
-            losses, gradient = gradient_at(image)  # L, and dL/d(variables) (n,)
-            # the sum of the changes of all steps, through the pyramid, is the change of the image
-            image = pyramid.forward(optimiser.step(gradient)).add_(image)
-            del gradient  # unless the optimiser keeps it
+            losses, image = take(image)
             monitor.stepped(scale)
-            if monitor.due() or step in (0, scale.steps - 1):
-                values = losses.read()
-                curve.add(step, values.total)
-                monitor.report(values, partial(inputs.preview, image))
-                if plan.enough is not None and step < scale.steps - 1 and curve.converged(plan.enough):
-                    monitor.stopped = "converged"
-                    return image, losses
+            inputs.transfer.step_launched()
+            if reading.converged_after(step, losses, image):
+                monitor.stopped = "converged"
+                return image, losses
             step += 1
     return image, losses
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from vaporbrush_daemon.images.pixels import Floats
 from vaporbrush_protocol.recipe import Outside
 
 from .pyramid import resize
+from .transfer import Fetched
 
 Recolour = Callable[[Tensor, Tensor], Tensor]  # content and painting (1, 3, H, W) to the painting in other colours
 CONTEXT = 64  # pixels painted around a selection's bounding box: the network looks further than its edge
@@ -99,6 +101,12 @@ def fill(colour: Tensor, alpha: Tensor) -> Tensor:
     return torch.where(visible, own, guess)
 
 
+def _lay(part: Floats, band: Fetched, cover: Floats | None) -> None:
+    """A band that has arrived over the layer's `part` (h, W, 4), as far as it is to cover it (h, W, 1)."""
+    colour = band.get().numpy()
+    part[..., :3] = colour if cover is None else part[..., :3] + cover * (colour - part[..., :3])
+
+
 def deliver(
     content: Floats,
     painted: Tensor,
@@ -109,16 +117,18 @@ def deliver(
     blend: float,
     recolour: Recolour | None,
     wrap: bool,
+    fetch: Callable[[Tensor], Fetched],
 ) -> tuple[Floats, NDArray[np.bool_] | None]:
     """The layer to hand back, (H, W, 4), and where it is the content untouched, (H, W) or None.
 
     `painted` (1, 3, h, w) is enlarged to the frame's size. `recolour` gives it other colours there, out of the
     content's at full resolution. `blend` mixes painting and content. Outside of `mask` the layer is transparent or the
-    content.
+    content. `fetch` brings a band to the host while the next one is composed.
     """
     full = content.copy()
     rows, columns = frame.slices
     large = resize(painted, frame.width, frame.height, wrap=wrap).clamp(0, 1)
+    under_way: Callable[[], None] | None = None
     for top in range(0, frame.height, _BAND):
         bottom = min(frame.height, top + _BAND)
         part = full[rows, columns][top:bottom]  # a view
@@ -131,11 +141,13 @@ def deliver(
             now = wide[:, :, above : above + bottom - top]
         if blend < 1:
             now = before + blend * (now - before)
-        colour = now[0].permute(1, 2, 0).cpu().numpy()
-        if mask is not None and outside == "content":
-            cover = mask[rows, columns][top:bottom, :, None]
-            colour = part[..., :3] + cover * (colour - part[..., :3])
-        part[..., :3] = colour
+        cover = mask[rows, columns][top:bottom, :, None] if mask is not None and outside == "content" else None
+        band = fetch(now[0].permute(1, 2, 0).contiguous())
+        if under_way is not None:
+            under_way()
+        under_way = partial(_lay, part, band, cover)
+    if under_way is not None:
+        under_way()
     if mask is not None and outside == "transparent":
         full[..., 3] *= mask
     same = None

@@ -78,7 +78,7 @@ def own_bytes(device: str) -> int:
 
 def free_bytes(device: str) -> int:
     """Bytes that a painting may use now, what this process holds unused included."""
-    backend = _backend(device)
+    backend = backend_of(device)
     if backend is None or not hasattr(backend, "mem_get_info"):
         free = machine.free_memory()
         return free if device == "cpu" else int(UNIFIED_SHARE * free)
@@ -89,7 +89,7 @@ def free_bytes(device: str) -> int:
 
 def give_back(device: str) -> None:
     """Return what torch keeps for its next allocation: another program may need it now."""
-    backend = torch.mps if device == "mps" else _backend(device)
+    backend = torch.mps if device == "mps" else backend_of(device)
     if backend is not None:
         gc.collect()  # an exception's traceback may still hold tensors
         backend.empty_cache()
@@ -97,7 +97,7 @@ def give_back(device: str) -> None:
 
 def synchronise(device: str) -> None:
     """Wait until the device has done all that it was given."""
-    backend = torch.mps if device == "mps" else _backend(device)
+    backend = torch.mps if device == "mps" else backend_of(device)
     if backend is not None:
         backend.synchronize()
 
@@ -108,6 +108,22 @@ def small_dtype(device: str) -> torch.dtype:
     return (
         torch.float64 if can(device, lambda: torch.ones(1, dtype=torch.float64, device=device).sum()) else torch.float32
     )
+
+
+@cache
+def streams_of(device: str) -> Any:
+    """torch's module for a device that copies to and from page-locked memory on streams of its own; None where it does
+    not.
+    """
+    backend = backend_of(device)
+
+    def trial() -> None:
+        stream = backend.Stream(device)
+        with backend.stream(stream):
+            torch.empty(1, pin_memory=True).copy_(torch.zeros(1, device=device), non_blocking=True)
+        stream.record_event().synchronize()
+
+    return backend if backend is not None and can(device, trial) else None
 
 
 def can(device: str, trial: Callable[[], Any]) -> bool:
@@ -164,13 +180,13 @@ def _count(backend: ModuleType | None) -> int:
     return 0
 
 
-def _backend(device: str) -> Any:
+def backend_of(device: str) -> Any:
     """torch's module for a device with an index; None for the processor and for Apple's."""
     kind = device.partition(":")[0]
     return getattr(torch, kind) if kind in ("cuda", "xpu") else None
 
 
 def _described(name: str) -> Device:
-    properties = _backend(name).get_device_properties(name)
+    properties = backend_of(name).get_device_properties(name)
     unified = bool(getattr(properties, "is_integrated", False) or getattr(properties, "has_unified_memory", False))
     return Device(name, str(properties.name), int(properties.total_memory), unified)

@@ -20,6 +20,7 @@ from . import color_transfer, compose
 from .grams import Grams
 from .losses import Region
 from .pyramid import resize
+from .transfer import Transfer
 
 OWN_COLOURS = ("style", "palette")  # what is painted with the style as it is
 # Pixels a side of a blot of the noise that a painting may start from. The network hardly sees what varies from pixel to
@@ -42,8 +43,12 @@ class Pictures:
 class Inputs:
     """The recipe's pictures at every scale, on one device: values in [0, 1], sizes (width, height)."""
 
-    def __init__(self, recipe: Recipe, pictures: Pictures, frame: compose.Frame, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, pictures: Pictures, frame: compose.Frame, device: torch.device, transfer: Transfer
+    ) -> None:
+        """`transfer` is of the network's device, where the pictures may be, too."""
         self.recipe, self.pictures, self.frame, self.device = recipe, pictures, frame, device
+        self.transfer = transfer
         self.source = compose.tensor(np.ascontiguousarray(pictures.content[frame.slices]), device)
         if not bool((self.source[:, 3] > 0).any()):
             raise VaporbrushError("bad_field", "The content is wholly transparent: there is nothing to paint.")
@@ -166,8 +171,8 @@ class Inputs:
                 cover = self.recipe.blend * resize(mask, w, h).clamp(0, 1)
             shown = base.clone()
             shown[:, :, top : top + h, left : left + w] = under + cover * (part - under)
-        data = (shown[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
-        return data.tobytes(), size[0], size[1]
+        data = (shown[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        return self.transfer.fetch(data).get().numpy().tobytes(), size[0], size[1]
 
 
 @dataclass(frozen=True)

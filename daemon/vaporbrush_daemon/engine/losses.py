@@ -71,10 +71,13 @@ class Losses:
         """What is minimised."""
         return self.content + self.style + self.variation + self.range + self.lines
 
+    def reported(self) -> Tensor:
+        """Content, style and total (3,): what is read from the device at once."""
+        return torch.stack([self.content, self.style, self.total])
+
     def read(self) -> LossValues:
         """Their values, in one transfer from the device."""
-        content, style, total = torch.stack([self.content, self.style, self.total]).tolist()
-        return LossValues(content, style, total)
+        return LossValues.of(self.reported())
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,12 @@ class LossValues:
     content: float
     style: float
     total: float
+
+    @classmethod
+    def of(cls, reported: Tensor) -> LossValues:
+        """From `Losses.reported`."""
+        content, style, total = reported.tolist()
+        return cls(content, style, total)
 
 
 def tap_weights(relative: Sequence[float] | None) -> dict[str, float]:
@@ -117,7 +126,7 @@ class ContentLoss:
 
     def _difference(self, f: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """F − P in fp32, and what the metric makes of it."""
-        difference = summable(f) - p.to(f.device)
+        difference = summable(f) - p.to(f.device, non_blocking=True)
         return difference, difference if self.metric is None else difference @ self.metric
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,7 @@ from .losses import ContentLoss, Losses, Region, StyleLoss, Weighting, range_pen
 from .network import Network, Tape
 from .phases import Phase
 from .tiles import Tile, tiles
+from .transfer import Fetched, Sent, Transfer
 
 TapGradient = Callable[[str, Tensor], Tensor]
 
@@ -38,6 +39,7 @@ class Canvas:
     wrap: bool = False  # opposite edges are neighbours
     tile: int | None = None  # side in pixels, a multiple of 16; None for one pass over the whole
     alive: Callable[[], None] = lambda: None  # called before each tile, and may raise
+    transfer: Transfer | None = None  # between the network's device and the host, where the content may be
 
 
 class Objective(ABC):
@@ -46,15 +48,15 @@ class Objective(ABC):
     def __init__(self, canvas: Canvas) -> None:
         height, width = canvas.content.shape[2:]
         self.canvas, self.network = canvas, canvas.network
+        self.transfer = canvas.transfer or Transfer(canvas.network.device)
         self.tiles = tiles(width, height, canvas.tile, wrap=canvas.wrap)
         self.content = ContentLoss(self.network, width, height)
         self.lines = LinesLoss(canvas.content, canvas.weighting.lines, wrap=canvas.wrap)
+        here = canvas.content.device
         with torch.no_grad():
             self.content_activations = [  # P of each tile's inner part (1, C, h, w), wherever the image is
-                t.inside(self._activations(canvas.content, t, (CONTENT_TAP,))[CONTENT_TAP], CONTENT_TAP).to(
-                    canvas.content.device
-                )
-                for t in self.tiles
+                self.transfer.kept(t.inside(self._activations(part, (CONTENT_TAP,))[CONTENT_TAP], CONTENT_TAP).to(here))
+                for t, part in self._brought(canvas.content)
             ]
 
     @abstractmethod
@@ -71,10 +73,19 @@ class Objective(ABC):
         """The losses at `image` (1, 3, H, W) fp32, and dL/d(image) of the same shape, on the same device."""
         gradient = torch.zeros_like(image)
         content = style = torch.zeros((), device=self.network.device)
+        under_way: tuple[Tile, Fetched] | None = None  # to the host, while the next tile is worked on
         for number, (t, (tape, part, of_style)) in enumerate(zip(self.tiles, self._passes(image), strict=True)):
             content = content + self._content_loss(number, tape.taps[CONTENT_TAP])
             style = style if part is None else style + part
-            t.paste(gradient, self.network.backward(tape, partial(self._tap_gradient, number, of_style), t.size))
+            own = self.network.backward(tape, partial(self._tap_gradient, number, of_style), t.size)
+            if not self.transfer.far(gradient):
+                t.paste(gradient, own)
+                continue
+            if under_way is not None:
+                under_way[0].paste(gradient, under_way[1].get())
+            under_way = t, self.transfer.fetch(own)
+        if under_way is not None:
+            under_way[0].paste(gradient, under_way[1].get())
         weighting = self.canvas.weighting
         variation = total_variation(image, weighting.tv, wrap=self.canvas.wrap, accumulate_into=gradient)
         penalty = range_penalty(image, accumulate_into=gradient)
@@ -103,18 +114,27 @@ class Objective(ABC):
     def style_taps(self) -> tuple[str, ...]:
         """The taps whose style loss counts now."""
 
-    def _activations(self, image: Tensor, t: Tile, taps: Sequence[str]) -> dict[str, Tensor]:
-        """The taps (1, C, h, w) of a tile, margins and all."""
-        canvas = self.canvas
-        canvas.alive()
-        return self.network(t.cut(image).to(self.network.device), pool=canvas.pool, wrap=canvas.wrap, taps=taps)
+    def _brought(self, image: Tensor) -> Iterator[tuple[Tile, Tensor]]:
+        """Each tile with its part of the image (1, 3, h, w), margins and all, where the network is. The next part is on
+        its way while one is worked on.
+        """
+        following: Sent | None = None
+        for t, after in zip(self.tiles, [*self.tiles[1:], None], strict=True):
+            part = following or self.transfer.send(t.cut(image))
+            following = None
+            if after is not None and self.transfer.far(image):
+                following = self.transfer.send(after.cut(image))
+            self.canvas.alive()
+            yield t, part.get()
 
-    def _record(self, image: Tensor, t: Tile) -> Tape:
+    def _activations(self, part: Tensor, taps: Sequence[str]) -> dict[str, Tensor]:
+        """The taps (1, C, h, w) of a tile's part of an image."""
+        return self.network(part, pool=self.canvas.pool, wrap=self.canvas.wrap, taps=taps)
+
+    def _record(self, part: Tensor) -> Tape:
         """The same of all taps that count now, to go back from."""
-        canvas = self.canvas
-        canvas.alive()
         taps = tuple({*self.style_taps, CONTENT_TAP})
-        return self.network.record(t.cut(image).to(self.network.device), taps, pool=canvas.pool, wrap=canvas.wrap)
+        return self.network.record(part, taps, pool=self.canvas.pool, wrap=self.canvas.wrap)
 
 
 class TextureObjective(Objective):
@@ -142,12 +162,12 @@ class TextureObjective(Objective):
             style.whiten(phase.taps if phase.whitened else ())
 
     def _passes(self, image: Tensor) -> Iterable[tuple[Tape, Tensor | None, TapGradient]]:
-        tapes: Iterable[Tape] = (self._record(image, t) for t in self.tiles)
+        tapes: Iterable[Tape] = (self._record(part) for _, part in self._brought(image))
         if len(self.tiles) == 1:  # the same pass serves both
             tapes = list(tapes)
             sums = self._raw_grams(tape.taps for tape in tapes)
         else:
-            sums = self._raw_grams(self._activations(image, t, self.style_taps) for t in self.tiles)
+            sums = self._raw_grams(self._activations(part, self.style_taps) for _, part in self._brought(image))
         found = [style.loss(grams) for style, grams in zip(self.styles, sums, strict=True)]
         slopes = [slope for _, slope in found]
         loss: Tensor | None = torch.stack([loss for loss, _ in found]).sum() if len(found) > 1 else found[0][0]
@@ -210,8 +230,8 @@ class BrushworkObjective(Objective):
                 style.match(see, split=phase.split)
 
     def _passes(self, image: Tensor) -> Iterable[tuple[Tape, Tensor | None, TapGradient]]:
-        for t in self.tiles:
-            tape = self._record(image, t)
+        for t, part in self._brought(image):
+            tape = self._record(part)
             features = {tap: inner_rows(tape.taps[tap], tap, t, wrap=self.canvas.wrap) for tap in BRUSH_TAPS}
             found = [style.loss(t, features) for style in self.styles]
             del features  # made again when the backward pass gets there: less is held

@@ -8,10 +8,15 @@ needs the history only in two skinny products with the stacked (2m, n) matrix [S
 the newest s, y and g, one for the linear combination. Of the image's size it holds that matrix and the last gradient,
 nothing else. The numbers are those of the two-loop recursion. No line search: none of the published systems gains by
 one; instead a step's mean absolute change is bounded.
+
+A step can be recorded and replayed (`graphs`). What is recorded has the numbers and shapes of its day: so within
+`recorded` whatever changes from step to step, the place in the ring of pairs say, is read from the device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import torch
@@ -36,6 +41,14 @@ class Optimiser(Protocol):
 
     def reset(self, first: float, /) -> None:
         """Begin anew, with a first step of `first`: what was learnt of one loss is not true of another."""
+        ...
+
+    def recorded(self) -> AbstractContextManager[None]:
+        """Within, `step` is not taken but recorded: a later one, at least the second since the last reset."""
+        ...
+
+    def replayed(self) -> None:
+        """What was recorded has been replayed once: a step was taken."""
         ...
 
 
@@ -63,6 +76,8 @@ class Lbfgs:
         self.sy = torch.zeros(history, history, device=device, dtype=self.small)  # sy[i, j] = s_i · y_j
         self.yy = torch.zeros(history, history, device=device, dtype=self.small)
         self.ss = torch.zeros(history, device=device, dtype=self.small)
+        self.place = torch.zeros(1, device=device, dtype=torch.long)  # of a recording: the newest pair's row
+        self.recording = False
         self.reset(first)
 
     def reset(self, first: float, /) -> None:
@@ -70,35 +85,84 @@ class Lbfgs:
         self.first = first
         self.last: Tensor | None = None  # the gradient of the step before
         self.steps = 0  # taken; the pair that step i made is in the row i % m
+        for matrix in (self.sy, self.yy, self.ss):  # a pair without length is inert
+            matrix.zero_()
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """See `Optimiser`."""
+        assert self.last is not None, "a first step is another than those that follow"
+        self.last = self.last.clone()  # which every replay overwrites
+        self.place.fill_((self.steps - 1) % self.history)
+        self.recording = True
+        try:
+            yield
+        finally:
+            self.recording = False
+
+    def replayed(self) -> None:
+        """See `Optimiser`."""
+        self.steps += 1
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""
+        if self.recording:
+            return self._recorded_step(gradient)
         if self.last is None:
             change = gradient * -(self.first / gradient.abs().mean().clamp(min=TINY))
         else:
-            torch.sub(gradient, self.last, out=self.stack[self.history + (self.steps - 1) % self.history])
-            change = self._direction(gradient)
-            # an absolute bound, and no lower one: the natural length of an L-BFGS step is 1
-            change *= -(self.longest / change.abs().mean().clamp(min=TINY)).clamp(max=1.0)
+            m, row = self.history, (self.steps - 1) % self.history
+            torch.sub(gradient, self.last, out=self.stack[m + row])
+            count = min(self.steps, m)
+            order = self.rotations[(self.steps - count) % m][:count]
+            change = self._bounded(self._direction(gradient, self._products(row, gradient), order))
         self.last = gradient
         self.stack[self.steps % self.history] = change
         self.steps += 1
         return change
 
-    def _direction(self, gradient: Tensor) -> Tensor:
-        """H g (n,), after taking in the newest pair."""
-        m, row = self.history, (self.steps - 1) % self.history
+    def _recorded_step(self, gradient: Tensor) -> Tensor:
+        """The same with the newest pair's row from the device, and with all pairs: those not yet made are inert."""
+        m, place = self.history, self.place
+        assert self.last is not None
+        self.stack.index_copy_(0, place + m, (gradient - self.last)[None])
+        dots = self._products(place, gradient)
+        place.add_(1).remainder_(m)  # now the oldest pair's, and the next one's
+        change = self._bounded(self._direction(gradient, dots, self.rotations.index_select(0, place)[0]))
+        self.last.copy_(gradient)
+        self.stack.index_copy_(0, place, change[None])
+        return change
+
+    def _bounded(self, direction: Tensor) -> Tensor:
+        """The change against a direction: an absolute bound, and no lower one, as the natural length of an L-BFGS step
+        is 1.
+        """
+        return direction.mul_(-(self.longest / direction.abs().mean().clamp(min=TINY)).clamp(max=1.0))
+
+    def _products(self, row: int | Tensor, gradient: Tensor) -> Tensor:
+        """The inner products of all pairs with the s, y in a row and with the gradient (2m, 3); the pair's are kept."""
+        m = self.history
         dots = torch.zeros(2 * m, 3, device=gradient.device, dtype=self.small)
         for part, g in zip(torch.split(self.stack, CHUNK, 1), torch.split(gradient, CHUNK), strict=True):
-            dots += (torch.stack([part[row], part[m + row], g]) @ part.T).T  # this way round BLAS is faster by a third
-        self.ss[row] = dots[row, 0]
-        self.sy[row, :] = dots[m:, 0]
-        self.sy[:, row] = dots[:m, 1]
-        self.yy[row, :] = dots[m:, 1]
-        self.yy[:, row] = dots[m:, 1]
+            newest = torch.stack([_row(part, row), _row(part, m + row), g])
+            dots += (newest @ part.T).T  # this way round BLAS is faster by a third
+        if isinstance(row, int):
+            self.ss[row] = dots[row, 0]
+            self.sy[row, :] = dots[m:, 0]
+            self.sy[:, row] = dots[:m, 1]
+            self.yy[row, :] = dots[m:, 1]
+            self.yy[:, row] = dots[m:, 1]
+        else:
+            self.ss.index_copy_(0, row, dots[:, 0].index_select(0, row))
+            self.sy.index_copy_(0, row, dots[m:, 0][None])
+            self.sy.index_copy_(1, row, dots[:m, 1][:, None])
+            self.yy.index_copy_(0, row, dots[m:, 1][None])
+            self.yy.index_copy_(1, row, dots[m:, 1][:, None])
+        return dots
 
-        count = min(self.steps, m)
-        order = self.rotations[(self.steps - count) % m][:count]  # rows of the pairs, oldest first
+    def _direction(self, gradient: Tensor, dots: Tensor, order: Tensor) -> Tensor:
+        """H g (n,) from the pairs in the rows `order` (count,), oldest first, and [S; Y] g in the last of `dots`."""
+        m, count = self.history, len(order)
         sy, yy = self.sy[order][:, order], self.yy[order][:, order]
         s_g, y_g = dots[:m, 2][order], dots[m:, 2][order]
         # a pair without positive curvature is made inert: a unit on the diagonal, nothing beside it
@@ -126,6 +190,11 @@ class Lbfgs:
         return direction.addcmul_(gradient, gamma.to(dtype))
 
 
+def _row(matrix: Tensor, row: int | Tensor) -> Tensor:
+    """A row (n,) of a matrix, whose number may be on the device (1,): torch would read it back to take a view."""
+    return matrix[row] if isinstance(row, int) else matrix.index_select(0, row)[0]
+
+
 class Adam:
     """Adam (Kingma & Ba 2015) of `size` variables with a fixed rate, in units of the image's range [0, 1]."""
 
@@ -135,6 +204,9 @@ class Adam:
         self.rate, self.decay = rate, decay
         self.mean = torch.zeros(size, device=device)
         self.square = torch.zeros(size, device=device)
+        self.decays = torch.tensor(decay, device=device, dtype=small_dtype(str(device)))  # (2,)
+        self.decayed = self.decays.clone()  # of a recording: both to the power of the steps taken (2,)
+        self.recording = False
         self.reset(rate)
 
     def reset(self, _first: float, /) -> None:
@@ -143,13 +215,31 @@ class Adam:
         self.mean.zero_()
         self.square.zero_()
 
-    def step(self, gradient: Tensor) -> Tensor:
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """See `Optimiser`."""
+        torch.pow(self.decays, self.steps, out=self.decayed)
+        self.recording = True
+        try:
+            yield
+        finally:
+            self.recording = False
+
+    def replayed(self) -> None:
         """See `Optimiser`."""
         self.steps += 1
+
+    def step(self, gradient: Tensor) -> Tensor:
+        """See `Optimiser`."""
         first, second = self.decay
         self.mean.lerp_(gradient, 1 - first)
         self.square.lerp_(gradient.square(), 1 - second)
-        mean = self.mean / (1 - first**self.steps)
-        spread = (self.square / (1 - second**self.steps)).sqrt()
+        if not self.recording:
+            self.steps += 1
+            mean = self.mean / (1 - first**self.steps)
+            spread = (self.square / (1 - second**self.steps)).sqrt()
+        else:
+            left = (1 - self.decayed.mul_(self.decays)).to(self.mean.dtype)
+            mean, spread = self.mean / left[0], (self.square / left[1]).sqrt()
         # the gradient's scale is arbitrary, so the guard against zero is relative to it
         return -self.rate * mean / (spread + 1e-8 * spread.max() + TINY)

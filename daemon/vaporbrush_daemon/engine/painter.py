@@ -21,12 +21,14 @@ from vaporbrush_protocol.recipe import Recipe
 
 from . import algorithm, color_transfer, compose, malloc
 from .device import memory_errors
+from .graphs import Graphs
 from .inputs import Inputs, Pictures, framed
 from .losses import Losses
 from .models import Models
 from .monitor import Control, Monitor, no_image
 from .speed import Speeds
 from .style_cache import StyleCache, StyleTargets
+from .transfer import Transfer
 
 AMPLE = 2.0  # of the planned bytes: so much may be kept with its gaps (as measured, up to 1.66, at 2048 px)
 
@@ -74,7 +76,8 @@ class Painter:
         """`weights`: each model's file; `cache`: where speeds and style targets are kept; `clock` gives seconds."""
         self.device, self.clock = torch.device(device), clock
         self.models = Models(self.device, weights)
-        self.speeds = Speeds(self.models, cache, clock)
+        self.graphs = Graphs.of(self.device)
+        self.speeds = Speeds(self.models, cache, clock, self.graphs)
         self.styles = StyleCache(cache / "styles")
 
     def load(self, model: str, report: Callable[[Progress], None] = lambda _: None) -> Speed:
@@ -127,10 +130,12 @@ class Painter:
         monitor = Monitor(control, chosen, self.clock, began=began)
         monitor.seconds["loading"] = loaded - began
 
-        inputs = Inputs(recipe, pictures, frame, torch.device("cpu") if chosen.host else self.device)
+        where = torch.device("cpu") if chosen.host else self.device
+        inputs = Inputs(recipe, pictures, frame, where, Transfer(self.device))
         network = self.models.network(recipe.model, chosen.precision)
         targets = StyleTargets(self.styles, inputs, network, self.models.identity(recipe.model), monitor)
-        image, losses = algorithm.paint(inputs, network, targets, chosen, monitor)  # (1, 3, h, w)
+        graphs = self.graphs if speed.graphs else Graphs(None)
+        image, losses = algorithm.paint(inputs, network, targets, chosen, monitor, graphs)  # (1, 3, h, w)
         self.speeds.learn(
             recipe.model, chosen, monitor.progress.step, monitor.done, monitor.seconds.get("painting", 0.0)
         )
@@ -146,6 +151,7 @@ class Painter:
                 blend=recipe.blend,
                 recolour=inputs.recolour(),
                 wrap=recipe.tileable,
+                fetch=inputs.transfer.fetch,
             )
         facts = self._facts(recipe, pictures, chosen, monitor, losses, cached=targets.all_cached)
         return Painting(pixels, canvas[0].permute(1, 2, 0).cpu().numpy(), facts, untouched)

@@ -10,17 +10,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaporbrush_daemon.plan import Plan, Precision, Speed, overhead, read_speed, write_speed
+from vaporbrush_daemon.plan import WAYS, Plan, Precision, Speed, overhead, read_speed, write_speed
 from vaporbrush_protocol.progress import Progress
 
 from .convergence import WINDOW
 from .grams import style_statistics
+from .graphs import Graphs
 from .losses import Region, Weighting, tap_weights
 from .models import Models
+from .network import Network
 from .objective import Canvas, TextureObjective
+from .optimisers import Lbfgs
+from .pyramid import Pyramid
 
 SIDES = (192, 48)  # pixels: pictures to measure on, the smaller one for what does not depend on size
 LAPS = 5  # of the measurement, after one to warm up
+GRAPH_SIDE = 128  # pixels: a painting that is small enough to be bound by launching
+LAP_STEPS = 3  # of those that are measured with their optimiser; the first lap records one
+GAIN = 0.95  # of the time that steps take one by one: less is not worth the memory of a recording
 OPTIMISER_S = 0.003  # of a step besides loss and gradient, whatever its size
 SLOWER = 0.25  # the part of a slower measurement that is believed: something else may have run
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -29,8 +36,8 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 class Speeds:
     """The speed of each model on one device; remembered in the folder `cache`, where the planner reads it too."""
 
-    def __init__(self, models: Models, cache: Path, clock: Callable[[], float]) -> None:
-        self.models, self.cache, self.clock = models, cache, clock
+    def __init__(self, models: Models, cache: Path, clock: Callable[[], float], graphs: Graphs) -> None:
+        self.models, self.cache, self.clock, self.graphs = models, cache, clock, graphs
         self.device = str(models.device)
         self.known: dict[str, Speed] = {}
 
@@ -42,6 +49,11 @@ class Speeds:
                 report(Progress("measuring"))
                 speed = measure(self.models, model, self.clock)
                 write_speed(self.cache, self.device, model, speed)
+            if self.graphs.possible and speed.graphs is None:
+                report(Progress("measuring"))
+                speed = replace(speed, graphs=gain_by_graphs(self.models, model, speed, self.graphs, self.clock))
+                if self.graphs.possible:  # else it failed, which another driver may not
+                    write_speed(self.cache, self.device, model, speed)
             self.known[model] = speed
         return self.known[model]
 
@@ -84,6 +96,39 @@ def measure(models: Models, model: str, clock: Callable[[], float]) -> Speed:
     models.unload(model, "fp32" if best == "bf16" else "bf16")
     per_megapixel, per_step = found[best]
     return Speed(best, per_megapixel, per_step + OPTIMISER_S, measured=True, device=str(models.device))
+
+
+def gain_by_graphs(models: Models, model: str, speed: Speed, graphs: Graphs, clock: Callable[[], float]) -> bool:
+    """Whether a small painting's steps are clearly faster replayed than launched kernel by kernel."""
+    network = models.network(model, speed.precision)
+    starts = {recorded: _step_on(network, graphs if recorded else Graphs(None)) for recorded in (False, True)}
+    laps: dict[bool, list[float]] = {recorded: [] for recorded in starts}
+    for _ in range(LAPS + 1):
+        for recorded, lap in starts.items():
+            began = clock()
+            lap()
+            laps[recorded].append(clock() - began)
+    return graphs.possible and min(laps[True][1:]) < GAIN * min(laps[False][1:])
+
+
+def _step_on(network: Network, graphs: Graphs) -> Callable[[], None]:
+    """Some steps of a small painting, optimiser and all; their losses are read, so they have ended when it returns."""
+    side = GRAPH_SIDE
+    image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(network.device)
+    target = style_statistics(network, image.flip(2), None)
+    objective = TextureObjective(Canvas(network, image, Weighting(1.0, tap_weights(None))), [Region(target)])
+    pyramid = Pyramid.of(side, side)
+    optimiser = Lbfgs(pyramid.variables, WAYS[0][1], network.device, first=1e-3, longest=1e-3)
+    step = graphs.steps_of(objective, pyramid, optimiser, image, (LAPS + 1) * LAP_STEPS)
+    now = image
+
+    def lap() -> None:
+        nonlocal now
+        for _ in range(LAP_STEPS):
+            losses, now = step(now)
+        losses.read()
+
+    return lap
 
 
 def _one_step(objective: TextureObjective, image: Tensor) -> None:

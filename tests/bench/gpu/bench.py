@@ -15,6 +15,8 @@ import torch
 from PIL import Image as Picture
 
 from vaporbrush_daemon import packaged
+from vaporbrush_daemon.engine import device as devices
+from vaporbrush_daemon.engine.graphs import DeviceRecorder
 from vaporbrush_daemon.engine.painter import Painter, Painting, Pictures
 from vaporbrush_daemon.images.pixels import Floats
 from vaporbrush_daemon.plan import Speed, write_speed
@@ -54,6 +56,11 @@ class Bench:
     def gpu(self) -> bool:
         """Whether there is one."""
         return self.device != "cpu"
+
+    def recorder(self) -> DeviceRecorder | None:
+        """What records steps on the device; None where it has no graphs."""
+        backend = devices.backend_of(self.device)
+        return DeviceRecorder(backend, self.device) if hasattr(backend, "graph") else None
 
     def painter(self) -> Painter:
         """A fresh one, with an empty cache."""

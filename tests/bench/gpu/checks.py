@@ -11,6 +11,7 @@ import torch
 
 from vaporbrush_daemon.engine import device as devices
 from vaporbrush_daemon.engine.grams import style_statistics
+from vaporbrush_daemon.engine.graphs import Graphs
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.models import DTYPES, load_weights
 from vaporbrush_daemon.engine.network import Network
@@ -22,8 +23,10 @@ from vaporbrush_protocol.recipe import STYLE_TAPS
 
 from .bench import Bench, Watch, files, layer, paint
 from .record import Row
+from .speed import stepper
 
 STRENGTH = 100.0
+RECORDED = 24  # steps: L-BFGS' history has turned twice
 CHILD_S = 60.0  # for a process that ruins its own device
 POISON = """
 import sys, torch
@@ -40,6 +43,7 @@ def run(bench: Bench) -> None:
     """All checks."""
     _arithmetic(bench)
     _pictures(bench)
+    _abilities(bench)
     if bench.gpu:
         _memory(bench)
         _poison(bench)
@@ -122,6 +126,25 @@ def _pictures(bench: Bench) -> None:
     bench.record.add(Row("checks", "painting in fp32: relative Gram distance to the processor's", worst, "", 0.01))
     difference = float(np.abs(found[0].canvas - found[1].canvas).mean() * 255)
     bench.record.add(Row("checks", "the same: mean difference of a pixel", difference, "levels of 255"))
+
+
+def _abilities(bench: Bench) -> None:
+    """What the engine asks the device, and whether recorded steps lead where the others do."""
+    for what, has in (
+        ("it has doubles", devices.small_dtype(bench.device) == torch.float64),
+        ("it copies on streams of its own", devices.streams_of(bench.device) is not None),
+    ):
+        bench.record.add(Row("checks", what, float(has), note="1: yes"))
+    what, recorder = f"{RECORDED} steps recorded and replayed, beside one by one", bench.recorder()
+    if recorder is None:
+        bench.record.add(Row("checks", what, None, note="needs a GPU with graphs"))
+        return
+    graphs, ends = Graphs(recorder), []
+    for own in (Graphs(None), graphs):
+        step = stepper(bench.settled(), bench.size(256, 64), own)
+        ends.append([step().clone() for _ in range(RECORDED)][-1])
+    note = "" if graphs.possible else "could not be recorded, the log says why"
+    bench.record.add(Row("checks", what, apart(ends[1], ends[0]) if graphs.possible else None, "", 0.02, note=note))
 
 
 def _memory(bench: Bench) -> None:

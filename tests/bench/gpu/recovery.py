@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from vaporbrush_daemon.engine import device as devices
+
 from . import ROOT
 from .bench import Bench
 from .record import Row
@@ -23,6 +25,7 @@ paint(bench.settled(), noise({side}), noise({side}), Watch(), model={model!r}, q
 
 def run(bench: Bench) -> None:
     """A fresh process, as the front starts one after a worker was killed, poisoned or ran out of memory."""
+    before = devices.free_bytes(bench.device)
     for model in ("vgg19", "vgg19-lite"):
         side, took = bench.size(512, 64), []
         code = PAINT.format(
@@ -45,3 +48,7 @@ def run(bench: Bench) -> None:
         what = f"worker killed, poisoned or out of memory: next job done ({model}, {side} px, `draft`)"
         note = "a fresh process from its start to the painting; the front adds milliseconds"
         bench.record.add(Row("recovery", what, min(took), "s", 10, 4, note))
+    if bench.gpu:
+        kept = (before - devices.free_bytes(bench.device)) / 1e6
+        note = "by the driver's figure: what `unload` leaves"
+        bench.record.add(Row("recovery", "memory not given back after a worker's end", kept, "MB", 50, note=note))

@@ -15,13 +15,14 @@ from tests.support.fake_device import FakeDevice
 from vaporbrush_daemon.engine import device as devices
 from vaporbrush_daemon.engine.algorithm import FIRST_MOVE, LONGEST_MOVE
 from vaporbrush_daemon.engine.grams import style_statistics
-from vaporbrush_daemon.engine.graphs import Captured, Gradient, cuda_graph, gradient_of
+from vaporbrush_daemon.engine.graphs import LEAST_STEPS, Graphs
 from vaporbrush_daemon.engine.losses import Region, Weighting, tap_weights
 from vaporbrush_daemon.engine.objective import Canvas, TextureObjective
 from vaporbrush_daemon.engine.optimisers import Lbfgs
 from vaporbrush_daemon.engine.painter import Painter
 from vaporbrush_daemon.engine.pyramid import Pyramid
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.recipe import Quality
 
 from .bench import Bench, Watch, files, layer, noise, paint
 from .record import Row
@@ -36,20 +37,18 @@ STEPS = 20  # taken between two looks at the clock
 
 def run_speed(bench: Bench) -> None:
     """Paintings of everyday sizes."""
-    painter, side = bench.painter(), bench.size(512, 96)
-    content, style = layer(files()[0], side), layer(files()[1], side)
+    side = bench.size(512, 96)
     for model, quality, least, aim in (("vgg19", "standard", 1.0, 0.3), ("vgg19-lite", "draft", 0.3, 0.1)):
-        steps = 12 if bench.small else None
-        took = []
-        for _ in range(ROUNDS + 1):
-            began = time.perf_counter()
-            painting = paint(painter, content, style, Watch(), model=model, quality=quality, steps=steps)
-            took.append(time.perf_counter() - began)
-        seconds = ", ".join(f"{name} {value:.3f}" for name, value in painting.facts["seconds"].items())
-        facts = painting.facts
-        note = f"engine only; {facts['steps_done']} steps, {facts['precision']}; {seconds}; cold {took[0]:.2f} s"
         what = f"{side} px, warm, {model}, `{quality}`, from recipe to result"
-        bench.record.add(Row("speed", what, statistics.median(took[1:]), "s", least, aim, note))
+        seconds, note = _warm(bench.painter(), bench, model, quality)
+        bench.record.add(Row("speed", what, seconds, "s", least, aim, note))
+        recorder = bench.recorder()
+        if recorder is not None:
+            painter = bench.painter()
+            painter.graphs.recorder = recorder
+            seconds, note = _warm(painter, bench, model, quality)
+            chosen = "chosen" if painter.speeds.known[model].graphs else "measured, and not chosen"
+            bench.record.add(Row("speed", f"the same with steps recorded ({chosen})", seconds, "s", note=note))
     _preview(bench)
     large = bench.size(1024, 128)
     ms = 1000 * step_seconds(bench, large)
@@ -69,47 +68,63 @@ def run_speed(bench: Bench) -> None:
     _reads(bench)
 
 
+def _warm(painter: Painter, bench: Bench, model: str, quality: Quality) -> tuple[float, str]:
+    """Median seconds of a warm painting, and what else is to be said."""
+    side, took = bench.size(512, 96), []
+    content, style = layer(files()[0], side), layer(files()[1], side)
+    for _ in range(ROUNDS + 1):
+        began = time.perf_counter()
+        steps = 12 if bench.small else None
+        painting = paint(painter, content, style, Watch(), model=model, quality=quality, steps=steps)
+        took.append(time.perf_counter() - began)
+    facts = painting.facts
+    seconds = ", ".join(f"{name} {value:.3f}" for name, value in facts["seconds"].items())
+    note = f"engine only; {facts['steps_done']} steps, {facts['precision']}; {seconds}; cold {took[0]:.2f} s"
+    return statistics.median(took[1:]), note
+
+
 def _graphs(bench: Bench) -> None:
-    """Whether a step as one CUDA graph would be faster: the engine's switch for it is off until this says so."""
+    """Whether a step as one graph would be faster: the engine's switch for it is off until this says so."""
     for side in (bench.size(256, 64), bench.size(512, 96), bench.size(1024, 128)):
-        what = f"step at {side} px as a CUDA graph, over one without"
-        if not bench.device.startswith("cuda"):
-            bench.record.add(Row("speed", what, None, "×", note="needs CUDA"))
+        what = f"step at {side} px recorded and replayed, over one kernel by kernel"
+        recorder = bench.recorder()
+        if recorder is None:
+            bench.record.add(Row("speed", what, None, "×", note="needs a GPU with graphs"))
             continue
-        plain = step_seconds(bench, side)
-        try:
-            graph = step_seconds(bench, side, graph=True)
-        except RuntimeError as error:
-            bench.record.add(Row("speed", what, None, "×", note=str(error)[:160]))
+        graphs = Graphs(recorder)
+        plain, replayed = step_seconds(bench, side), step_seconds(bench, side, graphs=graphs)
+        if not graphs.possible:
+            bench.record.add(Row("speed", what, None, "×", note="could not be recorded, the log says why"))
             return  # after a capture that failed nothing here is certain
-        note = f"{1000 * graph:.2f} and {1000 * plain:.2f} ms"
-        bench.record.add(Row("speed", what, graph / plain, "×", note=note))
+        note = f"{1000 * replayed:.2f} and {1000 * plain:.2f} ms"
+        bench.record.add(Row("speed", what, replayed / plain, "×", note=note))
 
 
-def stepper(painter: Painter, side: int, *, graph: bool = False) -> Callable[[], None]:
-    """One step of a square painting, optimiser and all, with all taps and in bf16."""
+def stepper(painter: Painter, side: int, graphs: Graphs | None = None) -> Callable[[], torch.Tensor]:
+    """One step of a square painting, optimiser and all, with all taps and in bf16; it gives the image after it, which
+    the next one may overwrite.
+    """
     network = painter.models.network("vgg19", "bf16")
     there = network.device
-    pixels = torch.from_numpy(noise(side)[..., :3].copy()).permute(2, 0, 1)[None].to(there)
+    image = torch.from_numpy(noise(side)[..., :3].copy()).permute(2, 0, 1)[None].to(there)
     style = torch.from_numpy(noise(256)[..., :3].copy()).permute(2, 0, 1)[None].to(there)
     regions = [Region(style_statistics(network, style, None))]
-    objective = TextureObjective(Canvas(network, pixels, Weighting(100.0, tap_weights(None))), regions)
+    objective = TextureObjective(Canvas(network, image, Weighting(100.0, tap_weights(None))), regions)
     pyramid = Pyramid.of(side, side)
     optimiser = Lbfgs(pyramid.variables, 10, there, first=FIRST_MOVE, longest=LONGEST_MOVE)
-    image = pixels.clone()
-    gradient_at: Gradient = gradient_of(objective, pyramid, image, 0)
-    if graph:
-        gradient_at = Captured(gradient_at, image, cuda_graph)
+    take = (graphs or Graphs(None)).steps_of(objective, pyramid, optimiser, image, LEAST_STEPS)
 
-    def step() -> None:
-        image.add_(pyramid.forward(optimiser.step(gradient_at(image)[1])))
+    def step() -> torch.Tensor:
+        nonlocal image
+        _, image = take(image)
+        return image
 
     return step
 
 
-def step_seconds(bench: Bench, side: int, steps: int = STEPS, *, graph: bool = False) -> float:
+def step_seconds(bench: Bench, side: int, steps: int = STEPS, *, graphs: Graphs | None = None) -> float:
     """Median seconds of a step, of three rounds after one to warm up (and to fill the history)."""
-    step, laps, steps = stepper(bench.settled(), side, graph=graph), [], bench.size(steps, 2)
+    step, laps, steps = stepper(bench.settled(), side, graphs), [], bench.size(steps, 2)
     for _ in range(4):
         began = time.perf_counter()
         for _ in range(steps):

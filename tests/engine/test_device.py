@@ -42,6 +42,9 @@ class Backend:
     def memory_allocated(self, _name: str) -> int:
         return 10**9
 
+    def set_device(self, name: str) -> None:
+        self.current = name
+
     def empty_cache(self) -> None:
         self.emptied += 1
 
@@ -73,8 +76,6 @@ def test_every_makers_gpus_are_found_by_name(machine) -> None:
         ("xpu:0", "Intel Arc B580", 12 * 10**9),
         ("cpu", "", 0),
     ]
-    assert device.own_bytes("cuda:1") == 48 * 10**9
-    assert device.own_bytes("cuda:7") == 0
 
 
 def test_a_gpu_without_memory_of_its_own_is_reported(machine) -> None:
@@ -92,10 +93,27 @@ def test_what_may_be_used_leaves_the_editor_its_share(machine) -> None:
     assert device.free_bytes("cuda:0") == device.free_bytes("xpu:0") == int(0.9 * 8 * 10**9)
 
 
+def test_a_gpu_in_main_memory_leaves_the_system_its_share(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver takes nearly all of the machine's memory to be its own."""
+    machine(Backend(Properties("Strix Halo", 96 * 10**9, integrated=True)), Backend())
+    monkeypatch.setattr(device.machine, "free_memory", lambda: 4 * 10**9)
+    assert device.free_bytes("cuda:0") == 3 * 10**9
+
+
 def test_the_processor_may_use_what_the_machine_has_free() -> None:
     free = device.free_bytes("cpu")
     assert free > 10**8
     assert device.free_bytes("mps") < free * 1.1
+
+
+def test_the_device_of_a_worker_is_the_one_that_torch_means(machine) -> None:
+    """Else the worker of the second GPU would take memory on the first."""
+    cuda, xpu = Backend(Properties("a", 1), Properties("b", 1)), Backend()
+    machine(cuda, xpu)
+    for name in ("cuda:1", "cpu", "mps"):
+        device.make_current(name)
+    assert cuda.current == "cuda:1"
+    assert not hasattr(xpu, "current")
 
 
 def test_memory_goes_back_to_the_right_device(machine) -> None:

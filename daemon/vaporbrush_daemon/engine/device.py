@@ -71,9 +71,13 @@ def found() -> list[Device]:
     return [*devices, Device("cpu")]
 
 
-def own_bytes(device: str) -> int:
-    """Bytes of the device's own memory; 0 where it shares the machine's, or does not exist."""
-    return next((one.total_bytes for one in found() if one.name == device), 0)
+def make_current(device: str) -> None:
+    """From now on it is the one that torch means where none is named: page-locked memory, say, would else begin to use
+    the first GPU, and take some hundred megabytes of it, too.
+    """
+    backend = backend_of(device)
+    if backend is not None:
+        backend.set_device(device)
 
 
 def free_bytes(device: str) -> int:
@@ -84,7 +88,8 @@ def free_bytes(device: str) -> int:
         return free if device == "cpu" else int(UNIFIED_SHARE * free)
     free, _ = backend.mem_get_info(device)
     held = backend.memory_reserved(device) - backend.memory_allocated(device)
-    return int((1 - EDITOR_SHARE) * (free + held))
+    usable = int((1 - EDITOR_SHARE) * (free + held))
+    return min(usable, int(UNIFIED_SHARE * machine.free_memory())) if _described(device).unified else usable
 
 
 def give_back(device: str) -> None:

@@ -60,13 +60,13 @@ class Transfer:
 
     def far(self, tensor: Tensor) -> bool:
         """Whether a tensor is not on the device."""
-        return tensor.device != self.device
+        return self._is_elsewhere(tensor)
 
     def fetch(self, tensor: Tensor) -> Fetched:
         """Send a tensor to the host, as it is after all that was launched until now; it must not be written to after
         that.
         """
-        if self.stream is None or tensor.device != self.device:
+        if self.stream is None or self._is_elsewhere(tensor):
             return Fetched(tensor.cpu())
         host = self._page_locked(tensor)
         self.stream.wait_stream(self._current())
@@ -107,6 +107,10 @@ class Transfer:
         if len(self._under_way) > AHEAD:
             self._under_way.popleft().synchronize()
 
+    def _is_elsewhere(self, tensor: Tensor) -> bool:
+        """There is one device and the host; a device without an index, `mps`, is not equal to that of its tensors."""
+        return (tensor.device.type == "cpu") != (self.device.type == "cpu")
+
     def _current(self) -> Any:
         return self.backend.current_stream(str(self.device))
 
@@ -116,7 +120,7 @@ class Transfer:
 
     def _copy(self, into: Tensor, source: Tensor) -> None:
         into.copy_(source, non_blocking=True)
-        if source.device == self.device:
+        if not self._is_elsewhere(source):
             self._record(source, self.stream)
 
     @staticmethod

@@ -219,6 +219,7 @@ def main() -> int:
     if device not in found:
         sys.stderr.write(f"The device {device} does not exist here; there is {', '.join(found)}.\n")
         return 1
+    devices.make_current(device)
     worker = Worker(pipe, device)
     # only of its own: to look at another's would take some hundred megabytes there
     facts = (

@@ -56,6 +56,7 @@ def main() -> int:
     small = o.small or device == "cpu"
     record = Record(out, small)
     if o.part:
+        devices.make_current(device)
         RUNS[o.part](Bench(device, record, *weights(out)))
         return 0
     (out / ROWS).unlink(missing_ok=True)

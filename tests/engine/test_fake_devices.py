@@ -30,7 +30,7 @@ READS = {
     "inputs.areas: __float__": "once per scale and region: its share of the picture",
     "color_transfer.<genexpr>: to the host": "once per style: two matrices of 3×3, decomposed on the processor",
     "color_transfer.of: to the host": "once, for the palette: two matrices of 3×3, decomposed on the processor",
-    "brushwork.style_bank: tolist": "once per style and scale, in one transfer: how loud its taps are",
+    "brushwork.style_bank: item": "once per style and scale, in one transfer: how loud its taps are",
     "brushwork.__init__: __float__": "once per scale and region: the weight of its positions",
     "matching.principal: to the host": "per choice of targets in a large style: its main directions, as some lack qr",
     "compose.shrink: __bool__": "once per scale: is the content transparent anywhere?",

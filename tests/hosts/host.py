@@ -55,17 +55,26 @@ class Desktop:
     """`with Desktop(root, folder) as desktop:` … `desktop.run(["krita", …])`, `desktop.shot(path)`.
 
     `folder` is private to this desktop; `home` (HOME of the programs) is `folder/home` unless given, and has to lie
-    inside `folder`. In a `sandbox`, programs see the file by which they know that they are in a Flatpak.
+    inside `folder`. In a `sandbox`, programs see the file by which they know that they are in a Flatpak. With
+    `alone`, there is no network but a loopback of the desktop's own (`pid` names it; `support.package_index` serves).
     """
 
     def __init__(
-        self, root: Root, folder: Path, *, home: Path | None = None, screen: str = SCREEN, sandbox: bool = False
+        self,
+        root: Root,
+        folder: Path,
+        *,
+        home: Path | None = None,
+        screen: str = SCREEN,
+        sandbox: bool = False,
+        alone: bool = False,
     ) -> None:
         self.root = root
         self.folder = folder.resolve()
         self.home = home or self.folder / "home"
         self.screen = screen
         self.sandbox = sandbox
+        self._spaces = ["--mount", "--pid", *(["--net"] if alone else [])]
         self._holder: subprocess.Popen[bytes] | None = None
         self._processes: list[subprocess.Popen[str]] = []
         self._inner = 0
@@ -102,7 +111,7 @@ class Desktop:
         else:
             script.append("mount -t proc proc /proc")
         script.append(f"exec chroot '{inside}' /bin/sh '{init}'")
-        unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        unshare = ["unshare", *self._spaces, "--fork", "--kill-child"]
         if os.geteuid() != 0:
             unshare.append("--map-root-user")
         self._holder = subprocess.Popen(
@@ -127,6 +136,11 @@ class Desktop:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int:
+        """The desktop's process 1, as it is called outside."""
+        return self._inner
 
     def close(self) -> None:
         """End every process of the desktop; the mounts go with them."""
@@ -156,7 +170,7 @@ class Desktop:
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
     ) -> subprocess.Popen[str]:
         """Start a program inside; with `log`, what it prints goes to that file, else to pipes."""
-        enter = ["nsenter", f"--target={self._inner}", "--mount", "--pid", "--root", f"--wd={self.folder}"]
+        enter = ["nsenter", f"--target={self._inner}", *self._spaces, "--root", f"--wd={self.folder}"]
         out = None if log is None else log.open("a")
         process = subprocess.Popen(
             [*enter, *argv],

@@ -1,0 +1,147 @@
+"""From a plug-in's zip to the first painting, in the real Krita, in a root with neither pip nor torch.
+
+The network is an index on a loopback of the desktop's own. Imported by the host's own importer, clicked with the mouse,
+painted with a bundled style.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from hosts.host import PATH, Desktop
+from hosts.krita import Krita, Told, picture
+from hosts.root import Root
+from support import wheelhouse
+from support.package_index import PackageIndex, serving
+from vaporbrush_daemon import packaged
+from vaporbrush_protocol.installation import installed
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+IMPORT_S, INSTALL_S = 300, 1200  # on a machine that does much else
+SIZE = (320, 240)
+MOST_BYTES = 300 * 10**6
+MOST_CLICKS = 6  # from the host's first start with the plug-in to the painting
+LEAST_CHANGE, LEAST_LIKENESS = 8.0, 0.3  # of a painting to its content: mean difference of 255, correlation of grey
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    """The zips of this checkout, whose locks name what the index serves."""
+    folder = tmp_path_factory.mktemp("release")
+    locks = wheelhouse.fill(folder, PYTHON)
+    command = [sys.executable, ROOT / "daemon/tools/release.py", folder / "dist", "--locks", locks]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def desktop(root: Root) -> Iterator[Desktop]:
+    """A desktop without a network, whose root has a Python of its own, and no pip."""
+    with tempfile.TemporaryDirectory(prefix="vi-") as name:
+        folder = Path(name)
+        wheelhouse.copy_of_this_python(folder / "python")
+        with Desktop(root, folder, alone=True) as desktop:
+            yield desktop
+
+
+@pytest.fixture
+def index(release: Path, desktop: Desktop) -> Iterator[PackageIndex]:
+    """All that the desktop's network has, and the person's setting that names it, as *Network…* writes it."""
+    with serving(release / "wheels", desktop.pid) as index:
+        home = desktop.home / ".local/share/vaporbrush"
+        home.mkdir(parents=True)
+        (home / "hosts.json").write_text(json.dumps({"installer": {"index": f"{index.url}/simple"}}))
+        yield index
+
+
+def python_of(desktop: Desktop) -> dict[str, str]:
+    """The environment in which that Python is found, and finds its library."""
+    own = desktop.folder / "python"
+    return {"PATH": f"{own}/bin:{PATH}", "LD_LIBRARY_PATH": f"{own}/lib"}
+
+
+def clicks(told: Told) -> int:
+    """How often the mouse was pressed."""
+    return sum(one["what"] == "click" for one in told.all("ask"))
+
+
+def looks_painted(painting: Picture.Image, content: Picture.Image) -> None:
+    """Fail unless a picture shows what the content shows, but not in its pixels."""
+    new, old = (np.asarray(one.convert("RGB"), np.float32) for one in (painting, content))
+    assert new.shape == old.shape
+    assert float(np.abs(new - old).mean()) > LEAST_CHANGE
+    likeness = float(np.corrcoef(new.mean(2).ravel(), old.mean(2).ravel())[0, 1])
+    assert likeness > LEAST_LIKENESS
+
+
+def doctor(desktop: Desktop, **more: str) -> str:
+    """What the installed painter's own doctor says; `more` of the environment is what the host has."""
+    found = installed(desktop.home / ".local/share/vaporbrush")
+    assert found is not None
+    assert found.whole
+    command = [str(found.python), "-m", "vaporbrush_daemon", "doctor"]
+    return desktop.run(command, env={**python_of(desktop), **more}, check=False).stdout
+
+
+def report(looks: Path, host: str, index: PackageIndex, **facts: object) -> None:
+    """Seconds and bytes of each part, for people."""
+    parts = {"bytes": sum(one.sent for one in index.served)}
+    parts |= {f"bytes of {name}": index.sent(name) for name in ("torch", "uv", "imagecodecs", "numpy")}
+    (looks / f"install-{host}.json").write_text(json.dumps({**parts, **facts}, indent=1))
+
+
+def four_pictures(looks: Path) -> None:
+    """The README's: the docker's first page, its progress, the docker as it is then, and all of Krita, painted."""
+    shots = [Picture.open(path).convert("RGB") for path in sorted(looks.glob("install-krita-[1-4]-*.png"))]
+    parts = [shot.crop((1322, 588, 1600, 966)) for shot in shots[:3]]
+    parts.append(shots[3].resize((605, 378)))
+    sheet = Picture.new("RGB", (sum(part.width + 6 for part in parts), 378), "white")
+    left = 0
+    for part in parts:
+        sheet.paste(part, (left, 0))
+        left += part.width + 6
+    sheet.save(looks / "install.jpg", quality=88)
+
+
+def test_from_kritas_zip_to_a_painting(release: Path, desktop: Desktop, index: PackageIndex, looks: Path) -> None:
+    krita = Krita(desktop)
+    content = packaged.art() / "demo" / "content.jpg"
+    picture(desktop.folder, "content", content, SIZE)
+    shutil.copy(next((release / "dist").glob("vaporbrush-krita-*.zip")), desktop.folder / "vaporbrush.zip")
+
+    krita.start("importing")
+    imported = krita.wait(IMPORT_S, {"keys": lambda names: desktop.keys(*names)})
+    imported.played("import_the_zip")
+    assert "Vaporbrush" in imported["question"]
+
+    krita.start("installing", env=python_of(desktop))
+    told = krita.wait(INSTALL_S)
+    told.played("from_the_first_page_to_a_painting")
+    assert "about" in told["page"][2]
+    assert "free" in told["page"][1]
+    assert " of " in told["progress"]
+    assert told["painted"]["stage"] == "done", told["painted"]
+    _left, _top, width, height = told["painting"]["box"]
+    pixels = (desktop.folder / told["painting"]["file"]).read_bytes()
+    painting = Picture.frombytes("RGBA", (width, height), pixels, "raw", "BGRA")
+    painting.save(looks / "install-krita-painting.png")
+    looks_painted(painting, Picture.open(content).resize(SIZE))
+    assert sum(one.sent for one in index.served) <= MOST_BYTES
+    assert clicks(told) <= MOST_CLICKS
+    assert "painter installed at" in doctor(desktop)
+    times = {name: told[name] for name in ("steps", "installed", "ready after", "painted", "seconds")}
+    report(looks, "krita", index, clicks=clicks(told), clicks_of_the_importer=clicks(imported), **times)
+    four_pictures(looks)

@@ -15,6 +15,7 @@ import tomllib
 
 from vaporbrush_protocol import endpoint
 from vaporbrush_protocol.private import OTHERS, objection
+from vaporbrush_protocol.shown import in_words
 
 FILE = "config.toml"
 GIB = 1024**3
@@ -73,6 +74,7 @@ class Config:
 
 
 KEYS = {f.name: f for f in fields(Config) if f.metadata}
+KINDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
 _ATOMS: dict[str, Callable[[Any], Any]] = {"int": int, "float": float, "str": str}
 _TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -129,7 +131,8 @@ def _typed(name: str, value: Any, origin: str) -> Any:
     elif not isinstance(value, bool) and not (kind == "int" and isinstance(value, float)):
         with contextlib.suppress(ValueError, TypeError):
             return _ATOMS[kind](value)
-    raise ConfigError(f"{origin}: `{name}` is {value!r}, but must be of type {kind} ({_meaning(name)}).")
+    want = KINDS.get(kind, "a list of texts")
+    raise ConfigError(f"{origin}: `{name}` is {in_words(value)}, but must be {want} ({_meaning(name)}).")
 
 
 def _check(config: Config) -> None:

@@ -26,11 +26,22 @@ def free_memory() -> int:
     return min(free, *group_rests()) if PLATFORM == "linux" else free
 
 
+def all_memory() -> int:
+    """Bytes of main memory that a process could take if no other took any."""
+    there = int(psutil.virtual_memory().total)
+    return min(there, *(most for most, _ in _group_limits())) if PLATFORM == "linux" else there
+
+
 def group_rests(groups: Path = OWN_GROUP, root: Path = GROUPS) -> tuple[int, ...]:
-    """What the limits of the control groups (cgroup v2) leave that a service manager or a container put this process
-    into; 2**63 where there is none. Cached files do not count: they give way.
+    """What the limits of this process' control groups leave; 2**63 where there is none."""
+    return tuple(max(0, most - used) for most, used in _group_limits(groups, root))
+
+
+def _group_limits(groups: Path = OWN_GROUP, root: Path = GROUPS) -> tuple[tuple[int, int], ...]:
+    """How much the control groups (cgroup v2) that a service manager or a container put this process into may take, and
+    have taken; 2**63 where there is no limit. Cached files do not count: they give way.
     """
-    rests = [2**63]
+    limits = [(2**63, 0)]
     with suppress(OSError, ValueError, StopIteration):
         own = next(line[4:] for line in groups.read_text(encoding="utf-8").splitlines() if line.startswith("0::/"))
         for group in [root / own, *(root / own).parents]:
@@ -40,8 +51,8 @@ def group_rests(groups: Path = OWN_GROUP, root: Path = GROUPS) -> tuple[int, ...
             if most != "max":
                 stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
                 used = int((group / "memory.current").read_text(encoding="ascii")) - int(stat.get("inactive_file", 0))
-                rests.append(max(0, int(most) - used))
-    return tuple(rests)
+                limits.append((int(most), used))
+    return tuple(limits)
 
 
 def check_memory(what: str, needed: int) -> None:

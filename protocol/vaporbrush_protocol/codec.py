@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import RequestError
 from .limits import MAX_CHUNK_BYTES, MAX_DEPTH, MAX_FRAMES, MAX_HEADER_BYTES, PROTOCOL, PROTOCOL_MAJOR
+from .shown import in_words
 
 try:  # inside a host program msgpack's pure-Python files are installed beside this one
     from ._vendor import msgpack  # type: ignore[import-not-found, unused-ignore]
@@ -46,10 +47,33 @@ def decode(frames: Sequence[Buffer]) -> tuple[dict[str, Any], Buffer | None]:
     if first != PROTOCOL:
         if first.startswith(b"VPBR/"):
             raise unsupported_version(first[5:].decode("ascii", "replace"))
-        raise RequestError("bad_frame", f"The first frame is {first!r}, but must be {PROTOCOL!r}.")
+        raise RequestError(
+            "bad_frame",
+            f"The first frame is {in_words(first.decode('latin-1'))}, but must be {in_words(PROTOCOL.decode())}.",
+        )
     chunk = frames[2] if len(frames) == MAX_FRAMES else None
     _check_sizes(len(frames[1]), 0 if chunk is None else len(chunk))
     return _unpack(frames[1]), chunk
+
+
+def id_in(frames: Sequence[Buffer]) -> object:
+    """The value of `id` in a message that `decode` refuses, so that the refusal can repeat it. None where there is
+    none, or more than one, or where it stands behind what cannot be read.
+    """
+    if len(frames) < 2 or bytes(frames[0][:16]) != PROTOCOL:
+        return None
+    unpacker = msgpack.Unpacker(raw=True, strict_map_key=False)
+    unpacker.feed(frames[1][:MAX_HEADER_BYTES])
+    found: list[object] = []
+    try:
+        for _ in range(unpacker.read_map_header()):
+            if unpacker.unpack() == b"id":
+                found.append(unpacker.unpack())
+            else:
+                unpacker.skip()
+    except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError):
+        pass  # what came before counts
+    return found[0] if len(found) == 1 else None
 
 
 def undelimited(frames: Sequence[Buffer]) -> tuple[bool, Sequence[Buffer]]:
@@ -79,11 +103,15 @@ def _unpack(packed: Buffer) -> dict[str, Any]:
     try:
         # An Unpacker is not reused: before msgpack 1.2.1 one that had failed could crash the process.
         header = msgpack.unpackb(packed, raw=False, strict_map_key=False, object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise RequestError("bad_header", "The header contains a text that is not UTF-8.") from error
+    except msgpack.ExtraData as error:
+        raise RequestError("bad_header", "The header is a map with something after it.") from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        # Only the kind of error is told: its text may repeat the input at any length.
-        raise RequestError("bad_header", f"The header is not valid msgpack ({type(error).__name__}).") from error
+        # The error's own text may repeat the input at any length.
+        raise RequestError("bad_header", "The header is not valid msgpack: it is damaged or cut off.") from error
     if not isinstance(header, dict):
-        raise RequestError("bad_header", f"The header is a {type(header).__name__}, but must be a map.")
+        raise RequestError("bad_header", f"The header is {in_words(header)}, but must be a map.")
     _check_values(header)
     return header
 
@@ -94,7 +122,7 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     for key, value in pairs:
         _check_key(key)
         if key in made:
-            raise RequestError("bad_header", f"The key {key[:40]!r} stands twice in the header.")
+            raise RequestError("bad_header", f"The key {in_words(key)} stands twice in the header.")
         made[key] = value
     return made
 
@@ -109,7 +137,7 @@ def _values(container: Mapping[str, Any] | Sequence[Any]) -> Iterable[object]:
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str):
-        raise RequestError("bad_header", f"A key in the header is a {type(key).__name__}, but must be a text.")
+        raise RequestError("bad_header", f"A key in the header is {in_words(key)}, but must be a text.")
 
 
 def _check_values(header: Mapping[str, Any]) -> None:
@@ -128,7 +156,7 @@ def _check_values(header: Mapping[str, Any]) -> None:
                     if not math.isfinite(value):
                         raise RequestError("bad_header", f"A number in the header is {value}, but must be finite.")
                 elif value is not None and not isinstance(value, (str, int)):
-                    raise RequestError("bad_header", f"The header contains a {type(value).__name__}: not allowed.")
+                    raise RequestError("bad_header", f"The header contains {in_words(value)}: not allowed.")
         if not deeper:
             return
         level = deeper

@@ -22,6 +22,7 @@ from .limits import (
 )
 from .recipe import Recipe
 from .rules import MAX_INTEGER, digest, flag, identity, integer, line, read, real, ref, rule, sequence, whole, word
+from .shown import in_words
 
 JobKind = Literal["paint", "fetch"]
 OnLeaseEnd = Literal["finish", "cancel"]
@@ -52,7 +53,7 @@ class Hello:
         default=(PROTOCOL_MAJOR,),
         metadata=rule(
             _versions,
-            "list of 1 to 16 integers",
+            "list of 1 to 16 integers, 0 to 1000",
             "the major versions that the client speaks",
             {
                 "type": "array",
@@ -249,8 +250,9 @@ def parse_request(header: Mapping[str, Any], chunk: Buffer | None = None) -> Req
     name = header.get("request")
     kind = REQUESTS.get(name) if isinstance(name, str) else None
     if kind is None:
-        shown = repr(name[:40]) if isinstance(name, str) else f"a {type(name).__name__}"
-        raise RequestError("unknown_request", f"`request` is {shown}, but must be one of {', '.join(REQUESTS)}.")
+        raise RequestError(
+            "unknown_request", f"`request` is {in_words(name)}, but must be one of {', '.join(REQUESTS)}."
+        )
     given = read(kind, header)
     if chunk is not None:
         if kind is not Put:

@@ -71,7 +71,7 @@ def _size(name: str, value: object) -> int | str:
 def _layer_weights(name: str, value: object) -> tuple[float, ...]:
     weights = tuple(number(f"{name}[{i}]", v, 0.0, MAX_LAYER_WEIGHT) for i, v in enumerate(sequence(name, value, 5, 5)))
     if not any(weights):
-        raise bad(name, 0, "five weights, at least one above 0")
+        raise RequestError("bad_field", f"All weights in `{name}` are 0, but one at least must be above 0.")
     return weights
 
 
@@ -208,8 +208,8 @@ class Recipe:
         metadata=rule(
             _size,
             f"integer, 1 to {MAX_SIDE}, or text: `full` or `auto`",
-            "the longest side that is painted, in pixels; `full`: the content's own; `auto`: the largest whose "
-            "predicted time fits the quality's budget",
+            "the longest side that is painted, in pixels, but never more than the content's; `full`: the content's "
+            "own; `auto`: the largest whose predicted time fits the quality's budget",
             {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_SIDE}, {"enum": ["full", "auto"]}]},
         ),
     )
@@ -295,7 +295,7 @@ class Recipe:
                     f"as large as the content, {recipe.content.width}×{recipe.content.height}",
                 )
         if not any(style.weight > 0 for style in recipe.styles):
-            raise bad("styles", 0, "a list in which at least one style has a weight above 0")
+            raise RequestError("bad_field", "All weights in `styles` are 0, but one at least must be above 0.")
         return recipe
 
     @property

@@ -253,7 +253,9 @@ class Estimate:
     painted_height: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be painted"))
     width: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be delivered: the content's size"))
     height: int = field(metadata=integer(1, MAX_SIDE, "pixels that will be delivered: the content's size"))
-    seconds: float = field(metadata=amount("predicted, without waiting in the queue"))
+    seconds: float = field(
+        metadata=amount("predicted, with the start of a worker where none is ready, without the queue")
+    )
     memory_bytes: int = field(metadata=count("predicted, on the device"))
     plan: str = field(metadata=line("for people, such as `untiled, bf16, history 10`"))
     model: str = field(metadata=line("what `auto` means here"))

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from .errors import RequestError
 from .limits import MAX_NAME_BYTES
+from .shown import in_words
 
 SHA256 = "^[0-9a-f]{64}$"
 UUID4 = "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
@@ -30,8 +31,7 @@ Rule = Mapping[str, Any]
 
 def bad(field: str, value: object, want: str) -> RequestError:
     """One sentence for a field that is not acceptable."""
-    shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
-    return RequestError("bad_field", f"`{field}` is {shown[:80]}, but must be {want}.")
+    return RequestError("bad_field", f"`{field}` is {in_words(value)}, but must be {want}.")
 
 
 def number(field: str, value: object, low: float, high: float) -> float:
@@ -79,7 +79,7 @@ def mapping(field: str, value: object) -> Mapping[str, Any]:
 def sequence(field: str, value: object, least: int, most: int) -> Sequence[Any]:
     """A list of `least` to `most` things."""
     if not isinstance(value, (list, tuple)) or not least <= len(value) <= most:
-        raise bad(field, value, f"a list of {least} to {most} items")
+        raise bad(field, value, f"a list of {least if least == most else f'{least} to {most}'} items")
     return value
 
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from .codec import Buffer, decode, encode, undelimited, unsupported_version
+from .codec import Buffer, decode, encode, id_in, undelimited, unsupported_version
 from .errors import RequestError, VaporbrushError
 from .limits import ANNOUNCED, MAX_OUTSTANDING, PROTOCOL_MAJOR, PROTOCOL_MINOR
 from .messages import Hello, Request, parse_request
-from .rules import MAX_INTEGER
+from .rules import MAX_INTEGER, bad
 from .states import follow
 
 Frames = list[Buffer]
@@ -67,6 +67,9 @@ class Session:
         identity: int | None = None
         try:
             header, chunk = decode(body)
+        except RequestError as error:
+            return _framed(delimited, {"id": self._read_id(body), "ok": False, "error": error.to_wire()})
+        try:
             identity = self._new_id(header.get("id"))
             request = self._admitted(parse_request(header, chunk))
         except RequestError as error:
@@ -117,11 +120,17 @@ class Session:
             self.client = request.client
         return request
 
+    def _read_id(self, body: Sequence[Buffer]) -> int | None:
+        """The id of a message that cannot be read otherwise, where that can be."""
+        try:
+            return self._new_id(id_in(body))
+        except RequestError:
+            return None
+
     def _new_id(self, value: object) -> int:
         """An id that waits already is refused without repeating it: the first reply must stay the only one."""
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
-            shown = value if isinstance(value, (int, float, bool)) else type(value).__name__
-            raise RequestError("bad_field", f"`id` is {shown}, but must be a whole number from 0 to {MAX_INTEGER}.")
+            raise bad("id", value, f"a whole number from 0 to {MAX_INTEGER}")
         if value in self._waiting:
             raise RequestError("bad_field", f"`id` is {value}, but a request of this id still waits for its reply.")
         return value

@@ -8,11 +8,13 @@ controls), nor turn the text around it (Unicode's bidirectional controls), nor e
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
 from .limits import MAX_NAME_BYTES
 
 # Controls, lone surrogates (bytes of a file name that are not UTF-8), separators of lines and of paragraphs.
 ESCAPED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+MAX_SHOWN = 80  # characters of a value in a sentence
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -32,6 +34,21 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= number <= 0xDCFF:  # PEP 383
         number -= 0xDC00
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def in_words(value: object) -> str:
+    """A value from a message, as it may stand in a sentence: in the protocol's words, not in Python's."""
+    if value is None or isinstance(value, bool):
+        return {None: "nil", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"'{plain(value[:MAX_SHOWN])}'"
+    if isinstance(value, (int, float)):
+        return f"{value}"[:MAX_SHOWN]
+    if isinstance(value, Mapping):
+        return "a map"
+    if isinstance(value, (list, tuple)):
+        return "a list of 1 item" if len(value) == 1 else f"a list of {len(value)} items"
+    return "binary" if isinstance(value, (bytes, bytearray, memoryview)) else "an extension type"
 
 
 def short(text: object, most: int = MAX_NAME_BYTES) -> str:

@@ -45,8 +45,8 @@ def test_texts_from_the_environment_become_values(tmp_path: Path, name: str, tex
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("LISTEN_TCP", "perhaps", "must be of type bool"),
-        ("MAX_JOBS", "1.5", "must be of type int"),
+        ("LISTEN_TCP", "perhaps", "must be true or false"),
+        ("MAX_JOBS", "1.5", "must be a whole number"),
         ("MAX_JOBS", "-1", "must not be negative"),
         ("TCP_PORT", "70000", "at most 65535"),
         ("LOG_LEVEL", "loud", "debug, info, warning or error"),

@@ -226,7 +226,7 @@ def test_a_home_that_cannot_be_used_gets_one_clear_line(tmp_path: Path) -> None:
         ("max_jobs = 0", "`max_jobs` is 0, but must be at least 1"),
         ("max_job = 1", "`max_job` is no setting; there are"),
         ("max_jobs = [", "config.toml cannot be read"),
-        ('idle_unload_s = "soon"', "`idle_unload_s` is 'soon', but must be of type float"),
+        ('idle_unload_s = "soon"', "`idle_unload_s` is 'soon', but must be a number"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(home: Path, line: str, wanted: str) -> None:

@@ -118,7 +118,9 @@ def test_a_refused_field_is_named_with_its_value_and_what_it_must_be() -> None:
     assert sentence({"styles": [{"image": {"blob": BLOB, "width": 9}}]}) == (
         "`styles[0].image.height` is missing; it must be given."
     )
-    assert sentence({"styles": [{"name": "x", "weight": 0}]}).startswith("`styles` is 0")
+    assert sentence({"styles": [{"name": "x", "weight": 0}]}) == (
+        "All weights in `styles` are 0, but one at least must be above 0."
+    )
     assert sentence({"mask": replace(MASK, width=10).to_wire()}) == (
         "`mask` is '10×480', but must be as large as the content, 640×480."
     )
@@ -128,7 +130,8 @@ def test_a_refused_field_is_named_with_its_value_and_what_it_must_be() -> None:
     assert sentence({"device": "x" * 999}).startswith("`device` is 'xxxxxxxx")
     assert len(sentence({"device": "x" * 999})) < 200
     assert sentence({"styles": "vaporwave"}) == "`styles` is 'vaporwave', but must be a list of 1 to 8 items."
-    assert sentence({"layer_weights": {}}) == "`layer_weights` is a dict, but must be a list of 5 to 5 items."
+    assert sentence({"layer_weights": {}}) == "`layer_weights` is a map, but must be a list of 5 items."
+    assert sentence({"styles": []}) == "`styles` is a list of 0 items, but must be a list of 1 to 8 items."
 
 
 # ── progress and job ─────────────────────────────────────────────────────────────────────────────────────────────

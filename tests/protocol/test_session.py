@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from support.vectors import load
-from vaporbrush_protocol.codec import decode, encode
+from vaporbrush_protocol.codec import decode, encode, id_in
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.limits import ANNOUNCED, MAX_OUTSTANDING
 from vaporbrush_protocol.messages import Hello, Ping, Put
@@ -123,6 +123,11 @@ def test_the_greeting_fits_a_header_and_names_the_limits() -> None:
     assert header["limits"] == ANNOUNCED
 
 
+@pytest.mark.parametrize("vector", [v for v in BAD if "id" in v], ids=lambda vector: vector["name"])
+def test_a_refusal_has_the_id_that_the_vector_says(vector: dict[str, Any]) -> None:
+    assert refused(Session().receive(vector["frames"])) == (vector["id"], vector["error"])
+
+
 class AnyPeer(RuleBasedStateMachine):
     """A peer that sends good and bad messages, and a daemon that answers in any order; replies are counted."""
 
@@ -148,7 +153,9 @@ class AnyPeer(RuleBasedStateMachine):
     def send_nonsense(self, vector: dict[str, Any]) -> None:
         identity, code = refused(self.session.receive(vector["frames"]))
         if vector["layer"] == "frames":
-            assert (identity, code) == (None, vector["error"])
+            readable = id_in(vector["frames"])
+            known = isinstance(readable, int) and readable not in self.waiting
+            assert (identity, code) == (readable if known else None, vector["error"])
         else:
             assert (identity, code) in {(1, vector["error"]), (None, "bad_field")}
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from support.studio import Studio
+import pytest
+
+from support.studio import Studio, asked, image
+from vaporbrush_daemon.scheduling import admission
+from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.job import Job
 from vaporbrush_protocol.errors import RequestError
 
 CLIENTS = 100
+PLACES = 64
 PAINTS_S = 2.0  # a painting
 POLITE_JOBS = 3  # one after the other
 HOURS = 0.3
@@ -42,6 +50,15 @@ class Client:
             return error.retry_after_s or 0.0
         self.told = False
         return 0.0
+
+    def is_served(self, number: int) -> None:
+        """The worker has begun one of its jobs, as the `number`th of all."""
+        if self.wish is not None:
+            self.waited.append(number - self.wish)
+            self.wish = None
+
+    def act(self, now: float) -> None:
+        raise NotImplementedError
 
     @property
     def live(self) -> int:
@@ -81,39 +98,112 @@ class Fleeting(Client):
         self.at = now + (wait or 20.0)
 
 
-def test_no_polite_client_waits_longer_than_one_round_and_the_time_to_come_back_is_true() -> None:
-    studio = Studio(max_jobs=64)
-    dice = random.Random(16)
-    kinds = [Polite, Batch, Greedy, Fleeting]
-    clients = [kinds[i % 4](f"{kinds[i % 4].__name__}{i}", studio, 1000.0 + dice.random() * 60) for i in range(CLIENTS)]
-    studio.check = False
-    began, ends = 0, 0.0
-    while studio.clock() < 1000.0 + HOURS * 3600:
-        now = min(client.at for client in clients)
-        if studio.slot().state == "busy":
-            now = min(now, ends)
-        studio.tick(max(0.0, now - studio.clock()))
-        if studio.slot().state == "starting":
-            studio.ready()
-        if studio.slot().state == "busy" and studio.clock() >= ends:
-            running = studio.job(studio.slot().job)
-            studio.failed(running, "cancelled") if running.final else studio.done(running)
-        for client in [one for one in clients if one.at <= studio.clock()]:
-            client.act(studio.clock())
-        for number, name in enumerate(studio.painted()[began:], began):
-            client = next(one for one in clients if one.name == name.rpartition("-")[0])
-            if isinstance(client, Polite) and client.wish is not None:
-                client.waited.append(number - client.wish)
-                client.wish = None
-            job = studio.job(name)
-            studio.step(job, steps=10, step=1, eta_s=PAINTS_S)
-            ends = studio.clock() + PAINTS_S
-            began = number + 1
-    polite = [one for one in clients if isinstance(one, Polite)]
+OBEDIENT = (Polite, Batch, Fleeting)
+
+
+@dataclass
+class Day:
+    """What the clients do with one worker. `lasts` says how long the next painting takes, `foretold` whether the worker
+    knows that.
+    """
+
+    studio: Studio
+    clients: list[Client]
+    lasts: Callable[[], float]
+    foretold: bool = True
+    most: int = 0  # jobs that lived at once
+
+    def run(self, seconds: float) -> None:
+        studio, clock = self.studio, self.studio.clock
+        studio.check = False
+        by_name = {client.name: client for client in self.clients}
+        end, began, ends = clock() + seconds, 0, 0.0
+        while clock() < end:
+            now = min(client.at for client in self.clients)
+            if studio.slot().state == "busy":
+                now = min(now, ends)
+            studio.tick(max(0.0, now - clock()))
+            if studio.slot().state == "starting":
+                studio.ready()
+            if studio.slot().state == "busy" and clock() >= ends:
+                running = studio.job(studio.slot().job)
+                studio.failed(running, "cancelled") if running.final else studio.done(running)
+            for client in [one for one in self.clients if one.at <= clock()]:
+                client.act(clock())
+            self.most = max(self.most, len(studio.scheduler.table.live))
+            for number, name in enumerate(studio.painted()[began:], began):
+                by_name[name.rpartition("-")[0]].is_served(number)
+                lasts = self.lasts()
+                studio.step(studio.job(name), steps=10, step=1, eta_s=lasts if self.foretold else None)
+                ends = clock() + lasts
+                began = number + 1
+
+    def of(self, kind: type[Client]) -> list[Client]:
+        return [one for one in self.clients if isinstance(one, kind)]
+
+
+def day(seed: int, count: int, kinds: Sequence[type[Client]], places: int = PLACES, **how: Any) -> Day:
+    dice = random.Random(seed)
+    studio = Studio(max_jobs=places)
+    clients = [
+        kind(f"{kind.__name__}{i}", studio, studio.clock() + dice.random() * 60)
+        for i, kind in zip(range(count), itertools.cycle(kinds), strict=False)
+    ]
+    return Day(studio, clients, **{"lasts": lambda: PAINTS_S, **how})
+
+
+def test_no_polite_client_waits_longer_than_one_round_and_who_obeys_is_never_refused_again() -> None:
+    today = day(16, CLIENTS, (Polite, Batch, Greedy, Fleeting))
+    today.run(HOURS * 3600)
+    polite = today.of(Polite)
     assert all(len(one.jobs) == POLITE_JOBS and not one.live for one in polite), "each got what it wanted"
     assert max(turns for one in polite for turns in one.waited) <= CLIENTS, "others' jobs before one's own"
     assert not any(one.refused for one in polite)
-    batches = [one for one in clients if isinstance(one, Batch)]
-    refused, in_vain = sum(one.refused for one in batches), sum(one.in_vain for one in batches)
-    assert refused > 100
-    assert in_vain <= 0.1 * refused, "the time to come back is true, but for those whose share shrank meanwhile"
+    assert sum(one.refused for one in today.of(Batch)) > 100
+    assert [(one.name, one.in_vain) for kind in OBEDIENT for one in today.of(kind) if one.in_vain] == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_time_to_come_back_is_true_even_where_nobody_knows_how_long_a_painting_takes(seed: int) -> None:
+    dice = random.Random(seed)
+    today = day(
+        seed, CLIENTS, (Polite, Batch, Greedy, Fleeting), lasts=lambda: dice.choice((0.3, 2.0, 40.0)), foretold=False
+    )
+    today.run(HOURS * 1200)
+    assert sum(one.refused for one in today.of(Batch)) > 20
+    assert [(one.name, one.in_vain) for kind in OBEDIENT for one in today.of(kind) if one.in_vain] == []
+    assert today.most <= admission.BOUND * PLACES
+
+
+def test_however_many_come_the_queue_stays_bounded() -> None:
+    places = 8
+    today = day(1, 100, (Batch, Greedy), places, lasts=lambda: 60.0)
+    today.run(300)
+    assert admission.RESERVE * places <= today.most <= admission.BOUND * places
+    assert today.studio.scheduler._admission.taken <= admission.BOUND * places
+    assert len([one for one in today.clients if one.refused]) > 80
+
+
+def test_asking_early_moves_no_promise_and_a_larger_job_needs_one_of_its_own() -> None:
+    studio = Studio(max_jobs=2)
+    studio.painting("ann")
+    studio.submit("ann")
+    studio.submit("bob")
+
+    def told(job: str, side: int = 16) -> float:
+        request = asked(job, "bob")
+        if side != 16:
+            request = replace(request, recipe=replace(request.recipe, content=image("large", side)))
+        with pytest.raises(RequestError, match="yours, and your share is 1") as refused:
+            studio.bring(ev.Submitted(request))
+        return refused.value.retry_after_s
+
+    wait_s = told("more")
+    studio.tick(wait_s / 2)
+    assert told("more") == pytest.approx(wait_s / 2)
+    larger_wait_s = told("larger", 64)
+    assert larger_wait_s > wait_s / 2
+    studio.tick(larger_wait_s)
+    assert studio.submit("bob", "more").state == "queued"
+    with pytest.raises(RequestError):
+        studio.submit("bob", "one more")  # a promise is for one job

@@ -1,6 +1,6 @@
 """A worker without torch: it speaks the real protocol and misbehaves as the recipe's seed says.
 
-    python fake_worker.py --device cpu [--start never|die|nonsense] [--gpus 24,8]
+    python fake_worker.py --device cpu [--start never|die|nonsense|slow] [--gpus 24,8]
 
 `--gpus` gives it a machine with so many GPUs of so many GB; one is gone while a file `gone-cuda:1` lies in the current
 folder (the daemon's home). Deaths that happen once are counted in files there too, because the process is a new one
@@ -38,13 +38,14 @@ from vaporbrush_protocol.result import Result
  UNKNOWN_EVENT, HUGE) = range(15)  # fmt: skip
 BROKEN = (NONSENSE, NO_PICTURE, UNKNOWN_EVENT, HUGE)  # ways to break the protocol
 STEP_S = 0.01
+SLOW_START_S, SLOW_LOAD_S = 0.5, 0.4  # of the one that starts slowly
 
 
 class FakeWorker:
     """One process."""
 
-    def __init__(self, device: str, devices: tuple[DeviceFacts, ...]) -> None:
-        self.device, self.devices = device, devices
+    def __init__(self, device: str, devices: tuple[DeviceFacts, ...], load_s: float) -> None:
+        self.device, self.devices, self.load_s = device, devices, load_s
         self.pipe = pipe.WorkerPipe.of_this_process()
 
     def run(self) -> None:
@@ -66,6 +67,8 @@ class FakeWorker:
         steps = 1_000_000 if does in (ENDLESS, DEAF) else recipe.steps or 3
         pixels = Path(task.files[recipe.content.blob]).read_bytes()
         self.pipe.tell(Progressed(task.job, Progress("loading")))
+        time.sleep(self.load_s)
+        self.load_s = 0.0
         for step in range(1, steps + 1):
             if self.pipe.wanted == "cancel" and does != DEAF:
                 self.fail(task, "cancelled", "The job was cancelled.")
@@ -129,7 +132,7 @@ class FakeWorker:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense"))
+    parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense", "slow"))
     parser.add_argument("--gpus", default="")
     options = parser.parse_args()
     if options.start == "die":
@@ -148,7 +151,9 @@ def main() -> None:
         sys.exit(f"The device {device} does not exist here; there is {', '.join(one.name for one in devices)}.")
     if not gpus:
         devices = (DeviceFacts(device),)
-    FakeWorker(device, devices).run()
+    slow = options.start == "slow"
+    time.sleep(slow * SLOW_START_S)
+    FakeWorker(device, devices, slow * SLOW_LOAD_S).run()
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ class Studio:
         self.scheduler = Scheduler(Policy(**policy), () if probing else devices or ("cpu",), log=log)
         self.said: list[Effect] = []
         self.ids = 0
+        self.begun: list[str] = []  # the jobs that workers were given, in their order
         self.check = True  # long simulations do without
 
     def bring(self, event: ev.Event) -> list[Effect]:
@@ -54,6 +55,7 @@ class Studio:
         if self.check:
             validate(self.scheduler)
         self.said += effects
+        self.begun += [effect.job for effect in effects if isinstance(effect, PaintJob)]
         return effects
 
     def job(self, name: str) -> Job:
@@ -144,4 +146,4 @@ class Studio:
         return job
 
     def painted(self) -> list[str]:
-        return [effect.job for effect in self.said if isinstance(effect, PaintJob)]
+        return self.begun

@@ -25,7 +25,9 @@ TICK_PAUSE_S = 1.0  # after a defect in `TimePassed`: what is due is due at once
 
 
 class Executor:
-    """Between the pure scheduler and the world. `answer` replies to a poll, `told` hears of news of devices."""
+    """Between the pure scheduler and the world. `answer` replies to a poll, `told` hears of news of devices, and
+    `learned` how long a start took.
+    """
 
     def __init__(
         self,
@@ -36,9 +38,10 @@ class Executor:
         answer: Callable[[ev.Poll], None],
         refuse: Callable[[ev.Poll, Exception], None],
         told: Callable[[], None],
+        learned: Callable[[str, str, float], None],
     ) -> None:
         self._scheduler, self._pool, self._spool, self._clock = scheduler, pool, spool, clock
-        self._answer, self._refuse, self._told = answer, refuse, told
+        self._answer, self._refuse, self._told, self._learned = answer, refuse, told, learned
         self._effects: deque[fx.Effect] = deque()
         self._executing = False
         self._next_tick = 0.0
@@ -142,6 +145,8 @@ class Executor:
                 self._spool.discard(blobs)
                 if record:
                     self._spool.records.forget(job)
+            case fx.RememberStart(device, model, seconds):
+                self._learned(device, model, seconds)
             case fx.ClearWork(job):
                 self._spool.clear(job)
 

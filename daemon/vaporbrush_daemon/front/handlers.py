@@ -32,6 +32,7 @@ from vaporbrush_protocol.version import __version__
 from .background import Background
 from .connections import Connections, Reply
 from .executor import Executor
+from .forecasts import Forecasts
 from .models import Models
 from .permissions import Permissions
 from .remotes import Remotes
@@ -82,11 +83,13 @@ class Handlers:
         self.models = Models(config)
         self._remotes = remotes
         self._permissions = Permissions(scheduler.table, guests)
-        self._style_cache = StyleCache(StyleLibrary.of(config.home), spool, background, clock)
+        library = StyleLibrary.of(config.home)
+        self._style_cache = StyleCache(library, spool, background, clock)
+        self._forecasts = Forecasts(self.models, library, scheduler.worker_slots, remotes)
         self._now: dict[type[m.Request], Callable[[Any], Fields]] = {  # what is answered at once
             m.Ping: lambda _: {},
             m.Models: lambda _: self.models.to_wire(),
-            m.Estimate: lambda r: self._estimate(r.recipe),
+            m.Estimate: lambda r: self._forecasts.estimate(r.recipe),
             m.Cancel: lambda r: self._about(r.job, ev.CancelAsked(r.job)),
             m.Finish: lambda r: self._about(r.job, ev.FinishAsked(r.job)),
             m.Release: lambda r: self._about(r.job, ev.Released(r.job)),
@@ -218,18 +221,6 @@ class Handlers:
             self._permissions.grant(ticket, style["thumb"]["blob"])
         return {"styles": listed}
 
-    def _estimate(self, recipe: Recipe) -> Fields:
-        for style in recipe.styles:
-            if style.name:
-                self._style_cache.library.file(style.name)
-        usual = self._scheduler.worker_slots.usual_device
-        machine = next((one for one in self._remotes.known if one.name == recipe.device), None)
-        if machine is None:
-            return self.models.estimate(recipe, usual)
-        like = "cuda" if machine.has_gpu else "cpu"  # a guess: how fast it is, only that machine knows
-        guess = self.models.estimate(replace(recipe, device=like), usual)
-        return {**guess, "device": machine.name, "measured": False}
-
     def _fetch_model(self, request: m.FetchModel, ticket: ev.Ticket) -> Fields:
         if request.model != weights.VGG19.model:
             raise RequestError(
@@ -283,14 +274,14 @@ class Handlers:
         def kept(reply: Reply | Exception) -> None:
             self._spool.when_written(lambda: respond(reply))
 
+        if not self._is_known(submit):
+            self._forecasts.of(submit.recipe)
         queue = _then(kept, lambda: self._submit(submit, ticket))
         blobs = [image.blob for image in submit.recipe.images if image.blob]
         self._spool.check(blobs, lambda: self._style_cache.with_pictures(submit.recipe.styles, queue))
 
     def _submit(self, submit: m.Submit, ticket: ev.Ticket) -> Fields:
-        asked = digest("paint", submit.recipe.to_wire())
-        known = self._scheduler.table.jobs.get(submit.job)
-        if known is not None and known.asked.digest == asked and not known.revivable:
+        if self._is_known(submit):
             self._executor.bring(ev.Touched(submit.job))
             return self._shown(submit.job)
         recipe = self._resolved(submit.recipe)
@@ -299,7 +290,7 @@ class Handlers:
         job = JobRequest(
             job=submit.job,
             client=ticket.client,
-            digest=asked,
+            digest=digest("paint", submit.recipe.to_wire()),
             recipe=recipe,
             label=submit.label,
             lease_s=submit.lease_s,
@@ -310,6 +301,11 @@ class Handlers:
         if self._spool.use(self._clock(), sorted(job.blobs)):
             self._executor.warm.add(job.job)
         return reply
+
+    def _is_known(self, submit: m.Submit) -> bool:
+        """Whether it asks for nothing but the state of a job that is here."""
+        known = self._scheduler.table.jobs.get(submit.job)
+        return known is not None and known.is_asked_by(digest("paint", submit.recipe.to_wire()))
 
     def _queue(self, asked: JobRequest) -> Fields:
         self._executor.bring(ev.Submitted(asked))

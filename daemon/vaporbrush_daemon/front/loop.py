@@ -75,7 +75,7 @@ class Front:
         self._connections = Connections(self._listener.router, self.counters, self.now)
         self._pool = Pool(self._context, config)
         self._executor = Executor(
-            self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._told
+            self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._told, self._learned
         )
         self._remotes = Remotes(config.home, lambda names: self._executor.bring(ev.RemotesKnown(names)))
         self._handlers = Handlers(
@@ -107,6 +107,9 @@ class Front:
         """A worker has told of devices."""
         slots = self._scheduler.worker_slots
         self._handlers.models.remember(one for one in slots.facts.values() if one.name not in slots.remotes)
+
+    def _learned(self, device: str, model: str, seconds: float) -> None:
+        self._handlers.models.remember_start(device, model, seconds)
 
     # -- beginning and end
 

@@ -181,7 +181,7 @@ class Spool:
             raise RequestError(
                 "conflict",
                 f"The {size} bytes that came have the sha256 {upload.hash.hexdigest()}, not {blob}; "
-                "they were damaged on the way or changed meanwhile: send them again.",
+                "they were damaged on the way or changed meanwhile. Hash the picture anew, and begin its upload again.",
             )
         upload.waiting.append(then)
         self._write(Task(lambda: self._keep(upload, blob, now), lambda error: self._kept(upload, key, now, error)))

@@ -75,6 +75,15 @@ class DiscardResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RememberStart:
+    """On this device a worker's process took so long to start; or, where a model is named, to load that."""
+
+    device: str
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClearWork:
     """No worker writes for this job any more: what it left behind may go."""
 
@@ -82,5 +91,14 @@ class ClearWork:
 
 
 Effect = (
-    StartWorker | StartDownload | PaintJob | SendCommand | KillWorker | AnswerPoll | SaveJob | DiscardResult | ClearWork
+    StartWorker
+    | StartDownload
+    | PaintJob
+    | SendCommand
+    | KillWorker
+    | AnswerPoll
+    | SaveJob
+    | DiscardResult
+    | RememberStart
+    | ClearWork
 )

@@ -31,8 +31,11 @@ class Forecast:
             job = self._table.live.get(slot.job or "")
             if job is not None and job.kind == "paint":
                 eta_s = job.progress.eta_s if job.progress else None
-                left_s = job.began + self._pace_s - now if eta_s is None else slot.heard + eta_s - now
-                running.append((max(0.0, left_s), job.client))
+                if eta_s is not None:
+                    left_s = max(0.0, slot.heard + eta_s - now)
+                else:  # one that takes longer than others is likely to take as long again
+                    left_s = max(job.began + self._pace_s - now, now - job.began)
+                running.append((left_s, job.client))
         running.sort()
         yield from running
         free_at = [at for at, _ in running] or [0.0]  # sorted, so a heap; without any, a worker is starting

@@ -144,6 +144,10 @@ class Job:
         failed = self._state == "failed" and self.error is not None and self.error.retryable
         return failed or (self._state == "done" and self.released)
 
+    def is_asked_by(self, digest: str) -> bool:
+        """Whether a request of this digest asks for the job as it is, and not for another, or for a new run."""
+        return self.asked.digest == digest and not self.revivable
+
     @property
     def made(self) -> set[str]:
         """The blobs that the job made."""

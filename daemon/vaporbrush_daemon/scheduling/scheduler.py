@@ -225,8 +225,7 @@ class Scheduler:
             case worker.Progressed():
                 self._progressed(now, slot, said)
             case worker.Noted(job_id, sentence):
-                noted = self._running(slot, job_id)
-                if noted is not None:
+                if (noted := self._running(slot, job_id)) is not None:
                     noted.note(sentence)
                     noted.seq += 1
                     self.life.wake(now, noted)
@@ -249,12 +248,13 @@ class Scheduler:
         if job is None:
             return
         before, job.progress = job.progress, progress
+        self.worker_slots.progressed(now, slot, job, before)
         if before is None or (before.phase, before.scale) != (progress.phase, progress.scale):
             scale = f", scale {progress.scale} of {progress.scales}" if progress.scales else ""
             self.log.tell(now, job, f"{progress.phase}{scale}")
         if preview is not None:
-            number = job.preview.number + 1 if job.preview else 1
-            job.preview = Preview(number, preview.width, preview.height, preview.pixels)
+            last = job.preview.number if job.preview else 0
+            job.preview = Preview(last + 1, preview.width, preview.height, preview.pixels)
         job.seq += 1
         self.life.wake(now, job)
 

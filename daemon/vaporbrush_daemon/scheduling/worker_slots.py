@@ -29,9 +29,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vaporbrush_daemon.workers.messages import Cancel, DeviceFacts, End, Ready
+from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.states import follow
 
-from .effects import Effect, KillWorker, SendCommand, StartWorker
+from .effects import Effect, KillWorker, RememberStart, SendCommand, StartWorker
 from .job import Job, Needs
 from .policy import Policy
 
@@ -66,7 +67,9 @@ class Slot:
     _state: SlotState = "stopped"
     job: str | None = None  # what it was given, until it says that it has stopped working on it, or is gone
     loading: bool = False
+    measured: bool = False  # the present job began with measuring the device's speed, as only the first one does
     heard: float = 0.0
+    started: float = 0.0
     failures: int = 0  # ends that were not asked for, since a job last went well
     failed_starts: int = 0
     not_before: float = 0.0  # restart backoff
@@ -230,7 +233,17 @@ class WorkerSlots:
     def occupy(self, now: float, slot: Slot, job: Job) -> None:
         """A slot gets a job."""
         slot.move(now, "busy")
-        slot.job, slot.stuck, slot.loading = job.job, False, job.kind == "paint"
+        slot.job, slot.stuck, slot.loading, slot.measured = job.job, False, job.kind == "paint", False
+
+    def progressed(self, now: float, slot: Slot, job: Job, before: Progress | None) -> None:
+        """A worker has come on with its job. Its model is loaded when the phase after that begins; to measure its
+        speed, which happens once, is no part of it.
+        """
+        phase, model = job.progress and job.progress.phase, job.asked.recipe.model if job.asked.recipe else ""
+        slot.measured = slot.measured or phase == "measuring"
+        loaded = before is not None and before.phase == "loading" and not slot.loading
+        if loaded and model != slot.model and not slot.measured:
+            self._tell(RememberStart(slot.device, model, now - job.began))
 
     def free(self, now: float, slot: Slot, job_id: str) -> None:
         """A worker is done with its job, one way or another. A download's process has nothing else to do."""
@@ -246,21 +259,29 @@ class WorkerSlots:
             slot.kill_at = now + CANCEL_GRACE_S
             self._tell(SendCommand(slot.key, Cancel()))
 
+    def lacks(self, device: str, model: str) -> tuple[bool, bool]:
+        """Whether the next painting there has to wait for a process to start, and for it to load the model."""
+        slot = next((slot for slot in self.slots.values() if slot.device == device), None)
+        if slot is None or slot.state in ("stopped", "starting", "ending"):
+            return True, True
+        return False, slot.state == "idle" and slot.model != model
+
     # -- processes
 
     def start(self, now: float, slot: Slot) -> None:
         """Start a worker; it is idle when it says that it is ready."""
         slot.move(now, "starting")
-        slot.stuck = False
+        slot.started, slot.stuck = now, False
         self._counters["workers_started"] += 1
         self._tell(StartWorker(slot.key, slot.device, slot.remote))
 
     def ready(self, now: float, slot: Slot, said: Ready) -> bool:
         """A worker has started. Returns whether it may be given something: one that is being ended may not."""
-        slot.heard = now
         if slot.state != "starting":
+            slot.heard = now
             return False
         slot.failed_starts, slot.given_up_until = 0, 0.0
+        self._tell(RememberStart(slot.device if slot.remote else said.device, "", now - slot.started))
         for one in said.devices:
             known = self.facts.get(one.name)
             self.facts[one.name] = replace(one, free=one.free or (known.free if known else 0))

@@ -147,11 +147,20 @@ def limit_memory(more: int) -> None:
     """Let this process take so many bytes more than it has now: what goes beyond is a `MemoryError`, not a machine that
     swaps. To be called when everything is imported: libraries reserve address space that they never use.
     """
+    _limit_address_space(psutil.Process().memory_info().vms + more)
+
+
+def lift_limit() -> None:
+    """Before this process starts another one, which would inherit the limit, and has its own."""
+    _limit_address_space(None)
+
+
+def _limit_address_space(most: int | None) -> None:
     if sys.platform == "win32":
         return
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = psutil.Process().memory_info().vms + more
+    soft = hard if most is None else most if hard == resource.RLIM_INFINITY else min(most, hard)
     with suppress(ValueError, OSError):  # macOS refuses; there the predictions have to do
-        resource.setrlimit(resource.RLIMIT_AS, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

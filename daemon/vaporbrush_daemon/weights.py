@@ -32,10 +32,12 @@ from .children import Children
 VARIABLE = "VAPORBRUSH_WEIGHTS"  # names a file to use as `vgg19`
 BLOCK_BYTES = 256 * 1024
 STALL_S = 30.0  # a server that sends nothing for so long is taken for dead
+SLOW_BYTES = 4096  # a second; with less for two such times it would take days, and another connection may be faster
 ATTEMPTS = 6  # without a byte of progress, before giving up
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 CONVERTED_BYTES = 64 * 1024 * 1024  # what the kept file needs at most, for the check of free disk space
 CONVERT_S = 600.0  # torch's import and a file of 2 GiB, both from a slow disk
+TOO_SLOW = f"it sends less than {SLOW_BYTES} bytes a second"
 REPORT_S = 0.1  # progress is told at most ten times a second
 
 Report = Callable[[int, int], None]  # bytes done, bytes in all
@@ -199,7 +201,7 @@ def _complete(
                 raise
             problem = str(getattr(error, "reason", None) or error) or type(error).__name__
         have = part.stat().st_size
-        if have > most:
+        if have > most and problem != TOO_SLOW:
             attempts, pause_s, most = 0, FIRST_PAUSE_S, have
             continue
         attempts += 1
@@ -222,7 +224,7 @@ def _transfer(source: Source, file: IO[bytes], have: int, report: Report, stall_
         if have and (reply.status != 206 or not str(reply.headers["Content-Range"]).startswith(f"bytes {have}-")):
             file.truncate(0)
             have = 0
-        told = 0.0
+        told, began, begun_at = 0.0, time.monotonic(), have
         try:
             while have <= source.size and (block := reply.read1(BLOCK_BYTES)):
                 file.write(block)
@@ -230,6 +232,10 @@ def _transfer(source: Source, file: IO[bytes], have: int, report: Report, stall_
                 if (now := time.monotonic()) - told >= REPORT_S:
                     told = now
                     report(have, source.size)
+                if now >= began + 2 * stall_s:
+                    if have - begun_at < SLOW_BYTES * (now - began):
+                        raise TimeoutError(TOO_SLOW)
+                    began, begun_at = now, have
         finally:
             file.flush()
     report(min(have, source.size), source.size)

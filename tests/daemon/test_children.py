@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from support.daemon import until
+from support.daemon import serving, until
 from vaporbrush_daemon import styles, weights
 from vaporbrush_daemon.children import Children
+from vaporbrush_daemon.workers import downloader
 from vaporbrush_protocol.errors import VaporbrushError
 
 
@@ -143,3 +146,74 @@ def test_a_small_weights_file_that_unpacks_without_end_is_refused(home: Path, tm
     assert bomb.stat().st_size < 10_000_000
     with pytest.raises(VaporbrushError, match=r"unpacked it would have 3\.0 GB, and VGG19 has 0\.6"):
         weights.import_file(bomb)
+
+
+def stopped_and_orphaned(program: str, ready: Callable[[], object], pid: Callable[[], int]) -> None:
+    """Start a parent with this program, stop its child, kill the parent, and see the child end."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    try:
+        until(ready, "the child is at work")
+        child = psutil.Process(pid())
+        child.suspend()
+        until(lambda: child.status() == psutil.STATUS_STOPPED, "it is stopped")
+    finally:
+        parent.kill()
+        parent.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "it ends")
+
+
+def test_a_stopped_download_does_not_outlive_a_killed_daemon(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes the connection, and says nothing
+        source = f"Source('vgg19', 'http://127.0.0.1:{server.getsockname()[1]}/x.pth', 1000, {'0' * 64!r})"
+        told = home.parent / "pid"
+        child = (
+            "import os\n"
+            "from vaporbrush_daemon.workers import downloader\n"
+            "from vaporbrush_daemon.weights import Source\n"
+            f"open({str(told)!r}, 'w').write(str(os.getpid()))\ndownloader.download('job', {source})\n"
+        )
+        program = (
+            "import subprocess, sys\nfrom subprocess import PIPE\n"
+            f"subprocess.Popen([sys.executable, '-c', {child!r}], stdin=PIPE, stdout=PIPE).wait()\n"
+        )
+        part = home / "models" / "x.pth.part"
+        stopped_and_orphaned(program, part.exists, lambda: int(told.read_text()))
+
+
+def test_a_stopped_download_ends_with_the_daemon_that_is_told_to_end(home: Path, tmp_path: Path) -> None:
+    script = tmp_path / "fetch.py"
+    script.write_text(
+        STOPPED.replace(
+            "print(os.getpid(), flush=True)", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
+        )
+    )
+    with serving(home, fetch_command=[sys.executable, str(script)], weights="") as daemon, daemon.client() as client:
+        client.fetch_model("vgg19")
+        pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "it runs"))
+        child = psutil.Process(pid)
+        until(lambda: child.status() == psutil.STATUS_STOPPED, "it is stopped")
+        assert daemon.stop() == 0
+    assert not child.is_running()
+
+
+def test_a_download_has_a_limit_of_memory_that_its_converter_does_not_inherit(home: Path) -> None:
+    program = (
+        "from vaporbrush_daemon.workers import downloader\n"
+        "from vaporbrush_daemon import children, weights\n"
+        "def fetch(report, source, *, convert):\n"
+        "    try: bytes(2 * downloader.MAX_BYTES)\n"
+        "    except MemoryError: print('refused', file=sys.stderr)\n"
+        "    convert(None, None)\n"
+        "    raise SystemExit\n"
+        "import sys\n"
+        "weights.fetch = fetch\n"
+        "weights.import_file = lambda *_: print(len(bytes(2 * downloader.MAX_BYTES)), file=sys.stderr)\n"
+        "downloader.download('job')\n"
+    )
+    # the end of its stdin would end it
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        said = process.stderr.read().decode().split()
+    assert said == ["refused", str(2 * downloader.MAX_BYTES)]

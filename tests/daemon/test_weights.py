@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import http.server
@@ -29,13 +30,14 @@ from vaporbrush_protocol.errors import VaporbrushError
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 STALL_S = 0.5
+RANGES = ("ranges", "cut", "stall", "trickle", "longer")
 JOB = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
 class Server(http.server.ThreadingHTTPServer):
     """Serves DATA; each request takes the next behaviour of the script, the last one for ever.
 
-    "whole", "ranges", "cut N" (ends after N bytes), "stall N" (falls silent then), "corrupt", "longer", or a status.
+    "whole", "ranges", "cut N" (ends after N bytes), "stall N" (then mute), "trickle", "corrupt", "longer", or a status.
     """
 
     daemon_threads = True
@@ -60,12 +62,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(int(what))
             return
         data = {"corrupt": DATA[:-1] + b"x", "longer": DATA + b"more"}.get(what, DATA)
-        start = int((self.headers["Range"] or "bytes=0-")[6:-1]) if what in ("ranges", "cut", "stall", "longer") else 0
+        start = int((self.headers["Range"] or "bytes=0-")[6:-1]) if what in RANGES else 0
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
+        if what == "trickle":
+            with contextlib.suppress(OSError):  # whoever asked has given up
+                for byte in data[start:]:
+                    self.wfile.write(bytes([byte]))
+                    server.ended.wait(STALL_S / 5)
+            return
         self.wfile.write(data[start:][: int(count)] if count else data[start:])
         if what == "stall":
             self.wfile.flush()
@@ -174,6 +182,13 @@ def test_a_part_that_is_too_long_is_thrown_away(home: Path, server: Server) -> N
     with pytest.raises(VaporbrushError, match="larger than"):
         fetch(server.source())
     assert (home / "models" / "model.pth.part").stat().st_size == 0
+
+
+def test_a_server_that_trickles_is_given_up_though_each_connection_brings_something(home: Path, server: Server) -> None:
+    server.script = ["trickle"] * weights.ATTEMPTS
+    with pytest.raises(VaporbrushError, match="less than 4096 bytes a second") as caught:
+        fetch(server.source())
+    assert (caught.value.code, len(server.asked)) == ("download_failed", weights.ATTEMPTS)
 
 
 def test_a_busy_server_is_asked_again_with_growing_pauses(home: Path, server: Server) -> None:

@@ -9,13 +9,17 @@ import argparse
 import sys
 import threading
 import time
+from pathlib import Path
 
 from vaporbrush_daemon import weights
+from vaporbrush_daemon.children import lift_limit, limit_memory
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.progress import Progress
 
 from .messages import Failed, Fetched, Progressed
 from .pipe import ALIVE_S, WorkerPipe
+
+MAX_BYTES = 512 * 1024**2  # of memory: what comes goes to disk block by block, and threads and TLS need some
 
 
 def download(job: str, source: weights.Source = weights.VGG19) -> int:
@@ -33,8 +37,13 @@ def download(job: str, source: weights.Source = weights.VGG19) -> int:
         elapsed_s = time.monotonic() - began
         pipe.tell(Progressed(job, Progress("downloading", step=done, steps=size, elapsed_s=elapsed_s)))
 
+    def convert(part: Path, target: Path) -> None:
+        lift_limit()
+        weights.import_file(part, target)
+
+    limit_memory(MAX_BYTES)
     try:
-        path = weights.fetch(report, source)
+        path = weights.fetch(report, source, convert=convert)
     except VaporbrushError as error:
         pipe.tell(Failed(job, RemoteError(error.code, error.message)))
         return 1

@@ -7,19 +7,16 @@ nothing may keep a dead daemon's memory on the device.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import struct
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import IO, Literal
 
 import msgpack
 
+from vaporbrush_daemon.children import end_with_parent_even_if_stopped
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.rules import bad
 
@@ -70,14 +67,6 @@ def bodies(stream: IO[bytes]) -> Iterator[bytes]:
         yield body
 
 
-def _die_with_the_front() -> None:
-    """Linux ends us with the front even while this process is stopped; everywhere the end of stdin does."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-
-
 def _unpacked(what: str, body: bytes) -> object:
     try:
         return msgpack.unpackb(body)
@@ -111,7 +100,7 @@ class WorkerPipe:
     @classmethod
     def of_this_process(cls) -> WorkerPipe:
         """Take stdin and stdout, and listen. What a library prints goes to stderr: it must not look like an event."""
-        _die_with_the_front()
+        end_with_parent_even_if_stopped()  # otherwise the end of stdin does
         events = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         pipe = cls(os.fdopen(os.dup(0), "rb", buffering=0), events)

@@ -15,7 +15,7 @@ import tomllib
 
 from vaporbrush_protocol import endpoint
 from vaporbrush_protocol.private import OTHERS, objection
-from vaporbrush_protocol.shown import in_words
+from vaporbrush_protocol.shown import in_words, plain
 
 FILE = "config.toml"
 GIB = 1024**3
@@ -65,8 +65,8 @@ class Config:
         """Every value with its origin, for `status`."""
         return {
             name: {
-                "value": list(value) if isinstance(value, tuple) else value,
-                "origin": self.origins.get(name, "default"),
+                "value": _to_wire(value),
+                "origin": plain(self.origins.get(name, "default")),
             }
             for name in KEYS
             for value in [getattr(self, name)]
@@ -156,6 +156,13 @@ def _check(config: Config) -> None:
     for name in ("worker_command", "fetch_command"):
         if not getattr(config, name):
             raise ConfigError(f"`{name}` is empty, but must name a program.")
+
+
+def _to_wire(value: Any) -> Any:
+    """A value for a message; a path in it need not be UTF-8."""
+    if isinstance(value, tuple):
+        return list(map(plain, value))
+    return plain(value) if isinstance(value, str) else value
 
 
 def _meaning(name: str) -> str:

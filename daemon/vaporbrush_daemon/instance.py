@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from vaporbrush_protocol.private import make_folder, objection
+from vaporbrush_protocol.shown import is_utf8
 
 from .config import ConfigError
 
@@ -91,23 +92,28 @@ class Lock:
 
 
 def socket_path(home: Path) -> Path:
-    """Where the unix socket goes: in the home, or in a short private folder where that path is too long for a socket.
+    """Where the unix socket goes: in the home, or in a short private folder where that path is too long for a socket,
+    or is not UTF-8, as endpoints are for libzmq and for whoever reads the connection file.
 
     Raises `ConfigError` when somebody else sits on the short folder.
     """
     path = home / "run" / "daemon.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+    if _is_fit(path):
         return path
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(runtime or tempfile.gettempdir()) / f"vaporbrush-{os.getuid()}-{name}"
-    if len(os.fsencode(folder / "daemon.sock")) > MAX_SOCKET_PATH:
+    if not _is_fit(folder / "daemon.sock"):
         folder = Path("/tmp") / folder.name  # noqa: S108 -- made private and checked below
     folder.mkdir(mode=0o700, exist_ok=True)
     facts = folder.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
         raise ConfigError(f"{folder} is needed for the socket but is not a private folder of yours; remove it.")
     return folder / "daemon.sock"
+
+
+def _is_fit(path: Path) -> bool:
+    return len(os.fsencode(path)) <= MAX_SOCKET_PATH and is_utf8(str(path))
 
 
 def allow_many_files() -> int:

@@ -18,6 +18,15 @@ MAX_SHOWN = 80  # characters of a value in a sentence
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text may go into a message or a file of texts: a file's name need not be one in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def plain(text: object) -> str:
     r"""The text on one line, with every dangerous character as `\x1b` or `\u202e`.
 

@@ -65,6 +65,32 @@ def test_any_name_works_as_content_as_style_and_as_output(fake: Path, tmp_path: 
     assert vaporbrush("status").returncode == 0
 
 
+@pytest.mark.parametrize("name", [LATIN_1, LONGEST], ids=["Latin-1", "255 bytes"])
+def test_any_name_works_as_home(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
+    """The command line starts the daemon, paints with a style from there, asks, and starts it again."""
+    there = home.parent / os.fsdecode(name)
+    monkeypatch.setenv("VAPORBRUSH_HOME", str(there))
+    Daemon(there)
+    (there / "styles").mkdir()
+    painted(there / "styles" / "wall.png", 2)
+    content = painted(tmp_path / "content.png")
+    try:
+        for out in (tmp_path / "1.png", tmp_path / "2.png"):
+            done = vaporbrush("stylize", content, "@wall", "-o", out)
+            assert done.returncode == 0, done.stderr
+            assert pictures.read(out).width == 64
+            for command in ("status", "jobs", "styles", "logs"):
+                asked = vaporbrush(command)
+                assert asked.returncode == 0, asked.stderr
+                assert asked.stdout.decode(), "what is not UTF-8 is shown as an escape"
+            assert vaporbrush("stop", "--now").returncode == 0
+    finally:
+        vaporbrush("stop", "--now")
+    assert (there / "logs" / "daemon.log").stat().st_size
+    assert sorted(path.name for path in home.parent.iterdir()) == sorted([there.name, "user"]), "nothing beside it"
+    json.loads((there / "connection.json").read_text())["endpoints"][0].encode()
+
+
 def test_a_name_that_is_too_long_is_reported_before_anything_is_painted(home: Path, tmp_path: Path) -> None:
     content = painted(tmp_path / "content.png")
     done = vaporbrush("stylize", content, content, "-o", tmp_path / ("n" * 252 + ".png"))

@@ -68,11 +68,13 @@ def test_a_full_queue_says_busy_and_when_to_come_back() -> None:
         studio.submit()
     assert refused.value.code == "busy"
     assert refused.value.retry_after_s == 5.0
-    studio.step(first, eta_s=42.0)
+    studio.done(first)
+    studio.submit()
+    studio.step(studio.job(studio.painted()[-1]), eta_s=42.0)
     with pytest.raises(RequestError) as refused:
         studio.submit()
     assert refused.value.retry_after_s == 42.0
-    studio.done(first)
+    studio.done(studio.job(studio.painted()[-1]))
     studio.submit()
 
 

@@ -27,6 +27,7 @@ from vaporbrush_daemon.scheduling.scheduler import Scheduler
 from vaporbrush_daemon.workers.pool import Pool
 from vaporbrush_protocol.endpoint import FILE, Connection
 from vaporbrush_protocol.errors import RemoteError
+from vaporbrush_protocol.shown import is_utf8
 from vaporbrush_protocol.version import __version__
 
 from .authentication import Tokens, ZapHandler
@@ -124,12 +125,13 @@ class Front:
         self._remotes.refresh()
         self._housekeep(now)
         self._info.endpoints = self._listener.open(self._config, last)
+        log = str(self._config.home / "logs" / "daemon.log")
         self._connection = replace(
             last,
             token=self._tokens.current,
             endpoints=tuple(self._info.endpoints),
             start=(sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground", "--idle-exit"),
-            log=logs.path(),
+            log=log if is_utf8(log) else "",
             pid=os.getpid(),
             daemon_version=__version__,
         )

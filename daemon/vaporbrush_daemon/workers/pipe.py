@@ -36,12 +36,13 @@ from .messages import (
 
 MAX_MESSAGE_BYTES = 4 * 1024**2  # a preview of 512² is 768 KiB
 ALIVE_S = 1.0  # a sign of life at least so often, as long as the step loop turns
+PATHS = "surrogateescape"  # a home's name need not be UTF-8, as `os.fsdecode` has it
 LENGTH = struct.Struct(">I")
 
 
 def pack(message: Command | Event) -> bytes:
     """A message as it travels."""
-    body: bytes = msgpack.packb(to_wire(message))
+    body: bytes = msgpack.packb(to_wire(message), unicode_errors=PATHS)
     return LENGTH.pack(len(body)) + body
 
 
@@ -69,7 +70,7 @@ def bodies(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _unpacked(what: str, body: bytes) -> object:
     try:
-        return msgpack.unpackb(body)
+        return msgpack.unpackb(body, unicode_errors=PATHS)
     except (ValueError, TypeError, RecursionError):
         raise RequestError("bad_header", f"The {what} of {len(body)} bytes is no msgpack.") from None
 

@@ -1,0 +1,135 @@
+"""Frames ↔ header map and chunk.
+
+`decode` is total: any bytes give a value or a `RequestError`, never anything else: what arrives may come from
+a newer peer, a damaged program, or a web page that found the port.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .errors import RequestError
+from .limits import MAX_CHUNK_BYTES, MAX_DEPTH, MAX_FRAMES, MAX_HEADER_BYTES, PROTOCOL, PROTOCOL_MAJOR
+
+try:  # inside a host program msgpack's pure-Python files are installed beside this one
+    from ._vendor import msgpack  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
+    import msgpack
+
+Buffer = bytes | bytearray | memoryview
+
+
+def encode(header: Mapping[str, Any], chunk: Buffer | None = None) -> list[Buffer]:
+    """The frames of one message: protocol, header, and the chunk if there is one.
+
+    Raises `RequestError` (`bad_header`, `too_large`) for what the other side would refuse.
+    """
+    _check_values(header)
+    try:
+        packed: bytes = msgpack.packb(header, use_bin_type=True)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RequestError("bad_header", f"The header cannot be written as msgpack: {error}.") from error
+    _check_sizes(len(packed), 0 if chunk is None else memoryview(chunk).nbytes)
+    return [PROTOCOL, packed] if chunk is None else [PROTOCOL, packed, chunk]
+
+
+def decode(frames: Sequence[Buffer]) -> tuple[dict[str, Any], Buffer | None]:
+    """The header and the chunk of one message (without routing id and without a REQ socket's empty delimiter).
+
+    Raises `RequestError`: `bad_frame`, `unsupported_version`, `too_large` or `bad_header`.
+    """
+    if not 2 <= len(frames) <= MAX_FRAMES:
+        raise RequestError("bad_frame", f"A message has 2 or {MAX_FRAMES} frames, not {len(frames)}.")
+    first = bytes(frames[0][:16])
+    if first != PROTOCOL:
+        if first.startswith(b"VPBR/"):
+            raise unsupported_version(first[5:].decode("ascii", "replace"))
+        raise RequestError("bad_frame", f"The first frame is {first!r}, but must be {PROTOCOL!r}.")
+    chunk = frames[2] if len(frames) == MAX_FRAMES else None
+    _check_sizes(len(frames[1]), 0 if chunk is None else len(chunk))
+    return _unpack(frames[1]), chunk
+
+
+def undelimited(frames: Sequence[Buffer]) -> tuple[bool, Sequence[Buffer]]:
+    """Whether the message begins with the empty delimiter of a REQ socket, and the frames without it."""
+    if frames and len(frames[0]) == 0:
+        return True, frames[1:]
+    return False, frames
+
+
+def unsupported_version(theirs: object) -> RequestError:
+    """The error for a peer of another major version."""
+    return RequestError(
+        "unsupported_version",
+        f"The other side speaks version {theirs!s:.40} of the protocol, this one version {PROTOCOL_MAJOR}: "
+        "update the older of the two.",
+    )
+
+
+def _check_sizes(header_bytes: int, chunk_bytes: int) -> None:
+    if header_bytes > MAX_HEADER_BYTES:
+        raise RequestError("too_large", f"The header has {header_bytes} bytes; at most {MAX_HEADER_BYTES} are allowed.")
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        raise RequestError("too_large", f"The chunk has {chunk_bytes} bytes; at most {MAX_CHUNK_BYTES} are allowed.")
+
+
+def _unpack(packed: Buffer) -> dict[str, Any]:
+    try:
+        # An Unpacker is not reused: before msgpack 1.2.1 one that had failed could crash the process.
+        header = msgpack.unpackb(packed, raw=False, strict_map_key=False, object_pairs_hook=_unique)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        # Only the kind of error is told: its text may repeat the input at any length.
+        raise RequestError("bad_header", f"The header is not valid msgpack ({type(error).__name__}).") from error
+    if not isinstance(header, dict):
+        raise RequestError("bad_header", f"The header is a {type(header).__name__}, but must be a map.")
+    _check_values(header)
+    return header
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """A map whose keys are texts, each once. Where two readers could see different values, none may be believed."""
+    made: dict[str, object] = {}
+    for key, value in pairs:
+        _check_key(key)
+        if key in made:
+            raise RequestError("bad_header", f"The key {key[:40]!r} stands twice in the header.")
+        made[key] = value
+    return made
+
+
+def _values(container: Mapping[str, Any] | Sequence[Any]) -> Iterable[object]:
+    if not isinstance(container, Mapping):
+        return container
+    for key in container:
+        _check_key(key)
+    return container.values()
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str):
+        raise RequestError("bad_header", f"A key in the header is a {type(key).__name__}, but must be a text.")
+
+
+def _check_values(header: Mapping[str, Any]) -> None:
+    """Only maps, lists, texts, whole and finite numbers, truth values and nil, nested `MAX_DEPTH` deep at most.
+
+    A loop, not a recursion: msgpack accepts a depth at which recursive code fails.
+    """
+    level: list[Any] = [header]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for container in level:
+            for value in _values(container):
+                if isinstance(value, (Mapping, list, tuple)):
+                    deeper.append(value)
+                elif isinstance(value, float):
+                    if not math.isfinite(value):
+                        raise RequestError("bad_header", f"A number in the header is {value}, but must be finite.")
+                elif value is not None and not isinstance(value, (str, int)):
+                    raise RequestError("bad_header", f"The header contains a {type(value).__name__}: not allowed.")
+        if not deeper:
+            return
+        level = deeper
+    raise RequestError("bad_header", f"The header is nested more than {MAX_DEPTH} deep.")

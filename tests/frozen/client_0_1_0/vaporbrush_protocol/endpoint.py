@@ -1,0 +1,132 @@
+"""Where the daemon's files are, and the connection file that tells clients how to reach it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import LinkError
+
+FILE = "connection.json"
+USERNAME = "vaporbrush"  # the PLAIN user name; the token is the password
+MAX_FILE_BYTES = 64 * 1024  # the file is a few hundred bytes
+
+
+def home(environment: Mapping[str, str] | None = None) -> Path:
+    """The folder of everything that the daemon keeps.
+
+    From HOME and never from XDG_*, which a Flatpak points elsewhere: a host program and the daemon must find the same
+    folder. `VAPORBRUSH_HOME` moves it.
+    """
+    environment = os.environ if environment is None else environment
+    if environment.get("VAPORBRUSH_HOME"):
+        return Path(environment["VAPORBRUSH_HOME"]).expanduser().absolute()
+    if sys.platform == "win32":
+        local = environment.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "vaporbrush"
+    own = environment.get("HOME")
+    return (Path(own) if own else Path.home()) / ".local" / "share" / "vaporbrush"
+
+
+def native(text: str) -> str:
+    """A path or argument out of a UTF-8 file, as this process spells it.
+
+    Krita rewrites LANG without a character set, so that its Python takes file names for Latin-1 or ASCII: what is
+    handed to the system then has to be spelled so that the right bytes come out. Elsewhere this changes nothing.
+    """
+    return text if sys.platform == "win32" else os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def portable(text: str) -> str:
+    """The opposite: what this process calls a path, as everybody else reads it."""
+    return text if sys.platform == "win32" else os.fsencode(text).decode("utf-8", "surrogateescape")
+
+
+def new_token() -> str:
+    """A fresh random token: 256 bits as text."""
+    return secrets.token_hex(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the daemon: `endpoints` in order of preference (`ipc://PATH`, `tcp://127.0.0.1:PORT`), the token,
+    the command that starts it, its log, and who wrote this.
+    """
+
+    endpoints: tuple[str, ...]
+    token: str
+    start: tuple[str, ...] = ()
+    log: str = ""
+    pid: int = 0
+    daemon_version: str = ""
+    path: Path | None = None  # where this was read from; not in the file
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Connection:
+        """The connection file of this home. Raises `LinkError` when there is none, or none that can be used."""
+        path = (home() if folder is None else folder) / FILE
+        try:
+            with path.open("rb") as file:
+                raw = json.loads(file.read(MAX_FILE_BYTES).decode("utf-8"))
+        except FileNotFoundError:
+            raise LinkError(
+                "no_daemon",
+                f"Vaporbrush's daemon has not run here yet ({path} does not exist). Start it with `vaporbrush serve`.",
+            ) from None
+        except OSError as error:
+            raise LinkError("no_daemon", f"{path} cannot be read: {error.strerror or error}.") from error
+        except (ValueError, RecursionError):
+            raise LinkError("no_daemon", _damaged(path)) from None
+        return cls._checked(raw, path)
+
+    @classmethod
+    def _checked(cls, raw: object, path: Path) -> Connection:
+        wire = raw if isinstance(raw, dict) else {}
+        endpoints, start = wire.get("endpoints"), wire.get("start", [])
+        texts = [wire.get("token"), wire.get("log", ""), wire.get("daemon_version", "")]
+        pid = wire.get("pid", 0)
+        lists_of_text = all(
+            isinstance(one, list) and all(isinstance(item, str) for item in one) for one in (endpoints, start)
+        )
+        if not lists_of_text or not all(isinstance(one, str) for one in texts) or not isinstance(pid, int):
+            raise LinkError("no_daemon", _damaged(path))
+        known: dict[str, Any] = {
+            "token": texts[0],
+            "log": native(str(texts[1])),
+            "daemon_version": texts[2],
+            "pid": pid,
+        }
+        return cls(endpoints=tuple(map(native, endpoints)), start=tuple(map(native, start)), path=path, **known)  # type: ignore[arg-type]
+
+    def write(self, folder: Path | None = None) -> Path:
+        """Write the connection file, for its owner's eyes only and never half. Returns its path."""
+        folder = home() if folder is None else folder
+        folder.mkdir(parents=True, exist_ok=True)
+        wire = asdict(self)
+        del wire["path"]
+        wire["endpoints"], wire["start"] = [*map(portable, self.endpoints)], [*map(portable, self.start)]
+        wire["log"] = portable(self.log)
+        path, partial = folder / FILE, folder / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(wire, file, indent=1)
+                file.write("\n")
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        return path
+
+    def __repr__(self) -> str:
+        return f"Connection({', '.join(self.endpoints) or 'no endpoint'}, pid={self.pid})"  # never the token
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged. Delete it and start the daemon again with `vaporbrush serve`."

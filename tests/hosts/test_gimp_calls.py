@@ -53,6 +53,14 @@ def test_several_styles_are_mixed_by_their_weights(session: Session) -> None:
     assert close(session.pixels("two_layers"), session.by_cli("content.png", "style.png", "other.png")) <= 1
 
 
+def test_every_selected_layer_is_painted_above_its_own(session: Session) -> None:
+    found = session["several_layers"]
+    names = [name.split(" #")[0] for name in found["layers"]]  # GIMP numbers layers of one name
+    assert names == ["Third", "Third", "Second", "Third", "Background"]
+    assert found["position"] == 3  # the first one's, which is returned
+    assert np.array_equal(session.pixels("several-first"), session.pixels("several-second"))  # the same picture
+
+
 def test_restylize_paints_the_same_again(session: Session) -> None:
     found = session["restylize"]
     assert found["position"] == 0
@@ -80,8 +88,8 @@ def test_restylize_paints_the_same_again(session: Session) -> None:
         ("size", "“size” is “12x”"),
         ("weights", "“layer-weights” is “1, 2”"),
         ("model", "resnet"),
-        ("two layers", "2 layers are selected"),
-        ("no layers", "0 layers are selected"),
+        ("another image's layer", "“Brush study” is a layer of another image"),
+        ("no layers", "No layer is selected"),
         ("channel", "is a channel: select a layer"),
         ("selection elsewhere", "The selection does not touch the layer"),
         ("floating", "floating selection"),

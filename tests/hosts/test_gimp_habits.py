@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from hosts.gimp_screen import QUICK, TITLE, Screen
+from hosts.gimp_screen import ENDLESS, QUICK, TITLE, Screen, gimp_on_screen
+from hosts.root import Root
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
 NETBOOK = (1024, 600)
-DENSE = "2560x1600x24"
 
 
 @pytest.fixture
@@ -74,7 +75,9 @@ def test_the_original_is_shown_in_every_precision(screen: Screen) -> None:
         if precision != "U8_NON_LINEAR":
             screen.ask(f"image.convert_precision(Gimp.Precision.{precision})")
         screen.open()
-        found[precision] = screen.wait(lambda: _largest_picture(screen), "the layer as it is")
+        found[precision] = screen.still_seen(
+            lambda: _largest_picture(screen)
+        )  # it is fitted to its room once that is known
         screen.look(f"habits-original-{precision.lower()}")
         _close(screen)
     screen.ask("image.convert_precision(Gimp.Precision.U8_NON_LINEAR)")
@@ -99,3 +102,108 @@ def test_the_help_is_ours(screen: Screen) -> None:
         screen.click("Button", "Close")
         screen.wait(lambda: not screen.desktop.windows("^Vaporbrush Help"), "it is closed")
     _close(screen)
+
+
+@pytest.mark.parametrize("words", ["stylize", "neural style", "style transfer"])
+def test_the_action_search_finds_the_filter(screen: Screen, words: str) -> None:
+    screen.forget_values(*QUICK)
+
+    def search() -> None:
+        screen.gimp.widgets.unlink(missing_ok=True)
+        screen.focus_image()
+        screen.keys("slash")
+        screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", words])
+        screen.desktop.run(["xdotool", "sleep", "2"])
+        screen.desktop.shot(screen.looks / f"gimp-habits-search-{words.split(maxsplit=1)[0]}.png")
+        screen.keys("Return")
+
+    screen.open(search)
+    _close(screen)
+
+
+def test_the_style_used_last_is_in_sight(screen: Screen) -> None:
+    screen.forget_values(*QUICK)
+    screen.open()
+    screen.wait(lambda: screen.find("Tile", "Risograph"), "the bundled styles")
+    lowest = max(screen.all("Tile"), key=lambda tile: tile["box"][1])["text"]
+    _close(screen)
+    name = screen.style_names()[lowest]
+    screen.forget_values(*QUICK, f'(style-name "{name}")')
+    screen.open()
+
+    def in_sight() -> bool:
+        tile, view = screen.find("Tile", lowest), screen.find("Grid")
+        if tile is None or view is None or not tile["active"]:
+            return False
+        top, bottom = tile["box"][1], tile["box"][1] + tile["box"][3]
+        return view["box"][1] <= top and bottom <= view["box"][1] + view["box"][3] + 1
+
+    screen.wait(in_sight, f"{lowest} is chosen and seen")
+    screen.look("habits-remembered")
+    _close(screen)
+
+
+def test_a_wider_dialog_has_more_to_show(screen: Screen) -> None:
+    screen.open()
+    dialog = screen.desktop.windows(TITLE)[0]
+    screen.wait(lambda: screen.find("Tile", "Risograph"), "the bundled styles")
+
+    def columns() -> int:
+        return len({tile["box"][0] for tile in screen.all("Tile")})
+
+    before = columns()
+    screen.desktop.run(["xdotool", "windowmove", dialog.id, "10", "30"])
+    screen.desktop.run(["xdotool", "windowsize", "--sync", dialog.id, "1500", "800"])
+    screen.wait(lambda: columns() > before, "more columns")
+    screen.look("habits-wide")
+    _close(screen)
+
+
+def test_stop_says_what_it_does(screen: Screen) -> None:
+    screen.forget_values(*ENDLESS)
+    screen.open()
+    screen.choose("Layers", "style")
+    before = screen.find("Button", "Preview")["tip"]
+    screen.click("Button", "Preview")
+    tip = screen.wait(lambda: screen.find("Button", "Stop"), "it can be stopped")["tip"]
+    assert tip
+    assert tip != before
+    screen.click("Button", "Stop")
+    screen.wait(lambda: screen.find("Button", "Preview"), "it is stopped")
+    _close(screen)
+
+
+def test_an_indexed_image_cannot_call_it(screen: Screen) -> None:
+    kinds = "Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE"
+    screen.ask(f"image.convert_indexed({kinds}, 16, False, False, '') and None")
+    screen.call_from_menu()
+    screen.look("habits-indexed")
+    screen.keys("Escape", "Escape")
+    assert not screen.widgets()
+    screen.ask("image.convert_rgb() and None")
+
+
+def test_the_dialog_fits_a_netbook_with_a_notice_too(root: Root, looks: Path) -> None:
+    width, height = NETBOOK
+    with gimp_on_screen(root, looks, "gimp-netbook", screen=f"{width}x{height}x24") as screen:
+        screen.forget_values(*QUICK)
+        screen.open(screen.call_from_menu)
+        screen.choose("Bundled", "Mosaic")
+        screen.wait_text("Takes ")
+        screen.look("dialog")
+        _is_on_screen(screen)
+        screen.daemon.kill()
+        screen.click("Button", "Preview")
+        screen.wait(lambda: screen.find("Button", "Copy details"), "the error")
+        screen.look("dialog-error")
+        _is_on_screen(screen)
+        _close(screen)
+
+
+def _is_on_screen(screen: Screen) -> None:
+    width, height = NETBOOK
+    for name in ("OK", "Cancel", "Preview", "Keep this"):
+        button = screen.still_seen(lambda name=name: screen.find("Button", name))["box"]
+        assert button[0] >= 0, name
+        assert button[0] + button[2] <= width, name
+        assert button[1] + button[3] <= height, name

@@ -18,9 +18,9 @@ from hosts.root import Root
 from support.daemon import Daemon
 from vaporbrush_daemon import packaged
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
 
-KRITA_S = 500  # it takes a minute on two free cores
+KRITA_S = 1700  # it takes a minute on two free cores
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,16 @@ def test_a_painting_s_buttons_are_in_sight(run: Run, part: str) -> None:
 @pytest.mark.parametrize("kind", ["grouplayer", "vectorlayer"])
 def test_the_menu_entries_can_be_chosen_on_every_layer(run: Run, kind: str) -> None:
     assert all(run.told["menu entries"][kind].values()), run.told["menu entries"]
+
+
+def test_all_selected_layers_are_painted_each_above_its_own(run: Run) -> None:
+    assert run.told["button for several"] == "Stylize 5 layers"
+    assert run.told["several began"] == 4
+    assert run.told["several said"].startswith("⚠ The layer “Empty” is empty")
+    painted = [name for name in run.told["several order"] if name != "Empty"]
+    names = ["Third", "Second", "Photo", "Background"]
+    assert painted == [each for name in names for each in (f"{name} – Mosaic", name)]
+    assert run.told["button for one"] == "Stylize"
 
 
 def test_a_style_that_was_closed_is_said_before_painting(run: Run) -> None:

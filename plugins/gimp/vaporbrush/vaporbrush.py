@@ -40,7 +40,8 @@ class Vaporbrush(Gimp.PlugIn):
     def do_create_procedure(self, name: str) -> Any:
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("RGB*, GRAY*")  # greys the menu entry; a script gets a sentence that says what to do
-        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+        mask = Gimp.ProcedureSensitivityMask
+        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES if name == STYLIZE else mask.DRAWABLE)
         procedure.set_menu_label("_Vaporbrush..." if name == STYLIZE else "Vaporbrush: _Restylize...")
         procedure.add_menu_path(MENU)
         procedure.set_icon_name("gimp-tool-paintbrush")

@@ -25,6 +25,7 @@ TRANSFER: dict[str, Transfer] = {
 }  # the profiles that need no conversion
 DEPTHS: dict[str, Depth] = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
 SHARED_SPACE = ("RGBA", "F32", SRGB)  # what every other colour space is converted to
+FILE_SPACE = ("RGBA", "U16", SRGB)  # what a layer is converted to for a picture file
 CHANNELS_OF_MODEL = {"A": 1, "GRAYA": 2, "RGBA": 4, "XYZA": 4, "LABA": 4, "YCbCrA": 4, "CMYKA": 5}
 HIDDEN_SIDE, HIDDEN_DPI = 1, 72.0  # of a document in which only layers of their own are used
 

@@ -59,6 +59,7 @@ class Controller(QtCore.QObject):
 
     def __init__(self, parent: QtCore.QObject | None = None, home: Path | None = None) -> None:
         super().__init__(parent)
+        self.home = home
         self.memory = Memory(home)
         self.events: queue.SimpleQueue[object] = queue.SimpleQueue()
         folder = Path(__file__).resolve().parent

@@ -1,10 +1,10 @@
-"""The docker's controls: a field for each of the shared table, the rarer ones folded away, and *Reset*."""
+"""The docker's controls: a field for each of the shared table, the rarer ones folded away, *Presets* and *Reset*."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vaporbrush_host import controls
+from vaporbrush_host import controls, presets
 from vaporbrush_host.controls import Option, Values
 from vaporbrush_host.ui_text import _
 
@@ -53,6 +53,12 @@ class ControlsForm(QtWidgets.QWidget):
         self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.fold.setArrowType(Qt.ArrowType.RightArrow)
         self.fold.toggled.connect(self._folded)
+        self.presets = QtWidgets.QToolButton()
+        self.presets.setText(f"{presets.MENU} ▾")
+        self.presets.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would lie over the text
+        self.presets.setAutoRaise(True)
+        self.presets.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        set_tip(self.presets, presets.MENU_TIP)
         self.reset = QtWidgets.QToolButton()
         self.reset.setText(_("Reset"))
         self.reset.setAutoRaise(True)
@@ -61,6 +67,7 @@ class ControlsForm(QtWidgets.QWidget):
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.fold)
         row.addStretch(1)
+        row.addWidget(self.presets)
         row.addWidget(self.reset)
         return row
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from krita import Canvas, DockWidget, Document, Krita, Node
 
 from vaporbrush_host import controls, ui_text
@@ -12,14 +10,15 @@ from vaporbrush_host.daemon_monitor import Condition, Estimated
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.ui_text import _
 
-from . import animation, layers
+from . import animation, layers, several
 from .chooser import StyleChooser, own_layer_id
 from .controller import Controller
 from .controls_form import ControlsForm
 from .fields import SizeField
-from .habits import WheelGuard, set_tip
+from .habits import WheelGuard, menu_entry, set_tip
 from .installer_panel import with_installer
 from .panels import ConditionPanel, TaskPanel, small
+from .preset_menu import PresetMenu
 from .qt import Qt, QtCore, QtGui, QtWidgets
 from .task import Stored, Task
 from .task_area import TaskArea
@@ -51,6 +50,8 @@ class VaporbrushDocker(DockWidget):
         self.form = ControlsForm()
         self.fields = self.form.fields
         self.task_area = TaskArea()
+        self.presets = PresetMenu(self.controller, self, self)
+        self.form.presets.setMenu(self.presets)
         self.setWidget(self._build())
         self._wheel = WheelGuard(self)
         self._wheel.guard(self.form)
@@ -73,7 +74,7 @@ class VaporbrushDocker(DockWidget):
         self._soon.setSingleShot(True)
         self._soon.setInterval(ESTIMATE_MS)
         self._soon.timeout.connect(self._ask_estimate)
-        self._load(self.controller.memory.last(None))
+        self.load(self.controller.memory.last(None))
         for task in list(self.controller.tasks.values()):
             self._task_changed(task)
         self._enable(None, None)  # until the first look
@@ -146,10 +147,10 @@ class VaporbrushDocker(DockWidget):
         button.setToolTip(_("More"))
         button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Preferred)
         menu = QtWidgets.QMenu(button)
-        self.repeat_action = _entry(menu, _("Repeat last stylize"), self.controller.repeat)
-        self.restylize_action = _entry(menu, _("Restylize this painting"), self.controller.restylize)
-        self.anew_action = _entry(menu, _("Restylize with the settings above"), self.restylize_anew)
-        self.copy_action = _entry(menu, _("Copy settings from this painting"), self.copy_settings)
+        self.repeat_action = menu_entry(menu, _("Repeat last stylize"), self.controller.repeat)
+        self.restylize_action = menu_entry(menu, _("Restylize this painting"), self.controller.restylize)
+        self.anew_action = menu_entry(menu, _("Restylize with the settings above"), self.restylize_anew)
+        self.copy_action = menu_entry(menu, _("Copy settings from this painting"), self.copy_settings)
         self.controller.installer.add_to(menu)
         menu.aboutToShow.connect(self._menu_opens)
         button.setMenu(menu)
@@ -201,7 +202,7 @@ class VaporbrushDocker(DockWidget):
         if key != self._document:
             self._document = key
             if document is not None and self.controller.memory.knows(document):
-                self._load(self.controller.memory.last(document))
+                self.load(self.controller.memory.last(document))
         self._look()
 
     def _look(self) -> None:
@@ -237,7 +238,9 @@ class VaporbrushDocker(DockWidget):
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
         name = node.name() if node is not None else ""
-        set_tip(self.button, problem or _("Paint “{layer}” on a new layer above it.").format(layer=name))
+        count = len(several.selected())
+        self.button.setText(several.label(count))
+        set_tip(self.button, problem or several.tip(count, name))
         self.frames_button.setVisible(animation.can(node))
         self.frames_button.setEnabled(not problem)
         if animation.can(node):
@@ -252,11 +255,16 @@ class VaporbrushDocker(DockWidget):
         """What the controls say."""
         return self.form.values()
 
+    def refs(self) -> tuple[StyleRef, ...]:
+        """The chosen styles."""
+        return self.chooser.refs()
+
     def set_values(self, values: Values) -> None:
         """Show other values."""
         self.form.set_values(values)
 
-    def _load(self, remembered: tuple[Values, tuple[StyleRef, ...]]) -> None:
+    def load(self, remembered: tuple[Values, tuple[StyleRef, ...]]) -> None:
+        """Show other values and styles."""
         values, refs = remembered
         self.set_values(values)
         self._loading = True
@@ -303,8 +311,11 @@ class VaporbrushDocker(DockWidget):
 
     # ── painting ──
 
-    def stylize(self, *, frames: bool = False) -> Task | None:
+    def stylize(self, *, frames: bool = False) -> object:
         """The buttons."""
+        nodes = several.selected()
+        if len(nodes) > 1 and not frames:
+            return several.stylize(self.controller, self.values(), self.chooser.refs(), nodes)
         return self.controller.stylize(self.values(), self.chooser.refs(), frames=frames)
 
     def restylize_anew(self) -> Task | None:
@@ -317,7 +328,7 @@ class VaporbrushDocker(DockWidget):
         node = layers.active_layer(document)
         stored = Stored.of(document, node) if document is not None and node is not None else None
         if stored is not None:
-            self._load((stored.values, stored.styles))
+            self.load((stored.values, stored.styles))
 
     def _menu_opens(self) -> None:
         document = self.document()
@@ -365,13 +376,6 @@ class VaporbrushDocker(DockWidget):
         for key, task in list(self.controller.tasks.items()):
             if task.state.stage == "done":
                 self.controller.dismiss(key)
-
-
-def _entry(menu: QtWidgets.QMenu, text: str, act: Callable[[], object]) -> QtGui.QAction:
-    entry = menu.addAction(text)
-    assert entry is not None
-    entry.triggered.connect(lambda _checked=False: act())
-    return entry
 
 
 def open_docker() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vaporbrush_protocol.shown import plain
 
 from .qt import Qt, QtCore, QtGui, QtWidgets, tip_text
@@ -33,6 +35,14 @@ class WheelGuard(QtCore.QObject):
 def set_tip(widget: QtWidgets.QWidget, text: str) -> None:
     """Give it a tooltip."""
     widget.setToolTip(tip_text(text))
+
+
+def menu_entry(menu: QtWidgets.QMenu, text: str, act: Callable[[], object]) -> QtGui.QAction:
+    """Add an entry that does something."""
+    entry = menu.addAction(text)
+    assert entry is not None
+    entry.triggered.connect(lambda _checked=False: act())
+    return entry
 
 
 class Elided(QtWidgets.QLabel):

@@ -22,6 +22,7 @@ from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Image
 
 from . import records
 from .colour_space import (
+    FILE_SPACE,
     SHARED_SPACE,
     Conversion,
     Form,
@@ -189,6 +190,18 @@ def read(node: Node, place: Place) -> Pixels:
             )
         ) from error
     return Pixels(data, place.width, place.height, *goal)
+
+
+def read_for_file(node: Node, place: Place) -> Pixels:
+    """The same in sRGB with 8 or 16 bits, as picture files have them. Raises `LayerError`."""
+    space = space_of(node)
+    form = native(space)
+    if form is not None and form[1] in ("u8", "u16"):
+        return read(node, place)
+    row_bytes = place.width * CHANNEL_COUNT["BGRA"] * DEPTH_BYTES["u16"]
+    with conversion(space, FILE_SPACE) as convert:
+        data = row_strips.read(place.height, row_bytes, _reader(node, place, space, convert))
+    return Pixels(data, place.width, place.height, "BGRA", "u16", "srgb")
 
 
 def _getter(node: Node) -> Callable[[int, int, int, int], QtCore.QByteArray]:

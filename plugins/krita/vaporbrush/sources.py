@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from krita import Document, Krita, Node
 
+from vaporbrush_host import png, presets
 from vaporbrush_host.daemon_monitor import BundledStyle
 from vaporbrush_host.request import Pixels, StyleInput, StyleRef
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.job import Preview
+from vaporbrush_protocol.presets import NewStyle
 
 from . import layers
 from .colour_space import LayerError
@@ -51,6 +53,16 @@ def layer_of(ref: StyleRef) -> tuple[Document, Node] | None:
         if node is not None:
             return document, node
     return None
+
+
+def layer_found(ref: StyleRef) -> tuple[Document, Node]:
+    """The same, or `LayerError` where it is gone."""
+    found = layer_of(ref)
+    if found is None:
+        raise LayerError(
+            _("The style layer “{name}” is not there any more. Choose another style.").format(name=ref.name)
+        )
+    return found
 
 
 def thumbnail(ref: StyleRef, side: int, bundled: Sequence[BundledStyle] = ()) -> QtGui.QImage | None:
@@ -95,12 +107,7 @@ def style_input(ref: StyleRef) -> StyleInput:
         return StyleInput(name=ref.name, weight=ref.weight)
     if ref.kind == "file":
         return StyleInput(pixels=file_pixels(ref.name), weight=ref.weight)
-    found = layer_of(ref)
-    if found is None:
-        raise LayerError(
-            _("The style layer “{name}” is not there any more. Choose another style.").format(name=ref.name)
-        )
-    document, node = found
+    document, node = layer_found(ref)
     return StyleInput(pixels=layers.read(node, layers.place_of(document, node)), weight=ref.weight)
 
 
@@ -122,15 +129,17 @@ def likenesses(refs: Sequence[StyleRef], size: tuple[int, int]) -> tuple[StyleIn
     return tuple(StyleInput(pixels=Pixels(b"", *one)) for one in sizes)
 
 
-def file_pixels(path: str) -> Pixels:
-    """A picture file as sRGB pixels: 8 bits, or 16 where the file has more. Raises `LayerError`."""
+def file_pixels(path: str, read: Callable[[Node, layers.Place], Pixels] = layers.read) -> Pixels:
+    """A picture file as sRGB pixels: 8 bits, or 16 where the file has more. `read` gives those of a file that only
+    Krita opens. Raises `LayerError`.
+    """
     if not is_file(path):
         raise LayerError(_("The picture {path} is not there any more. Choose another style.").format(path=path))
     reader = QtGui.QImageReader(path)
     reader.setAutoTransform(True)  # photographs lie on their side otherwise
     image = reader.read()
     if image.isNull():
-        return _opened(path)
+        return _opened(path, read)
     if image.colorSpace().isValid():
         image.convertToColorSpace(QtGui.QColorSpace(QtGui.QColorSpace.NamedColorSpace.SRgb))
     deep = image.depth() > 32 or image.format() == QtGui.QImage.Format.Format_Grayscale16
@@ -146,7 +155,21 @@ def file_pixels(path: str) -> Pixels:
     )
 
 
-def _opened(path: str) -> Pixels:
+def kept(ref: StyleRef, bundled: Sequence[BundledStyle]) -> NewStyle:
+    """A style as a preset keeps it: a layer and what only Krita reads become a PNG. Raises `LayerError`."""
+    name = title(ref, bundled)
+    if ref.kind == "bundled":
+        return NewStyle(name=ref.name, weight=ref.weight)
+    if ref.kind == "file":
+        if not is_file(ref.name):
+            raise LayerError(_("The picture {path} is not there any more. Choose another style.").format(path=ref.name))
+        return presets.file_style(ref.name, ref.weight, name, lambda: file_pixels(ref.name, layers.read_for_file))
+    document, node = layer_found(ref)
+    pixels = layers.read_for_file(node, layers.place_of(document, node))
+    return NewStyle(data=png.encode(pixels), title=name, weight=ref.weight)
+
+
+def _opened(path: str, read: Callable[[Node, layers.Place], Pixels]) -> Pixels:
     """A file that only Krita itself reads (.kra, .psd, .exr …): its merged picture."""
     application = Krita.instance()
     application.setBatchmode(True)  # no dialogs about missing profiles
@@ -157,7 +180,7 @@ def _opened(path: str) -> Pixels:
     if document is None or document.rootNode() is None:
         raise LayerError(_("{path} is not a picture that can be read. Choose another style.").format(path=path))
     try:
-        return layers.read(document.rootNode(), layers.canvas(document))
+        return read(document.rootNode(), layers.canvas(document))
     finally:
         document.close()
 

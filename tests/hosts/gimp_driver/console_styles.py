@@ -70,6 +70,21 @@ def restylize():
 
 
 @check
+def several_layers():
+    """All that are selected, each above its own; the one that is the style itself is left out."""
+    image = load("content.png")
+    for name in ("Second", "Third"):
+        copy = image.get_layers()[-1].copy()
+        copy.set_name(name)
+        image.insert_layer(copy, None, 0)
+    third, second, first = image.get_layers()
+    result = painted(image, [first, second, third], style=third)
+    save(result, "several-first")
+    save(image.get_layers()[1], "several-second")
+    return {"layers": names(image), "returned": result.get_name(), "position": image.get_item_position(result)}
+
+
+@check
 def refusals():
     """Everything that is refused with a sentence, by what was wrong."""
     image = load("content.png")
@@ -87,7 +102,7 @@ def refusals():
         "size": call(image, [layer], style=STYLE, size="12x"),
         "weights": call(image, [layer], style=STYLE, layer_weights="1, 2"),
         "model": call(image, [layer], style=STYLE, model="resnet", **QUICK),
-        "two layers": call(image, [layer, STYLE], style=STYLE, **QUICK),
+        "another image's layer": call(image, [layer, STYLE], style=STYLE, **QUICK),
         "no layers": call(image, [], style=STYLE, **QUICK),
     }
     channel = Gimp.Channel.new(image, "Lines", 64, 48, 50.0, Gegl.Color.new("red"))

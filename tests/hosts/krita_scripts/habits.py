@@ -207,6 +207,42 @@ def menu_entries(tell):
 
 
 @scene
+def several_layers_at_once(tell):
+    """Those that are selected are painted one after the other, each above its own; what cannot be is said."""
+    document, content, style = yield from stage("several")
+    Krita.instance().action("vaporbrush_stylize").trigger()
+    for name in ("Second", "Third"):
+        copy = content.duplicate()
+        copy.setName(name)
+        document.rootNode().addChildNode(copy, None)
+    group = document.createGroupLayer("Empty")
+    document.rootNode().addChildNode(group, None)
+    yield 0.5
+    document.setActiveNode(content)
+    style.remove()
+    yield 0.5
+    from vaporbrush_host.request import StyleRef
+
+    docker().chooser.set_refs([StyleRef("bundled", "mosaic")])
+    docker().set_values({**docker().values(), **CHEAP})
+    Krita.instance().action("select_all_layers").trigger()
+    yield 1.2
+    tell("button for several", docker().button.text())
+    yield ask(tell, "shot", "krita-habits-several")
+    docker().button.click()
+    tell("several began", len([task for task in controller().tasks.values() if not task.state.ended]))
+    tell("several said", docker().message.text())
+    yield idle
+    yield 1.0
+    tell("several order", [node.name() for node in reversed(document.rootNode().childNodes())])
+    document.setActiveNode(content)
+    yield 1.0
+    tell("button for one", docker().button.text())
+    close(document)
+    yield 0.4
+
+
+@scene
 def a_style_that_was_closed(tell):
     """The docker says so before the button is pressed."""
     document, content, _style = yield from stage("lost")

@@ -159,6 +159,10 @@ class View:
     def document(self):
         return self._document
 
+    def selectedNodes(self):
+        node = self._document.activeNode()
+        return [] if node is None else [node]
+
 
 class Action(QtCore.QObject):
     """A menu entry."""
@@ -187,6 +191,10 @@ class Window:
 
     def qwindow(self):
         return self._main
+
+    def activeView(self):
+        document = Krita.instance().activeDocument()
+        return None if document is None else View(document)
 
 
 class Notifier(QtCore.QObject):

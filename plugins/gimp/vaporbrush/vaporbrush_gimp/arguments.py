@@ -164,11 +164,6 @@ def numbers(text: str) -> tuple[float, ...] | str | None:
         return str(text)
 
 
-def label_of(control: Control) -> str:
-    """What the control is called in the dialog."""
-    return control.label
-
-
 def values_of(config: Any, name_of: Callable[[Control], str] = canonical) -> dict[str, Value]:
     """The controls' values of one call, without those that are left to the style. `name_of`: what whoever reads the
     error knows the control by.
@@ -178,6 +173,11 @@ def values_of(config: Any, name_of: Callable[[Control], str] = canonical) -> dic
         for control in CONTROLS
     }
     return {control.name: value for control, value in given.items() if value is not None or not control.tuned}
+
+
+def labelled_values(config: Any) -> dict[str, Value]:
+    """The same for the dialog, whose errors name the fields as it does."""
+    return values_of(config, lambda control: control.label)
 
 
 def put_values(config: Any, values: Mapping[str, Value]) -> None:

@@ -20,8 +20,8 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk
 from vaporbrush_host.controls import BY_NAME
 from vaporbrush_host.daemon_monitor import Condition, DaemonMonitor, Estimated, StylesListed, installed_start
 from vaporbrush_host.request import PaintRequest, Pixels
-from vaporbrush_host.ui_text import _, expected
-from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
+from vaporbrush_host.ui_text import _
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 from . import arguments, layers, painting, styles
 from .chooser import StyleChooser
@@ -29,9 +29,10 @@ from .fields import Fields, leave_wheel_to_column
 from .help import add_help
 from .installer import Installer
 from .layout import grow_with, screen_height, show_end
-from .notices import Notices
+from .notices import Notices, estimate_line
 from .painting import CLIENT, FOLDER, Painting, Task
 from .pictures import Canvas, pixbuf_from_rgb, scale_of, thumbnail
+from .preset_menu import PresetButton
 from .styles import Source
 
 CANVAS = 420  # px; a painting is judged at this size
@@ -45,10 +46,10 @@ PREVIEW_TIP = _("Start painting and watch it here. OK goes on from there.")
 ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
 
 
-def ask(procedure: Any, place: layers.Place, sources: Sequence[Source], config: Any) -> Any:
-    """The new layer, or None where the person cancelled."""
+def ask(procedure: Any, place: layers.Place, sources: Sequence[Source], config: Any, more: int = 0) -> Painting | None:
+    """The painting that was taken, in its new layer; None where the person cancelled. `more`: layers that follow."""
     GimpUi.init("vaporbrush")
-    dialog = Dialog(procedure, place, sources, config)
+    dialog = Dialog(procedure, place, sources, config, more)
     try:
         return dialog.run()
     finally:
@@ -58,7 +59,9 @@ def ask(procedure: Any, place: layers.Place, sources: Sequence[Source], config: 
 class Dialog:
     """One dialog, for one layer."""
 
-    def __init__(self, procedure: Any, place: layers.Place, sources: Sequence[Source], config: Any) -> None:
+    def __init__(
+        self, procedure: Any, place: layers.Place, sources: Sequence[Source], config: Any, more: int = 0
+    ) -> None:
         self._place = place
         self._config = config
         self._work: Painting | None = None
@@ -72,7 +75,8 @@ class Dialog:
         self._estimate_due = 0
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._monitor = DaemonMonitor(self._news.put, name=CLIENT, start_command=installed_start(FOLDER))
-        title = _("Vaporbrush – {layer}").format(layer=place.name)
+        title = _("Vaporbrush – {layer} and {more} more") if more else _("Vaporbrush – {layer}")
+        title = title.format(layer=place.name, more=more)
         self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
         self._notices = Notices(self._monitor)
         self._installer = Installer(FOLDER, self._news.put, self._monitor.start_daemon, by=CLIENT)
@@ -136,7 +140,7 @@ class Dialog:
 
     def _asking_side(self) -> Gtk.Widget:
         """Styles and fields, and what is to be expected of them."""
-        self._expected = Gtk.Label(xalign=0, wrap=True, margin_end=SCROLLBAR)
+        self._expected = Gtk.Label(xalign=0, wrap=True)
         self._expected.get_style_context().add_class("dim-label")
         more = Gtk.Expander(label=_("_Advanced"), use_underline=True)
         more.add(self._fields.advanced)
@@ -154,15 +158,19 @@ class Dialog:
         more.connect("notify::expanded", lambda *_: GLib.timeout_add(ESTIMATE_AFTER_MS, show_end, scrolled))
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         side.pack_start(scrolled, True, True, 0)
-        side.pack_start(self._expected, False, False, 0)
+        below = Gtk.Box(spacing=6, margin_end=SCROLLBAR)
+        below.pack_start(self._expected, True, True, 0)
+        presets = PresetButton(self._window, self._config, self._chooser, self._notices, self._preset_shown)
+        below.pack_end(presets, False, False, 0)
+        side.pack_start(below, False, False, 0)
         self._notices.hint.set_margin_end(SCROLLBAR)
         side.pack_start(self._notices.hint, False, False, 0)
         return side
 
     # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self) -> Any:
-        """Until the painting is taken (its layer) or given up (None)."""
+    def run(self) -> Painting | None:
+        """Until the painting is taken or given up (None)."""
         while self._window.run():  # GIMP's OK, or the end of a painting that is to be taken
             try:
                 if not self._taking:
@@ -183,11 +191,11 @@ class Dialog:
         self._monitor.stop()
         self._window.destroy()
 
-    def _take(self, work: Painting) -> Any:
+    def _take(self, work: Painting) -> Painting:
         self._remember()  # a reset may have emptied what GIMP is about to keep
-        layer = work.deliver()
+        work.deliver()
         Gimp.progress_end()
-        return layer
+        return work
 
     def _go_on(self) -> None:
         """OK: wait for what is being painted, or start it."""
@@ -253,6 +261,11 @@ class Dialog:
             self._suit()
             self._changed()
 
+    def _preset_shown(self) -> None:
+        self._remember()
+        self._suit()
+        self._changed()
+
     def _alone(self) -> str:
         """The name of the bundled style, where there is no other."""
         sources = self._chooser.sources
@@ -267,8 +280,7 @@ class Dialog:
     def _task(self) -> Task:
         if not self._chooser.sources:
             raise RequestError("bad_field", _("Choose a style first."))
-        values = arguments.values_of(self._config, arguments.label_of)
-        return Task(self._place, self._chooser.sources, values)
+        return Task(self._place, self._chooser.sources, arguments.labelled_values(self._config))
 
     def _is_running(self) -> bool:
         return self._work is not None and not self._work.state.ended
@@ -334,7 +346,7 @@ class Dialog:
             if not self._refused:
                 self._changed()
         elif isinstance(news, Estimated) and news.ticket == self._ticket:
-            self._expected.set_text(_estimate_line(news))
+            self._expected.set_text(estimate_line(news))
         elif isinstance(news, StylesListed):
             self._show_styles(news)
         elif not isinstance(news, Estimated):
@@ -385,12 +397,3 @@ class Dialog:
         if state.stage == "done":
             return _("Painted. OK takes it.")
         return state.line
-
-
-def _estimate_line(news: Estimated) -> str:
-    """What is expected, or what is wrong with what is asked for. Why the daemon cannot be used is said elsewhere."""
-    if news.estimate:
-        return _("Takes {expected}.").format(expected=expected(news.estimate))
-    error = news.error
-    unusable = error is None or isinstance(error, LinkError) or error.code == "unsupported_version"
-    return "" if error is None or unusable else error.message

@@ -25,6 +25,10 @@ STEPS = (
         "as it looks. A selection limits the painting, softness included."
     ),
     _(
+        "Presets keeps styles and settings under a name. Krita and the command line have the same presets; Export "
+        "writes one into a single file, with its style pictures, for another computer."
+    ),
+    _(
         "Filters ▸ Repeat paints another layer in the same way. “Vaporbrush: Restylize” paints a painted layer anew "
         "from what it was painted from, beginning with the settings kept with it."
     ),

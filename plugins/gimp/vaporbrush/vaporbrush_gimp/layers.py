@@ -60,8 +60,8 @@ def refuse(sentence: str) -> RequestError:
     return RequestError("bad_field", sentence)
 
 
-def content_layer(image: Any, drawables: list[Any]) -> Any:
-    """The one layer to paint, or a sentence that says what to select instead."""
+def content_layers(image: Any, drawables: list[Any], *, several: bool) -> list[Any]:
+    """The layers to paint, or a sentence that says what to select instead. `several`: whether more than one may be."""
     if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
         raise refuse(
             _("“{name}” has indexed colours, which cannot be painted: choose Image ▸ Mode ▸ RGB first.").format(
@@ -75,13 +75,20 @@ def content_layer(image: Any, drawables: list[Any]) -> Any:
                 "(Layer ▸ To New Layer) first."
             )
         )
-    if len(drawables) != 1:
+    if not drawables:
+        raise refuse(_("No layer is selected: select the one to paint."))
+    if len(drawables) > 1 and not several:
         raise refuse(_("{count} layers are selected: select the one to paint.").format(count=len(drawables)))
-    drawable = drawables[0]
+    return [_content_layer(image, drawable) for drawable in drawables]
+
+
+def _content_layer(image: Any, drawable: Any) -> Any:
     if isinstance(drawable, Gimp.LayerMask):  # GIMP passes the mask while it is the one being edited
         drawable = Gimp.Layer.from_mask(drawable)
     if not isinstance(drawable, Gimp.Layer):
         raise refuse(_("“{name}” is a channel: select a layer to paint.").format(name=drawable.get_name()))
+    if drawable.get_image().get_id() != image.get_id():
+        raise refuse(_("“{name}” is a layer of another image.").format(name=drawable.get_name()))
     if drawable.get_width() < 1 or drawable.get_height() < 1 or (drawable.is_group() and not drawable.get_children()):
         raise refuse(_("The layer “{name}” is empty: there is nothing to paint.").format(name=drawable.get_name()))
     return drawable
@@ -105,9 +112,16 @@ def depth_of(image: Any) -> Depth:
     return "f32"
 
 
-def read_drawable(drawable: Any) -> Pixels:
-    """The drawable's own pixels with its filters applied, without its mask, opacity and mode."""
-    depth = depth_of(drawable.get_image())
+def file_depth(drawable: Any) -> Depth:
+    """The same for a picture file, which has no floats."""
+    return "u8" if depth_of(drawable.get_image()) == "u8" else "u16"
+
+
+def read_drawable(drawable: Any, depth: Depth | None = None) -> Pixels:
+    """The drawable's own pixels with its filters applied, without its mask, opacity and mode. `depth`: as deep as its
+    image where left out.
+    """
+    depth = depth or depth_of(drawable.get_image())
     check_size(drawable, depth)
     size = (drawable.get_width(), drawable.get_height())
     if not (isinstance(drawable, Gimp.Layer) and drawable.get_filters()):

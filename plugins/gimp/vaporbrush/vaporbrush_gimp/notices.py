@@ -7,16 +7,25 @@ from typing import Any
 
 from gi.repository import GLib, Gtk
 
-from vaporbrush_host.daemon_monitor import Action, Condition, DaemonMonitor
+from vaporbrush_host.daemon_monitor import Action, Condition, DaemonMonitor, Estimated
 from vaporbrush_host.job_threads import FetchThread, RunState
-from vaporbrush_host.ui_text import _, lost, next_step
-from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_host.ui_text import _, expected, lost, next_step
+from vaporbrush_protocol.errors import LinkError, VaporbrushError
 
 from .problems import copy, report
 
 WIDEST = 90  # characters of a line: a sentence is read in lines, not in a ribbon
 SILENT = ("looking", "ready", "loading")  # conditions of which nothing need be said
 QUIET = ("lite", "starting")
+
+
+def estimate_line(news: Estimated) -> str:
+    """What is expected, or what is wrong with what is asked for. Why the daemon cannot be used is said elsewhere."""
+    if news.estimate:
+        return _("Takes {expected}.").format(expected=expected(news.estimate))
+    error = news.error
+    unusable = error is None or isinstance(error, LinkError) or error.code == "unsupported_version"
+    return "" if error is None or unusable else error.message
 
 
 class Notice(Gtk.InfoBar):

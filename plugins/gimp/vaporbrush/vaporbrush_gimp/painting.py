@@ -72,6 +72,7 @@ class Painting:
         self._states: queue.SimpleQueue[RunState] = queue.SimpleQueue()
         self.run = PaintThread(order_of(task), self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel")
         self.state = self.run.state
+        self.layer: Any = None  # the new one, once it is delivered
         self.run.start()
 
     def latest(self, wait_s: float = 0.0) -> RunState:
@@ -89,8 +90,8 @@ class Painting:
             show(self.state)
         return self.state
 
-    def deliver(self) -> Any:
-        """The new layer. Raises the run's error where it has failed."""
+    def deliver(self) -> None:
+        """Make the new layer. Raises the run's error where it has failed."""
         state = self.state
         if state.error is not None:
             raise state.error
@@ -101,10 +102,9 @@ class Painting:
         name = styles.title_of(
             self.task.sources, self.run.titles
         )  # GIMP's list of layers is narrow, and the content is right below
-        layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
+        self.layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
         for sentence in caveats(state.result):
             Gimp.message(sentence)
-        return layer
 
 
 def record(task: Task, result: Mapping[str, Any]) -> bytes:
@@ -159,9 +159,9 @@ def again(painted: Any, *, whole: bool) -> tuple[Place, tuple[Source, ...], Mapp
     return layers.place_of(layer, painted), sources, values
 
 
-def show_progress(state: RunState) -> None:
-    """In the image's status bar, with GIMP's own Cancel button."""
-    Gimp.progress_set_text(" · ".join(part for part in (state.line, state.left) if part))
+def show_progress(state: RunState, which: str = "") -> None:
+    """In the image's status bar, with GIMP's own Cancel button. `which`: of several."""
+    Gimp.progress_set_text(" · ".join(part for part in (which, state.line, state.left) if part))
     if state.fraction is None:
         Gimp.progress_pulse()
     else:

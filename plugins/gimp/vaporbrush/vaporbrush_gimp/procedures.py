@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gi.repository import Gimp, GLib, GObject
@@ -37,6 +39,7 @@ def describe(procedure: Any, *, again: bool) -> None:
         _(
             "Repaints the layer by neural style transfer (Gatys, Ecker, Bethge 2016), in the style of another layer, a "
             "picture file or a bundled style, or of several of them mixed, as a new layer above it of the same size. "
+            "Of several selected layers each is painted; the first new layer is returned. "
             "A selection limits the painting, softness included. Where strength and style-scale are not given, a "
             "bundled style brings those that suit it. The work is done by Vaporbrush's daemon, which is started where "
             "it does not run."
@@ -53,11 +56,13 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     Gegl.init(None)
     alone = run_mode == Gimp.RunMode.NONINTERACTIVE
     try:
-        selected = layers.content_layer(image, list(drawables))
+        selected = layers.content_layers(image, list(drawables), several=procedure.get_name() != RESTYLIZE)
         if run_mode == Gimp.RunMode.INTERACTIVE:
-            layer = _ask(procedure, selected, config)
+            work = _ask(procedure, selected, config)
         else:
-            layer = _paint(_task(procedure, selected, config, alone=alone))
+            work = _painted(_task(procedure, selected[0], config, alone=alone))
+        if work is not None:
+            _paint_others(work.task, selected[1:])
     except VaporbrushError as error:
         if error.code == "cancelled":
             return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
@@ -67,11 +72,11 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
         defect = VaporbrushError("internal", _("The plug-in met a defect: {what}").format(what=error))
         return _failed(procedure, defect, traceback.format_exc(), alone=alone)
-    if layer is None:
+    if work is None:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
     values.remove(1)
-    values.insert(1, GObject.Value(Gimp.Layer, layer))
+    values.insert(1, GObject.Value(Gimp.Layer, work.layer))
     return values
 
 
@@ -82,17 +87,32 @@ def _task(procedure: Any, selected: Any, config: Any, *, alone: bool) -> Task:
     return Task(*painting.again(selected, whole=True))
 
 
-def _paint(task: Task) -> Any:
+def _painted(task: Task, which: str = "") -> Painting:
+    """A painting, in its new layer."""
     Gimp.progress_init(_("Vaporbrush"))
     work = Painting(task)
-    work.follow(painting.show_progress)
-    layer = work.deliver()
+    work.follow(lambda state: painting.show_progress(state, which))
+    work.deliver()
     Gimp.progress_end()
-    return layer
+    return work
 
 
-def _ask(procedure: Any, selected: Any, config: Any) -> Any:
-    """With the dialog, which shows the settings of the first procedure whichever was called."""
+def _paint_others(task: Task, selected: Sequence[Any]) -> None:
+    """The other selected layers, like the first. One that cannot be painted stops no other."""
+    for number, layer in enumerate(selected, 2):
+        which = _("Layer {number} of {count}").format(number=number, count=len(selected) + 1)
+        try:
+            _painted(replace(task, place=layers.place_of(layer)), which)
+        except VaporbrushError as error:
+            if error.code == "cancelled":
+                break
+            Gimp.message(_("“{layer}” was not painted: {why}").format(layer=layer.get_name(), why=error.message))
+
+
+def _ask(procedure: Any, selected: Sequence[Any], config: Any) -> Painting | None:
+    """With the dialog, which shows the settings of the first procedure whichever was called, and the first layer. None:
+    the person cancelled.
+    """
     from .problems import can_show
 
     if not can_show():
@@ -104,8 +124,8 @@ def _ask(procedure: Any, selected: Any, config: Any) -> Any:
             sources = styles.sources_of(config, alone=False, whole=False)
         except RequestError:
             sources = ()
-        return ask(procedure, layers.place_of(selected), sources, config)
-    place, sources, values = painting.again(selected, whole=False)
+        return ask(procedure, layers.place_of(selected[0]), sources, config, more=len(selected) - 1)
+    place, sources, values = painting.again(selected[0], whole=False)
     first = procedure.get_plug_in().do_create_procedure(STYLIZE)
     settings = first.create_config()
     arguments.put_values(settings, values)

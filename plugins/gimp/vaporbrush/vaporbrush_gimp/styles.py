@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gi.repository import Gimp, Gio, GLib
 
+from vaporbrush_host import png, presets
 from vaporbrush_host.request import MAX_WEIGHT, Pixels, StyleInput, StyleRef
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.presets import NewStyle
+from vaporbrush_protocol.recipe import Depth
 
 from .arguments import LAST_STYLES, MORE_STYLES, STYLE, STYLE_FILE, STYLE_NAME, STYLE_WEIGHTS, numbers, refused
-from .layers import read_drawable
+from .layers import file_depth, read_drawable
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Source:
         """The style with its pixels; a bundled one has none, because the daemon has them."""
         if self.layer is not None:
             if not self.is_there():
-                raise RequestError("bad_field", _("The style “{name}” is not open any more.").format(name=self.title))
+                raise gone(self)
             return StyleInput(read_drawable(self.layer), weight=self.weight)
         if self.file is not None:
             return StyleInput(_read_file(self.file), weight=self.weight)
@@ -191,7 +194,28 @@ def layers_of_all_images() -> list[tuple[Any, Any]]:
     return found
 
 
-def _read_file(file: Any) -> Pixels:
+def kept(source: Source) -> NewStyle:
+    """A style as a preset keeps it: a layer and what only GIMP reads become a PNG."""
+    if source.layer is not None:
+        if not source.is_there():
+            raise gone(source)
+        pixels = read_drawable(source.layer, file_depth(source.layer))
+        return NewStyle(data=png.encode(pixels), title=source.title, weight=source.weight)
+    if source.file is not None:
+        path = source.file.get_path()
+        if path is None:  # on another computer
+            data = png.encode(_read_file(source.file, file_depth))
+            return NewStyle(data=data, title=source.title, weight=source.weight)
+        return presets.file_style(path, source.weight, source.title, lambda: _read_file(source.file, file_depth))
+    return NewStyle(name=source.name, weight=source.weight)
+
+
+def gone(source: Source) -> RequestError:
+    """The sentence about a style that was closed."""
+    return RequestError("bad_field", _("The style “{name}” is not open any more.").format(name=source.title))
+
+
+def _read_file(file: Any, depth: Callable[[Any], Depth] | None = None) -> Pixels:
     """Whatever GIMP opens: every format, profile and orientation is its business, and layers are merged as seen."""
     path = file.get_path() or file.get_uri()
     if not file.query_exists():
@@ -208,6 +232,6 @@ def _read_file(file: Any) -> Pixels:
         image.policy_rotate(False)
         layers = image.get_layers()
         seen = layers[0] if len(layers) == 1 else Gimp.Layer.new_from_visible(image, image, file.get_basename())
-        return read_drawable(seen)
+        return read_drawable(seen, None if depth is None else depth(seen))
     finally:
         image.delete()

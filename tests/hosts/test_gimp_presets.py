@@ -1,0 +1,109 @@
+"""Presets in the real GIMP's dialog, which shares them with the command line, by mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hosts.gimp_screen import QUICK, Screen, gimp_on_screen
+from hosts.root import Root
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
+
+
+@pytest.fixture(scope="module")
+def painting(root: Root, looks: Path) -> Iterator[Screen]:
+    """GIMP with a painter that is quick; what is painted is another test's matter."""
+    with gimp_on_screen(root, looks, "gimp-presets", real=False) as found:
+        yield found
+
+
+@pytest.fixture
+def screen(painting: Screen) -> Screen:
+    """GIMP at rest."""
+    painting.rest()
+    return painting
+
+
+def pick(screen: Screen, *titles: str) -> None:
+    """Click through the menu of presets."""
+    screen.until_done(
+        lambda: screen.click("Button", "Presets ▾"), lambda: screen.find("MenuItem"), "the menu of presets"
+    )
+    for title in titles:
+        screen.click_on(screen.still_seen(lambda title=title: screen.find("AccelLabel", title)))
+
+
+def kept(screen: Screen) -> dict[str, dict[str, Any]]:
+    """What the command line finds."""
+    listed = json.loads(screen.gimp.vaporbrush_cli("presets", "list", "--json"))["presets"]
+    return {one["name"]: one for one in listed}
+
+
+def type_line(screen: Screen, text: str) -> None:
+    """Into the dialog in front, and Return."""
+    screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", text])
+    screen.keys("Return")
+
+
+def test_what_the_dialog_shows_is_kept_and_comes_back(screen: Screen) -> None:
+    screen.forget_values(*QUICK, "(strength 321.000000)", '(color "luma")')
+    screen.open()
+    screen.choose("Layers", "style")
+    pick(screen, "Save as preset…")
+    screen.wait_text("What is it to be called?")
+    screen.look("name")
+    type_line(screen, "Ink & water")
+    screen.wait_text("Kept as “Ink & water”.")
+    found = kept(screen)["Ink & water"]
+    assert (found["settings"]["strength"], found["settings"]["color"]) == (321, "luma")
+    assert not {"device", "use_selection"} & set(found["settings"])
+    (style,) = found["styles"]
+    assert Path(style["picture"]).name == "style.png"
+    shown = np.asarray(Image.open(screen.gimp.folder / "style.png").convert("RGBA"))
+    assert np.array_equal(np.asarray(Image.open(style["picture"])), shown)
+    screen.choose("Bundled", "Mosaic")
+    screen.type_into(lambda: screen.beside("Strength", "SpinButton"), "50.0")
+    pick(screen, "Ink & water")
+    screen.wait(lambda: screen.beside("Strength", "SpinButton")["text"] == "321.0", "its strength")
+    screen.look("chosen")
+    screen.click("Button", "OK")
+    screen.until_layers(2)
+    screen.gone()
+    record = screen.record()
+    assert (record["recipe"]["strength"], record["recipe"]["color"]) == (321, "luma")
+    assert [one["kind"] for one in record["styles"]] == ["file"]
+
+
+def test_the_command_line_s_preset_paints_in_gimp_with_what_suits_its_style(screen: Screen) -> None:
+    screen.gimp.vaporbrush_cli("presets", "save", "plain", "@mosaic", "--size", "96", "--steps", "4", "--replace")
+    screen.forget_values(*QUICK, "(strength 321.000000)")
+    screen.open()
+    screen.wait(lambda: screen.find("Tile", "Mosaic"), "the bundled styles")
+    pick(screen, "plain")
+    screen.wait(lambda: screen.find("Tile", "Mosaic")["active"], "its style is chosen")
+    screen.click("Button", "OK")
+    screen.until_layers(2)
+    screen.gone()
+    styles = json.loads(screen.gimp.vaporbrush_cli("styles", "--json"))["styles"]
+    own = next(one["strength"] for one in styles if one["name"] == "mosaic")
+    assert screen.record()["recipe"]["strength"] == own
+
+
+def test_an_impossible_name_is_a_sentence(screen: Screen) -> None:
+    screen.forget_values(*QUICK)
+    screen.open()
+    screen.choose("Layers", "style")
+    pick(screen, "Save as preset…")
+    screen.wait_text("What is it to be called?")
+    type_line(screen, "a/b")
+    screen.wait_text("“a/b” cannot be a preset's name: it may not contain /.")
+    screen.look("no-name")
+    screen.keys("Escape")
+    screen.gone()

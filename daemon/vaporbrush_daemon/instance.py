@@ -21,7 +21,7 @@ from .config import ConfigError
 FOLDERS = ("run", "spool", "cache", "logs", "models", "styles")
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 MAX_SOCKET_PATH = 103  # bytes: macOS' sun_path holds 104 with the final zero, Linux' 108
-FILES_WANTED = 65_536  # libzmq aborts the process when it runs out of descriptors; two dozen clients never need this
+FILES_WANTED = 65_536  # two dozen clients never need this
 
 
 class AlreadyRunning(Exception):  # noqa: N818 -- it is an outcome, not a defect
@@ -117,10 +117,7 @@ def _is_fit(path: Path) -> bool:
 
 
 def allow_many_files() -> int:
-    """Raise the soft limit of open files as far as allowed. Returns the limit in force (0: unknown).
-
-    libzmq aborts the whole process when a unix socket's accept finds no descriptor left.
-    """
+    """Raise the soft limit of open files as far as allowed. Returns the limit in force (0: unknown)."""
     if sys.platform == "win32":
         return 0
     import resource

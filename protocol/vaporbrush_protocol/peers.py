@@ -15,6 +15,18 @@ TCP_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")  # Linux, proc(5); a Flatpak th
 LISTENS = "0A"
 LITTLE = sys.byteorder == "little"  # addresses stand there as numbers of the machine's own order
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED, unix(7)
+LOCAL_PEERCRED = 1  # macOS and BSD, unix(4): a struct xucred, whose second number is the uid
+XUCRED = struct.Struct("2I68x")
+
+
+def user_id(plain: socket.socket) -> int | None:
+    """The user whose program is at the other end of a unix socket; None where the system does not tell."""
+    if hasattr(socket, "SO_PEERCRED"):
+        _pid, uid, _gid = CREDENTIALS.unpack(plain.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+        return int(uid)
+    if sys.platform == "darwin":
+        return int(XUCRED.unpack(plain.getsockopt(0, LOCAL_PEERCRED, XUCRED.size))[1])
+    return None
 
 
 def stranger(plain: socket.socket) -> str:
@@ -24,14 +36,8 @@ def stranger(plain: socket.socket) -> str:
     """
     if not hasattr(os, "geteuid"):
         return ""
-    uids = _unix(plain) if plain.family != socket.AF_INET else _tcp(plain)
-    return next((user_name(uid) for uid in uids if uid not in (os.geteuid(), 0)), "")
-
-
-def _unix(plain: socket.socket) -> Iterator[int]:
-    if hasattr(socket, "SO_PEERCRED"):
-        _pid, uid, _gid = CREDENTIALS.unpack(plain.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
-        yield uid
+    uids = [user_id(plain)] if plain.family != socket.AF_INET else _tcp(plain)
+    return next((user_name(uid) for uid in uids if uid is not None and uid not in (os.geteuid(), 0)), "")
 
 
 def _tcp(plain: socket.socket) -> Iterator[int]:

@@ -1,7 +1,8 @@
-"""A ZMTP 3.0 client, as much as a DEALER that logs in with PLAIN needs (RFC 23, RFC 24).
+"""ZMTP 3.0 without input or output: bytes from the peer in, messages and bytes to send out (RFC 23, RFC 24).
 
-`Conversation` is the protocol without input or output: bytes from the peer in, messages and bytes to send out.
-`link.py` puts a socket around it. Host programs ship no libzmq, and this part of ZMTP is small.
+`Framing` is what both sides do; `Conversation` is the client's side, as much as a DEALER that logs in with PLAIN needs.
+`link.py` puts a socket around it. Host programs ship no libzmq, and this part of ZMTP is small. The daemon's side is
+`vaporbrush_daemon.front.welcome`.
 """
 
 from __future__ import annotations
@@ -28,21 +29,20 @@ MAX_UNREAD = 2 * MAX_OUTSTANDING  # messages; a peer that sends more than was as
 MAX_UNSENT_BYTES = 64 * 1024  # pongs that nobody reads
 
 
-class Conversation:
+class Framing:
     """One connection's side of ZMTP, from greeting to messages.
 
     Fill `space()` with what the peer sends and tell `filled(n)`; whole messages gather in `messages`, and what must be
-    sent in answer in `outgoing`. Any bytes lead there or to a `LinkError`, nothing else.
+    sent in answer in `outgoing`. Any bytes lead there or to a `LinkError`, nothing else. At most `stage_bytes` of small
+    frames are understood at once.
     """
 
-    def __init__(self, token: str, user: str = USERNAME) -> None:
+    def __init__(self, stage_bytes: int = STAGE_BYTES) -> None:
         self.messages: deque[list[Buffer]] = deque()
         self.outgoing = bytearray(GREETING)
         self.ready = False
-        self._token = token.encode("utf-8", "replace")[:255]
-        self._user = user.encode("utf-8", "replace")[:255]
         self._greeted = False
-        self._stage = bytearray(STAGE_BYTES)
+        self._stage = bytearray(stage_bytes)
         self._staged = 0  # bytes in the stage that are not yet understood, from its beginning
         self._body: bytearray | None = None  # of the frame that is arriving, when it is too large for the stage
         self._flags = 0
@@ -77,7 +77,8 @@ class Conversation:
             at = GREETING_BYTES
         while (head := self._head(at)) is not None:
             self._flags, size, begin = head
-            if begin + size > STAGE_BYTES or (size > STAGE_BYTES // 4 and begin + size > self._staged):
+            stage = len(self._stage)
+            if begin + size > stage or (size > stage // 4 and begin + size > self._staged):
                 # Too large to wait for on the stage: the rest is received into its own buffer.
                 self._body = bytearray(size)
                 self._got = self._staged - begin
@@ -102,6 +103,8 @@ class Conversation:
         begin = at + (9 if flags & LONG else 2)
         if self._staged < begin:
             return None
+        if not (self.ready or flags & COMMAND):
+            raise _breach("a message before the end of the handshake")
         size = int.from_bytes(self._stage[at + 1 : begin], "big")
         most = MAX_COMMAND_BYTES if flags & COMMAND else MAX_FRAME_BYTES
         if size > most:
@@ -122,9 +125,7 @@ class Conversation:
             name = greeting[12:32].rstrip(b"\0")
             raise _breach(f"a greeting with the security mechanism {name!r}, where {b'PLAIN'!r} is needed")
         self._greeted = True
-        name = self._user
-        login = bytes([len(name)]) + name + bytes([len(self._token)]) + self._token
-        self._command(b"HELLO", login)
+        self._on_greeting()
 
     def _command(self, name: bytes, data: bytes) -> None:
         body = bytes([len(name)]) + name + data
@@ -132,38 +133,70 @@ class Conversation:
 
     def _frame(self, flags: int, body: Buffer) -> None:
         if flags & COMMAND:
-            self._obey(bytes(body))
+            body = bytes(body)
+            if body.startswith(LIBZMQ_ERROR):
+                body = b"\x05ERROR" + body[len(LIBZMQ_ERROR) :]
+            length = body[0] if body else 0
+            self._obey(body[1 : 1 + length], body[1 + length :])
             return
-        if not self.ready:
-            raise _breach("a message before the end of the handshake")
-        self._parts.append(body)
-        if flags & MORE:
-            if len(self._parts) > MAX_FRAMES:
-                raise _breach(f"a message of more than {MAX_FRAMES} frames")
-            return
-        if len(self.messages) >= MAX_UNREAD:
-            raise _breach("more messages than were asked for")
-        self.messages.append(self._parts)
-        self._parts = []
+        self._keep(body)
+        if not flags & MORE:
+            self._end_message()
+            self.messages.append(self._parts)
+            self._parts = []
 
-    def _obey(self, body: bytes) -> None:
-        if body.startswith(LIBZMQ_ERROR):
-            body = b"\x05ERROR" + body[len(LIBZMQ_ERROR) :]
-        length = body[0] if body else 0
-        name, data = body[1 : 1 + length], body[1 + length :]
-        if name == b"WELCOME" and not self.ready:
-            self._command(b"INITIATE", _property(b"Socket-Type", b"DEALER") + _property(b"Identity", b""))
-        elif name == b"READY" and not self.ready:
-            self.ready = True
-        elif name == b"ERROR" and not self.ready:
-            raise LinkError("wrong_token", "The daemon refused the token.")
-        elif name == b"PING":
+    def _obey(self, name: bytes, data: bytes) -> None:
+        """A command. Those of later versions are ignored once the connection stands, as RFC 23 demands."""
+        if name == b"PING":
             self._command(b"PONG", data[2 : 2 + MAX_PING_CONTEXT])  # after a time-to-live of 2 bytes
             if len(self.outgoing) > MAX_UNSENT_BYTES:
                 raise _breach("pings without end")
         elif not self.ready:
             raise _breach(f"the command {name[:20]!r} during the handshake")
-        # Commands of later versions are ignored once the connection stands, as RFC 23 demands.
+
+    # -- what the two sides do each in its way
+
+    def _on_greeting(self) -> None:
+        """The peer's greeting is good."""
+
+    def _keep(self, body: Buffer) -> None:
+        """A frame of a message. Raises `LinkError` where there are too many."""
+        self._parts.append(body)
+
+    def _end_message(self) -> None:
+        """The message is whole. Raises `LinkError` where there are too many."""
+
+
+class Conversation(Framing):
+    """The client's side."""
+
+    def __init__(self, token: str, user: str = USERNAME) -> None:
+        super().__init__()
+        self._token = token.encode("utf-8", "replace")[:255]
+        self._user = user.encode("utf-8", "replace")[:255]
+
+    def _on_greeting(self) -> None:
+        user, token = self._user, self._token
+        self._command(b"HELLO", bytes([len(user)]) + user + bytes([len(token)]) + token)
+
+    def _keep(self, body: Buffer) -> None:
+        if len(self._parts) >= MAX_FRAMES + 1:
+            raise _breach(f"a message of more than {MAX_FRAMES} frames")
+        super()._keep(body)
+
+    def _end_message(self) -> None:
+        if len(self.messages) >= MAX_UNREAD:
+            raise _breach("more messages than were asked for")
+
+    def _obey(self, name: bytes, data: bytes) -> None:
+        if name == b"WELCOME" and not self.ready:
+            self._command(b"INITIATE", properties({b"Socket-Type": b"DEALER", b"Identity": b""}))
+        elif name == b"READY" and not self.ready:
+            self.ready = True
+        elif name == b"ERROR" and not self.ready:
+            raise LinkError("wrong_token", "The daemon refused the token.")
+        else:
+            super()._obey(name, data)
 
 
 def framed(frames: list[Buffer]) -> list[Buffer]:
@@ -182,8 +215,9 @@ def _long_head(flags: int, size: int) -> bytes:
     return bytes([flags | LONG]) + size.to_bytes(8, "big")
 
 
-def _property(name: bytes, value: bytes) -> bytes:
-    return bytes([len(name)]) + name + len(value).to_bytes(4, "big") + value
+def properties(values: dict[bytes, bytes]) -> bytes:
+    """A connection's properties as INITIATE and READY carry them."""
+    return b"".join(bytes([len(n)]) + n + len(value).to_bytes(4, "big") + value for n, value in values.items())
 
 
 def _breach(what: str) -> LinkError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from support import fake_worker as fake
 from support.daemon import Daemon, bystander, recipe, running, serving, until
 from torture.measure import Bystander
 from vaporbrush_protocol import Connection, codec
-from vaporbrush_protocol.limits import MAX_OUTSTANDING
+from vaporbrush_protocol.limits import MAX_CHUNK_BYTES, MAX_OUTSTANDING
 from vaporbrush_protocol.zmtp import Conversation, framed
 
 PING_S = 0.25  # a bystander's ping during an attack; ten times that is a failure
@@ -29,7 +30,7 @@ def daemon(home: Path) -> Iterator[Daemon]:
         yield daemon
 
 
-@contextmanager
+@contextlib.contextmanager
 def logged_in(daemon: Daemon) -> Iterator[socket.socket]:
     """A plain socket with the token, that reads only what the handshake needs."""
     connection = Connection.read(daemon.home)
@@ -45,15 +46,17 @@ def logged_in(daemon: Daemon) -> Iterator[socket.socket]:
         yield plain
 
 
-@contextmanager
-def unharmed(daemon: Daemon) -> Iterator[None]:
-    """During what happens inside, a bystander's pings are answered; after it, memory is as it was."""
+@contextlib.contextmanager
+def unharmed(daemon: Daemon) -> Iterator[Callable[[], int]]:
+    """During what happens inside, a bystander's pings are answered; after it, memory is as it was. Gives a function
+    that says how many bytes more than before the daemon holds.
+    """
     process = psutil.Process(daemon.pid)
     with bystander(daemon):
         before = process.memory_info().rss
         with Bystander(daemon.home) as pings:
             until(lambda: pings.seconds, "the bystander is served")
-            yield
+            yield lambda: process.memory_info().rss - before
             heard = len(pings.seconds)
             until(lambda: len(pings.seconds) > heard + 2, "the bystander is still served")
         slowest = max(pings.seconds)
@@ -104,3 +107,38 @@ def test_a_message_without_an_end_is_dropped_and_not_kept(daemon: Daemon, size: 
         except OSError:
             pass  # cut off, or not taken any more
         assert sent > 0
+
+
+def test_one_message_of_two_million_empty_frames_holds_nobody_up(daemon: Daemon) -> None:
+    """libzmq kept it all, and then served nobody else for 5.3 s while the daemon took it frame by frame."""
+    with unharmed(daemon), logged_in(daemon) as plain:
+        try:
+            plain.sendall((MORE + b"\0") * 2_000_000 + b"\0\0")
+            while plain.recv(65_536):
+                pass
+        except OSError:
+            pass
+        assert gone(plain)
+
+
+def test_a_client_that_fetches_without_reading_costs_little_memory(daemon: Daemon) -> None:
+    """A hundred requests of a megabyte each fit into one packet."""
+    with daemon.client() as client:
+        blob = client.upload(os.urandom(MAX_CHUNK_BYTES))
+        fields = {"request": "get", "blob": blob, "offset": 0, "size": MAX_CHUNK_BYTES}
+        with unharmed(daemon) as most, logged_in(daemon) as plain:
+            plain.settimeout(1)
+            with contextlib.suppress(TimeoutError):
+                for number in range(2000):
+                    plain.sendall(request(number, **fields))
+            assert number > 100
+            assert most() < 40e6
+
+
+def gone(plain: socket.socket) -> bool:
+    """Whether the daemon has closed this connection."""
+    try:
+        plain.sendall(MORE + b"\0")
+        return not plain.recv(1)
+    except OSError:
+        return True

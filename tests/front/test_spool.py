@@ -250,6 +250,23 @@ def test_uploads_at_once_are_bounded_and_whoever_has_most_gives_one_up(spool: Sp
     assert [send(spool, clock(), f"{number:064x}", 10, 0, None)[0] for number in (0, 1)] == [0, 1]
 
 
+def test_uploads_whose_clients_have_gone_give_way_at_once(spool: Spool, clock: Clock) -> None:
+    for number in range(MAX_UPLOADS):
+        send(spool, clock(), f"{number:064x}", 10, 0, b"x", client=f"client {number}")
+    spool.abandon("client 7")
+    spool.abandon("client 8")
+    send(spool, clock(), f"{8:064x}", 10, 1, b"x", client="client 8 again")
+    send(spool, clock(), "f" * 64, 10, 0, b"x", "late")
+    assert [send(spool, clock(), f"{number:064x}", 10, 0, None)[0] for number in (6, 7, 8)] == [1, 0, 2]
+
+
+def test_bytes_of_uploads_whose_clients_have_gone_give_way_at_once(spool: Spool, clock: Clock) -> None:
+    send(spool, clock(), "e" * 64, 9000, 0, bytes(8000), "gone")
+    spool.abandon("gone")
+    send(spool, clock(), "f" * 64, 9000, 0, bytes(8500), "greedier")
+    assert send(spool, clock(), "e" * 64, 9000, 0, None)[0] == 0
+
+
 def test_the_time_after_which_to_try_again_is_true(spool: Spool, clock: Clock) -> None:
     for number in range(MAX_UPLOADS):
         send(spool, clock(), f"{number:064x}", 10, 0, b"x", client=f"client {number}")

@@ -1,8 +1,4 @@
-"""Who may speak to the daemon: its tokens, and the ZAP handler (RFC 27) behind PLAIN.
-
-Every socket that listens is behind it. Without a ZAP domain libzmq also accepts ZMTP 1.0, as which an HTTP request of
-a web page can be parsed.
-"""
+"""Who may speak to the daemon: its tokens, and what PLAIN's password is compared with."""
 
 from __future__ import annotations
 
@@ -12,17 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import zmq
-
 from vaporbrush_daemon import logs
-from vaporbrush_daemon.guests import Guests
 from vaporbrush_protocol.endpoint import GUEST, USERNAME, Connection, new_token
 
-ADDRESS = "inproc://zeromq.zap.01"
-DOMAIN = b"vaporbrush"
 MIN_TOKEN = 32  # characters: 128 bits as hexadecimal digits
 REFUSALS_S = 60.0  # between two lines about them
-_FRAMES = 8  # version, request id, domain, address, identity, mechanism, username, password
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,62 +59,29 @@ class Refusals:
             self._counts.clear()
 
 
-class ZapHandler:
-    """Answers libzmq's questions about newcomers. Has to exist before the first socket binds."""
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Lets the daemon's own user in, and its guests, of whom `guest_token` gives the token; nothing for others."""
 
-    def __init__(
-        self,
-        context: zmq.Context[zmq.Socket[bytes]],
-        tokens: Tokens,
-        guests: Guests,
-        counters: Counter[str],
-        clock: Callable[[], float],
-    ) -> None:
-        self.socket = context.socket(zmq.REP)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        self.socket.bind(ADDRESS)
-        self.refusals = Refusals()
-        self._tokens, self._guests = tokens, guests
-        self._counters, self._clock = counters, clock
+    tokens: Tokens
+    guest_token: Callable[[str], str] = lambda _: ""
 
-    def serve(self) -> None:
-        """Answer everything that was asked."""
-        while self.socket.poll(0):
-            frames = self.socket.recv_multipart()
-            refusal = refused(frames, self._tokens, self._guests.token)
-            if refusal:
-                self._counters["connections_refused"] += 1
-                self.refusals.note(self._clock(), refusal)
-            code, text = (b"400", refusal.encode()) if refusal else (b"200", b"OK")
-            request = frames[1] if len(frames) > 1 else b""
-            user = b"" if refusal else guest_of(frames[6])
-            self.socket.send_multipart([b"1.0", request, code, text, user, b""])
-
-    def close(self) -> None:
-        """Stop answering: nobody gets in any more."""
-        self.socket.close()
+    def refusal(self, username: str, password: bytes, uid: int | None) -> str:
+        """Why a newcomer is refused; empty where he is let in. `uid` is his user, where a unix socket tells."""
+        if uid is not None and uid not in (os.getuid(), 0):
+            return f"user {uid} is not ours"
+        guest = guest_of(username)
+        if guest:
+            token = self.guest_token(guest)
+            return "" if token and hmac.compare_digest(password, token.encode()) else "no guest of ours"
+        known = [self.tokens.current]
+        if uid is not None and self.tokens.earlier:
+            known.append(self.tokens.earlier)
+        # All are compared, so that the time tells nothing.
+        right = [hmac.compare_digest(password, token.encode()) for token in known]
+        return "" if username == USERNAME and any(right) else "wrong token"
 
 
-def guest_of(username: bytes) -> bytes:
-    """The guest's name in a user name; empty for the daemon's own user. It becomes the connection's `User-Id`."""
-    return username.removeprefix(GUEST.encode()) if username.startswith(GUEST.encode()) else b""
-
-
-def refused(frames: list[bytes], tokens: Tokens, guest_token: Callable[[str], str] = lambda _: "") -> str:
-    """Why a newcomer is refused, from libzmq's question; empty where he is let in. `guest_token` gives the token of the
-    guest of a name, or nothing.
-    """
-    if len(frames) != _FRAMES or frames[0] != b"1.0" or frames[5] != b"PLAIN":
-        return "not PLAIN"
-    address, username, password = frames[3].decode("latin-1"), frames[6], frames[7]
-    uid = address.split(":")[1] if address.startswith("localhost:") else ""  # unix sockets: localhost:uid:gid:pid
-    if uid and hasattr(os, "getuid") and uid not in (str(os.getuid()), "0"):
-        return f"user {uid} is not ours"
-    guest = guest_of(username)
-    if guest:
-        token = guest_token(guest.decode("latin-1"))
-        return "" if token and hmac.compare_digest(password, token.encode()) else "no guest of ours"
-    accepted = [tokens.current, tokens.earlier] if uid and tokens.earlier else [tokens.current]
-    if username != USERNAME.encode() or not any(hmac.compare_digest(password, one.encode()) for one in accepted):
-        return "wrong token"
-    return ""
+def guest_of(username: str) -> str:
+    """The guest's name in a user name; empty for the daemon's own user."""
+    return username.removeprefix(GUEST) if username.startswith(GUEST) else ""

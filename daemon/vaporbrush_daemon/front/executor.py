@@ -161,6 +161,8 @@ class Executor:
                 self._fail(slot, job, RemoteError("internal", f"The painting could not be begun: {reason}"))
             case fx.SendCommand(slot, _):
                 self._pool.kill(slot)
+            case fx.AnswerPoll(poll):
+                self._refuse(poll, error)
 
     def _fail(self, slot: int, job: str, error: RemoteError) -> None:
         """As if the worker had given the job up, before it was told of it."""

@@ -1,4 +1,4 @@
-"""The daemon's one loop: a ROUTER for clients, the workers' events, time and signals. Never imports torch or numpy.
+"""The daemon's one loop: sockets for clients, the workers' events, time and signals. Never imports torch or numpy.
 
 Clients' messages become requests (`connections`), requests are done by the `handlers`, who bring events to the
 scheduler, whose effects the `executor` carries out.
@@ -30,25 +30,28 @@ from vaporbrush_protocol.errors import RemoteError
 from vaporbrush_protocol.shown import is_utf8
 from vaporbrush_protocol.version import __version__
 
-from .authentication import Tokens, ZapHandler
+from .authentication import Door, Tokens
 from .background import Background
 from .clock import AwakeClock
 from .connections import Connections
 from .executor import Executor
 from .handlers import DaemonInfo, Handlers
 from .listener import Listener
+from .peers import Peers
 from .remotes import Remotes
 from .spool import Spool
 from .systemd import Notifier
 
 HOUSEKEEPING_S = 5.0  # socket file still there? anything expired?
+LINGER_S = 1.0  # the last replies get this long to leave
 DRAIN_S = 10.0  # that the last records may take to reach the disk
 
 
 class Front:
     """Sockets and loop."""
 
-    def __init__(self, config: Config, tokens: Tokens, lock: instance.Lock, notifier: Notifier) -> None:
+    def __init__(self, config: Config, tokens: Tokens, lock: instance.Lock, notifier: Notifier, files: int = 0) -> None:
+        """`files` is how many descriptors the process may have; 0: that is not known."""
         self._config, self._tokens, self._lock, self._notifier = config, tokens, lock, notifier
         self._connection: Connection | None = None
         self.now = AwakeClock()
@@ -69,11 +72,13 @@ class Front:
         pinned = self._scheduler.table.live_blobs
         self._spool = Spool(config.home / "spool", config.spool_bytes, self._ttl_s, pinned, self._background)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._poller = zmq.Poller()
         guests = Guests(config.home)
-        self._zap_handler = ZapHandler(self._context, tokens, guests, self.counters, self.now)
-        self._listener = Listener(self._context)
+        door = Door(tokens, guests.token)
+        self._peers = Peers(self._poller, door, self.counters, self.now, files)
+        self._listener = Listener(self._peers)
         self._surplus = Surplus()
-        self._connections = Connections(self._listener.router, self.counters, self.now)
+        self._connections = Connections(self._peers, self.counters, self.now, self._spool.abandon)
         self._pool = Pool(self._context, config)
         self._executor = Executor(
             self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._told, self._learned
@@ -158,7 +163,7 @@ class Front:
         self._connections.refuse_all(RemoteError("shutting_down", "The daemon ends; send this again when it runs."))
         self._background.close()
         self._listener.close()
-        self._zap_handler.close()
+        self._peers.close(LINGER_S)
         if all_ended:  # else a thread still listens to a process that even SIGKILL does not end, and term() would wait
             self._context.term()
         self._dawn.close()
@@ -180,9 +185,8 @@ class Front:
 
     def run(self) -> None:
         """Serve until told to stop."""
-        poller = zmq.Poller()
-        for source in (self._listener.router, self._zap_handler.socket, self._pool.socket):
-            poller.register(source, zmq.POLLIN)
+        poller = self._poller
+        poller.register(self._pool.socket, zmq.POLLIN)
         poller.register(self._dawn.fileno(), zmq.POLLIN)
         poller.register(self._background.bell.fileno(), zmq.POLLIN)
         beats = [HOUSEKEEPING_S] + ([self._notifier.watchdog_s] if self._notifier.watchdog_s else [])
@@ -203,12 +207,10 @@ class Front:
             while self._rung:
                 self._rung -= 1
                 self.stop(at_once=False)
-            self._zap_handler.serve()
             if self._background.bell.fileno() in ready:
                 self._background.finish()
             self._executor.hear_workers()
-            if self._listener.router in ready:
-                self._connections.hear(self._handlers.handle)
+            self._connections.hear(ready, self._handlers.handle)
             now = self.now()
             self._executor.pass_time()
             if self._notifier.watchdog_s and now >= beat + self._notifier.watchdog_s:
@@ -232,8 +234,8 @@ class Front:
         self._executor.bring(ev.RecordsAged(self._ttl_s))
         self._remotes.refresh()
         self._spool.sweep(now)
-        self._connections.drop_resting(now)
-        self._zap_handler.refusals.tell(now)
+        self._peers.sweep(now)
+        self._connections.drop_departed()
         self._surplus.give_back()
         self._keep_place()
 

@@ -57,7 +57,7 @@ def serve(config: Config, *, new_token: bool = False, announce: Callable[[str], 
             files = instance.allow_many_files()
             notifier = Notifier()
             last, exposed = _last_connection(config.home)
-            front = Front(config, tokens(last, exposed=exposed, fresh=new_token), lock, notifier)
+            front = Front(config, tokens(last, exposed=exposed, fresh=new_token), lock, notifier, files)
             stack.callback(front.close)
             connection = front.open(last)
             connection.write(config.home)

@@ -146,6 +146,10 @@ class Spool:
         """
         self.check([key[0]], lambda: _settle(then, lambda: self._put(now, client, key, offset, chunk, then)))
 
+    def abandon(self, client: str) -> None:
+        """Its connection is gone: what it was sending gives way to others."""
+        self._uploads.abandon(client)
+
     def _put(
         self, now: float, client: str, key: Key, offset: int, chunk: Buffer | None, then: Then
     ) -> tuple[int, bool] | None:
@@ -166,6 +170,7 @@ class Spool:
         if upload is None:
             self._refuse_hopeless(size)
             upload = self._uploads.begin(now, client, key)
+        upload.client, upload.abandoned = client, False
         self._make_room(client, len(fresh))
         if self._uploads.get(key) is not upload:
             raise RequestError("disk_full", "This upload gave way to others; send it later.", retry_after_s=5.0)

@@ -32,12 +32,15 @@ class Key(NamedTuple):
 
 @dataclass(slots=True)
 class Upload:
-    """One upload; its hash grows with it, so that the end costs nothing. `waiting` hears when it is on the disk."""
+    """One upload; its hash grows with it, so that the end costs nothing. `client` is who sent the last chunk, and
+    `abandoned` whether that one's connection is gone. `waiting` hears when it is on the disk.
+    """
 
     path: Path
     client: str
     used: float  # monotonic seconds
     have: int = 0
+    abandoned: bool = False
     hash: Any = field(default_factory=hashlib.sha256)
     waiting: list[Callable[[Any], None]] = field(default_factory=list)
 
@@ -87,14 +90,21 @@ class Uploads:
         upload.used = now
 
     def give_way(self, client: str) -> bool:
-        """Make room on the disk for a client: of those who hold more than it does, whoever holds most loses the upload
-        that rests longest. Returns whether somebody did.
+        """Make room on the disk for a client: an upload that is abandoned goes, or, of those who hold more than it
+        does, whoever holds most loses the upload that rests longest. Returns whether somebody did.
         """
+        if self._drop_oldest([key for key, upload in self._uploads.items() if upload.abandoned]):
+            return True
         held: Counter[str] = Counter()
         for upload in self._uploads.values():
             held[upload.client] += upload.have
         greediest = max(held, key=lambda one: held[one], default=client)
         return held[greediest] > held[client] and self._drop_oldest_of(greediest)
+
+    def abandon(self, client: str) -> None:
+        """Its connection is gone. It may come back on another and go on; until then, others come first."""
+        for upload in self._uploads.values():
+            upload.abandoned |= upload.client == client
 
     def sweep(self, now: float) -> None:
         """Drop the uploads that rest."""
@@ -117,20 +127,20 @@ class Uploads:
     def _give_up_one(self, now: float) -> bool:
         count = Counter(upload.client for upload in self._uploads.values())
         greediest = max(count, key=lambda one: count[one])
-        if count[greediest] > 1:
+        resting = [key for key, one in self._uploads.items() if one.abandoned or one.used <= now - RESTING_S]
+        if not any(one.abandoned for one in self._uploads.values()) and count[greediest] > 1:
             return self._drop_oldest_of(greediest)
-        resting = [k for k, one in self._uploads.items() if one.used <= now - RESTING_S and not one.complete]
-        for key in sorted(resting, key=lambda one: self._uploads[one].used)[:1]:
-            self.drop(key)
-            return True
-        return False
+        return self._drop_oldest(resting)
 
     def _drop_oldest_of(self, client: str) -> bool:
-        theirs = [k for k, one in self._uploads.items() if one.client == client and not one.complete]
-        for key in sorted(theirs, key=lambda one: self._uploads[one].used)[:1]:
-            self.drop(key)
-            return True
-        return False
+        return self._drop_oldest([key for key, one in self._uploads.items() if one.client == client])
+
+    def _drop_oldest(self, keys: list[Key]) -> bool:
+        """Drop the one that rests longest, the abandoned ones first. Returns whether there was any."""
+        open_ = [key for key in keys if not self._uploads[key].complete]
+        if open_:
+            self.drop(min(open_, key=lambda key: (not self._uploads[key].abandoned, self._uploads[key].used)))
+        return bool(open_)
 
 
 def pieces(chunk: Buffer, offset: int, have: int) -> memoryview | None:

@@ -12,7 +12,7 @@ import pytest
 from conftest import skip
 from support import poisoned_worker
 from support.daemon import ROOT, Daemon, bystander, ended, environment, negative, picture, recipe, serving, until
-from vaporbrush_protocol import Image, Recipe, Style
+from vaporbrush_protocol import Image, Recipe, RemoteError, Style
 
 DAY_S = 86_400.0
 LOADED_S = 240.0  # torch alone takes a minute to import where the disk and both cores are busy
@@ -85,3 +85,23 @@ def test_a_driver_that_fails_for_good_costs_a_worker_and_one_attempt(home: Path)
         assert isinstance(job.image, Image)
         again = ended(client, client.submit(wanted, lease_s=600.0), LOADED_S)
         assert (again.state, again.attempts) == ("done", 1)
+
+
+def test_a_device_that_is_not_there_is_named_and_auto_paints_on_what_is(home: Path) -> None:
+    with serving(home, devices=[]) as daemon, daemon.client() as client, bystander(daemon):
+        asked = recipe(client, device="cuda:1")
+        with pytest.raises(RemoteError) as refused:
+            client.submit(asked)
+        assert refused.value.code == "device_missing"
+        assert "`cuda:1`" in refused.value.message
+        assert "there is cpu" in refused.value.message
+        job = ended(client, client.submit(recipe(client, device="auto")))
+        assert job.state == "done"
+        assert job.result.device == "cpu"
+
+
+def test_a_device_of_which_nobody_knew_fails_the_job_when_the_first_worker_has_looked(home: Path) -> None:
+    with serving(home, devices=[]) as daemon, daemon.client() as client:
+        job = ended(client, client.submit(recipe(client, device="cuda:1")))
+        assert (job.state, job.error.code) == ("failed", "device_missing")
+        assert "there is cpu" in job.error.message

@@ -375,7 +375,7 @@ def test_a_link_in_the_models_place_is_replaced_and_what_it_names_is_left_alone(
 ) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text("not a model")
-    weights.kept().parent.mkdir()
+    weights.kept().parent.mkdir(parents=True)
     weights.kept().symlink_to(mine)
     weights.import_file(full)
     assert mine.read_text() == "not a model"
@@ -385,7 +385,7 @@ def test_a_link_in_the_models_place_is_replaced_and_what_it_names_is_left_alone(
 
 @pytest.mark.parametrize("target", ["nowhere", "vgg19.safetensors", "."], ids=["dangling", "loop", "folder"])
 def test_a_link_that_leads_to_no_file_counts_as_no_model(home: Path, target: str) -> None:
-    weights.kept().parent.mkdir()
+    weights.kept().parent.mkdir(parents=True)
     weights.kept().symlink_to(target)
     assert not weights.known()[0].present
     assert "weights fetch" in weights.known()[0].advice
@@ -395,7 +395,7 @@ def test_a_download_does_not_write_through_a_link(home: Path, server: Server, tm
     mine = tmp_path / "mine.txt"
     mine.write_text("mine")
     part = weights.kept().with_name(server.source().url.rpartition("/")[2] + ".part")
-    part.parent.mkdir()
+    part.parent.mkdir(parents=True)
     part.symlink_to(mine)
     with pytest.raises(VaporbrushError) as caught:
         fetch(server.source())

@@ -187,9 +187,11 @@ def test_what_somebody_deletes_under_a_live_daemon_is_made_again(home: Path, nam
 def test_of_two_daemons_on_one_home_the_one_that_lost_the_lock_ends(home: Path) -> None:
     """Once they took the socket from each other for ever."""
     first, second = Daemon(home).start(), Daemon(home)
-    (home / "run" / "lock").unlink()
-    second.start()
+    first.process.send_signal(signal.SIGSTOP)  # or it takes the lock back where the second is slow to start
     try:
+        (home / "run" / "lock").unlink()
+        second.start()
+        first.process.send_signal(signal.SIGCONT)
         assert first.process.wait(30) == 0
         assert "place_lost" in first.log()
         with bystander(second):

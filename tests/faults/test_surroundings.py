@@ -97,7 +97,7 @@ def test_a_device_that_is_not_there_is_named_and_auto_paints_on_what_is(home: Pa
         assert "there is cpu" in refused.value.message
         job = ended(client, client.submit(recipe(client, device="auto")))
         assert job.state == "done"
-        assert job.result.device == "cpu"
+        assert job.result["device"] == "cpu"
 
 
 def test_a_device_of_which_nobody_knew_fails_the_job_when_the_first_worker_has_looked(home: Path) -> None:

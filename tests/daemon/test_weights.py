@@ -370,39 +370,6 @@ def test_a_broken_import_leaves_the_weights_that_are_there(home: Path, full: Pat
     assert left_over(home) == ["vgg19.safetensors"]
 
 
-def test_a_link_in_the_models_place_is_replaced_and_what_it_names_is_left_alone(
-    home: Path, full: Path, tmp_path: Path
-) -> None:
-    mine = tmp_path / "mine.txt"
-    mine.write_text("not a model")
-    weights.kept().parent.mkdir(parents=True)
-    weights.kept().symlink_to(mine)
-    weights.import_file(full)
-    assert mine.read_text() == "not a model"
-    assert not weights.kept().is_symlink()
-    assert weights.known()[0].size > 20e6
-
-
-@pytest.mark.parametrize("target", ["nowhere", "vgg19.safetensors", "."], ids=["dangling", "loop", "folder"])
-def test_a_link_that_leads_to_no_file_counts_as_no_model(home: Path, target: str) -> None:
-    weights.kept().parent.mkdir(parents=True)
-    weights.kept().symlink_to(target)
-    assert not weights.known()[0].present
-    assert "weights fetch" in weights.known()[0].advice
-
-
-def test_a_download_does_not_write_through_a_link(home: Path, server: Server, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.txt"
-    mine.write_text("mine")
-    part = weights.kept().with_name(server.source().url.rpartition("/")[2] + ".part")
-    part.parent.mkdir(parents=True)
-    part.symlink_to(mine)
-    with pytest.raises(VaporbrushError) as caught:
-        fetch(server.source())
-    assert str(part.parent) in caught.value.message
-    assert mine.read_text() == "mine"
-
-
 def test_the_variable_names_another_file_and_says_when_it_is_missing(home: Path, full: Path) -> None:
     there = weights.known({weights.VARIABLE: str(full)})[0]
     assert there.present

@@ -87,7 +87,7 @@ class Listener:
         for endpoint in wanted:
             host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
             try:
-                plain = socket.create_server((host, int(port)), backlog=BACKLOG)
+                plain = _tcp_listener(host, int(port))
             except (OSError, OverflowError, ValueError) as error:
                 if endpoint != wanted[-1]:
                     continue
@@ -96,6 +96,21 @@ class Listener:
             break
         self._peers.listen(plain)
         return f"{LOOPBACK}{plain.getsockname()[1]}"
+
+
+def _tcp_listener(host: str, port: int) -> socket.socket:
+    """Raises `OSError`, `OverflowError`."""
+    plain = socket.socket(socket.AF_INET)
+    try:
+        # SO_REUSEADDR lets another program take the port over on Windows; elsewhere it only passes old connections by.
+        option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        plain.setsockopt(socket.SOL_SOCKET, option, 1)
+        plain.bind((host, port))
+        plain.listen(BACKLOG)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _inode(path: Path) -> int:

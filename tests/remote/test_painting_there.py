@@ -184,6 +184,12 @@ def test_the_command_line_paints_there(laptop: Daemon, added: SshServer, tmp_pat
     done = vaporbrush("stylize", content, style, "-o", out, "--device", "workstation")
     assert done.returncode == 0, done.stderr
     assert Image.open(out).getpixel((5, 5)) == (55, 245, 245)
+    added.stop()
+    vaporbrush("stop", "--now")
+    here = vaporbrush("stylize", content, style, "-o", tmp_path / "here.png")
+    assert here.returncode == 0, here.stderr
+    assert "workstation does not answer" in here.stderr
+    assert "It is painted here." in here.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize("relayed", [False, True])

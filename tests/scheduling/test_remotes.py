@@ -58,6 +58,11 @@ def test_what_need_not_be_painted_on_a_machine_that_is_away_is_painted_here_with
     assert (job.state, studio.slot("cpu").job) == ("running", job.job)
     assert job.notes == [f"{AWAY} It is painted here."]
     studio.done(job)
+    another, on_cpu = studio.submit(), studio.submit(device="cpu")
+    studio.done(another)
+    assert another.notes == job.notes, "also where it is known already"
+    assert on_cpu.notes == []
+    studio.done(on_cpu)
     studio.tick(GIVEN_UP_S)
     studio.submit()
     assert studio.slot("box").state == "starting", "after a while it is tried again"

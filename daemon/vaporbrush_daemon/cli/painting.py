@@ -87,6 +87,8 @@ def summarise(summary: dict[str, Any]) -> None:
     took = terminal.duration(summary["seconds"]["all"])
     for note in summary["notes"]:
         terminal.say(note)
+    for note in summary["notes"]:
+        terminal.say(note)
     if summary["degraded"]:
         terminal.say(summary["degraded"])
     if summary["clipped"]:

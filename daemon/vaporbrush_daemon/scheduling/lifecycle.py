@@ -67,6 +67,9 @@ class Lifecycle:
         self._worker_slots.occupy(now, slot, job)
         job.attempts += 1
         job.position, job.progress, job.preview_side, job.began = 0, None, 0, now
+        instead = self._worker_slots.instead_of(slot, job.asked.needs)
+        if instead:
+            job.note(f"{instead} It is painted here.")
         job.move("running")
         self._log.tell(now, job, f"begun on {slot.device}, attempt {job.attempts}")
         if job.kind == "fetch":

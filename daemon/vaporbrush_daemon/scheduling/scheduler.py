@@ -383,14 +383,11 @@ class Scheduler:
 
     def _give_up(self, now: float, slot: Slot, reason: str, *, away: bool) -> None:
         """The worker program does not start: tell everybody for whom there is no other, and look for devices afresh
-        next time. Whoever was to be painted on another machine that is `away`, and need not, is painted here.
+        next time.
         """
         slots = self.worker_slots
         waiting = self.life.queues.waiting("paint")
-        for job in waiting if away else ():
-            if job.asked.device == "auto" and slots.suits(slot, job.asked.needs):
-                job.note(f"{reason} It is painted here.")
-        slots.give_up(now, slot)
+        slots.give_up(now, slot, reason if away else "")
         sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
         error = RemoteError("unreachable", reason) if away else RemoteError("worker_crashed", sentence)
         for job in waiting:

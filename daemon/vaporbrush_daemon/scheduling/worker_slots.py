@@ -75,6 +75,7 @@ class Slot:
     not_before: float = 0.0  # restart backoff
     kill_at: float | None = None  # a cancelled job's grace
     stuck: bool = False  # ended by us because it said nothing
+    away: str = ""  # why that machine could not be reached
     given_up_until: float = 0.0  # its worker does not start; 0: it does, as far as anybody knows
     model: str = ""
 
@@ -174,6 +175,12 @@ class WorkerSlots:
     def suits(self, slot: Slot, needs: Needs) -> bool:
         """Whether a job may run in a slot, whatever the slot is at."""
         return slot.key in self.suiting(needs)
+
+    def instead_of(self, slot: Slot, needs: Needs) -> str:
+        """Why a job that could have been painted on another machine is painted in this slot; empty for any other."""
+        if needs.device != "auto" or needs.here or slot.device != "cpu":
+            return ""
+        return next((one.away for one in self.slots.values() if one.device in self.remotes and one.given_up_until), "")
 
     def missing(self, needs: Needs) -> str:
         """The sentence for a job that asks for a device that does not exist; empty as long as nobody knows."""
@@ -280,7 +287,7 @@ class WorkerSlots:
         if slot.state != "starting":
             slot.heard = now
             return False
-        slot.failed_starts, slot.given_up_until = 0, 0.0
+        slot.failed_starts, slot.given_up_until, slot.away = 0, 0.0, ""
         self._tell(RememberStart(slot.device if slot.remote else said.device, "", now - slot.started))
         for one in said.devices:
             known = self.facts.get(one.name)
@@ -297,8 +304,9 @@ class WorkerSlots:
         if slot.device in self.facts:
             self.facts[slot.device] = replace(self.facts[slot.device], free=free)
 
-    def give_up(self, now: float, slot: Slot) -> None:
+    def give_up(self, now: float, slot: Slot, away: str = "") -> None:
         """Its program does not start: for a while only what nothing else can do is tried there."""
+        slot.away = away
         slot.failed_starts, slot.given_up_until = 0, now + GIVEN_UP_S
 
     def broke(self, now: float, slot: Slot) -> None:

@@ -142,11 +142,13 @@ class Screen:
         """To the image's window."""
         self.desktop.run(["xdotool", "windowactivate", "--sync", self.image_window.id])
 
-    def until_done(self, act: Callable[[], None], done: Callable[[], Any], what: str) -> Any:
+    def until_done(
+        self, act: Callable[[], None], done: Callable[[], Any], what: str, attempt_s: float = ATTEMPT_S
+    ) -> Any:
         """Do something until it has had its effect."""
         for _attempt in range(ATTEMPTS):
             act()
-            deadline = time.monotonic() + ATTEMPT_S
+            deadline = time.monotonic() + attempt_s
             while time.monotonic() < deadline:
                 if found := done():
                     return found

@@ -1,7 +1,8 @@
 """The wheels of the real painter for the processor, for an index on loopback, and a lock that says the same.
 
 pip fetches them, each by the hash that plugins/locks has, from wherever it is set up to look (its index, its cache, its
-folders of wheels) and at last from the address in the lock.
+folders of wheels) and at last from the address in the lock. Where PyTorch's index cannot be reached, torchvision is
+PyPI's of that release without its compiled part, which is for CUDA and which the painter does not use.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from conftest import skip
-from support.package_index import sha256
+from support.package_index import sha256, write_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("VAPORBRUSH_WHEEL_CACHE", Path.home() / ".cache" / "vaporbrush-test-wheels"))
@@ -36,6 +38,8 @@ def fill(folder: Path, python: str) -> Path:
     files = [one for one in lock["files"] if python in one["pythons"]]
     needed = [uv["systems"][SYSTEM], *files]
     _fetch([one for one in needed if not _here(one)])
+    files = [_plain(one, python) if one["project"] == "torchvision" and not _here(one) else one for one in files]
+    needed = [uv["systems"][SYSTEM], *files]
     for one in needed:
         if not _here(one):
             skip(f"{one['name']} cannot be fetched; put it into {CACHE}")
@@ -57,10 +61,37 @@ def _here(one: dict[str, Any]) -> bool:
 
 def _fetch(files: list[dict[str, Any]]) -> None:
     """All by name, where pip is set up to find them; else each by its address."""
-    _download([f"{one['project']}=={one['version']} --hash=sha256:{one['sha256']}" for one in files])
+    _download(
+        [
+            f"{one['project']}=={one['version']} --hash=sha256:{one['sha256']}"
+            for one in files
+            if one["project"] != "torchvision"
+        ]
+    )
     for one in files:
         if not _here(one):
             _download([f"{one['project']} @ {one['url']} --hash=sha256:{one['sha256']}"])
+
+
+def _plain(one: dict[str, Any], python: str) -> dict[str, Any]:
+    """The entry of a torchvision without a compiled part, whose wheel is made from PyPI's."""
+    release = one["version"].partition("+")[0]
+    tag = f"cp{python.replace('.', '')}"
+    target = CACHE / f"torchvision-{one['version']}-{tag}-{tag}-linux_x86_64.whl"
+    if not target.is_file():
+        whole = CACHE / "whole"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        subprocess.run([*command, "--dest", str(whole), f"torchvision=={release}"], capture_output=True, check=False)
+        found = next(whole.glob(f"torchvision-{release}-{tag}-*.whl"), None)
+        if found is None:
+            return one
+        with zipfile.ZipFile(found) as archive:
+            names = [name for name in archive.namelist() if not name.endswith((".so", "/"))]
+            kept = [name for name in names if ".dist-info/" not in name and ".libs/" not in name]
+            files = {name: archive.read(name) for name in kept}
+        files["torchvision/_meta_registrations.py"] = b""  # it describes what the compiled part would define
+        write_wheel(CACHE, "torchvision", one["version"], files, f"{tag}-{tag}-linux_x86_64")
+    return {**one, "name": target.name, "sha256": sha256(target)}
 
 
 def _download(lines: list[str]) -> None:

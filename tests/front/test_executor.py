@@ -11,9 +11,9 @@ from vaporbrush_daemon.front.executor import Executor
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.invariants import validate
 from vaporbrush_daemon.scheduling.job import Job
-from vaporbrush_daemon.scheduling.policy import Policy
+from vaporbrush_daemon.scheduling.policy import MAX_FAILED_STARTS, Policy
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
-from vaporbrush_daemon.scheduling.worker_slots import MAX_FAILED_STARTS, PROBE
+from vaporbrush_daemon.scheduling.worker_slots import PROBE
 from vaporbrush_daemon.workers import messages as worker
 
 

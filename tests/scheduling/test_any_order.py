@@ -35,8 +35,8 @@ def state(scheduler: Scheduler) -> Any:
          scheduler.shown(job)["position"])
         for job in scheduler.table.jobs.values()
     ]  # fmt: skip
-    polls = {job.job: scheduler.life.polls.of(job) for job in scheduler.life.polls.watched()}
-    order = [job.job for kind in ("paint", "fetch") for job in scheduler.life.queues.waiting(kind)]
+    polls = {job.job: scheduler.dispatcher.polls.of(job) for job in scheduler.dispatcher.polls.watched()}
+    order = [job.job for kind in ("paint", "fetch") for job in scheduler.dispatcher.queues.waiting(kind)]
     return jobs, polls, order, list(map(repr, scheduler.slots.values())), scheduler.counters, scheduler.closing
 
 

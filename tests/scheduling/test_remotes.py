@@ -8,8 +8,8 @@ from support.studio import Studio, codes
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.effects import KillWorker, StartWorker
 from vaporbrush_daemon.scheduling.job import GUEST
+from vaporbrush_daemon.scheduling.policy import GIVEN_UP_S
 from vaporbrush_daemon.scheduling.scheduler import MAX_LOSSES
-from vaporbrush_daemon.scheduling.worker_slots import GIVEN_UP_S
 from vaporbrush_daemon.workers import messages as worker
 from vaporbrush_protocol.errors import RequestError
 

@@ -16,7 +16,7 @@ from vaporbrush_daemon.scheduling.effects import (
     StartDownload,
     StartWorker,
 )
-from vaporbrush_daemon.scheduling.worker_slots import CANCEL_GRACE_S, END_GRACE_S
+from vaporbrush_daemon.scheduling.policy import CANCEL_GRACE_S, END_GRACE_S
 from vaporbrush_daemon.workers.messages import Cancel, Finish
 from vaporbrush_protocol.errors import RequestError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.studio import Studio, codes
 from vaporbrush_daemon.scheduling.effects import SendCommand, StartWorker
-from vaporbrush_daemon.scheduling.worker_slots import GIVEN_UP_S, MAX_FAILED_STARTS
+from vaporbrush_daemon.scheduling.policy import GIVEN_UP_S, MAX_FAILED_STARTS
 from vaporbrush_daemon.workers.messages import Preview, ShowPreview
 
 GB = 10**9

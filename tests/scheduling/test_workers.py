@@ -13,7 +13,8 @@ from vaporbrush_daemon.scheduling.effects import (
     SendCommand,
     StartWorker,
 )
-from vaporbrush_daemon.scheduling.worker_slots import END_GRACE_S, MAX_FAILED_STARTS, Slot
+from vaporbrush_daemon.scheduling.policy import END_GRACE_S, MAX_FAILED_STARTS
+from vaporbrush_daemon.scheduling.worker_slots import Slot
 from vaporbrush_daemon.workers.messages import End
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.states import ImpossibleMove

@@ -31,8 +31,8 @@ from vaporbrush_protocol.version import __version__
 
 from .background import Background
 from .connections import Connections, Reply
+from .estimates import Estimates
 from .executor import Executor
-from .forecasts import Forecasts
 from .models import Models
 from .permissions import Permissions
 from .remotes import Remotes
@@ -85,11 +85,11 @@ class Handlers:
         self._permissions = Permissions(scheduler.table, guests)
         library = StyleLibrary.of(config.home)
         self._style_cache = StyleCache(library, spool, background, clock)
-        self._forecasts = Forecasts(self.models, library, scheduler.worker_slots, remotes)
+        self._estimates = Estimates(self.models, library, scheduler.worker_slots, remotes)
         self._now: dict[type[m.Request], Callable[[Any], Fields]] = {  # what is answered at once
             m.Ping: lambda _: {},
             m.Models: lambda _: self.models.to_wire(),
-            m.Estimate: lambda r: self._forecasts.estimate(r.recipe),
+            m.Estimate: lambda r: self._estimates.estimate(r.recipe),
             m.Cancel: lambda r: self._about(r.job, ev.CancelAsked(r.job)),
             m.Finish: lambda r: self._about(r.job, ev.FinishAsked(r.job)),
             m.Release: lambda r: self._about(r.job, ev.Released(r.job)),
@@ -148,7 +148,7 @@ class Handlers:
             "uptime_s": self._clock() - self._info.began,
             "workers": self._workers(ticket),
             "queue": {
-                "jobs": len(scheduler.life.queues),
+                "jobs": len(scheduler.dispatcher.queues),
                 "bytes": scheduler.table.live_bytes,
                 "max_jobs": scheduler.policy.max_jobs,
                 "max_bytes": scheduler.policy.max_bytes,
@@ -275,7 +275,7 @@ class Handlers:
             self._spool.when_written(lambda: respond(reply))
 
         if not self._is_known(submit):
-            self._forecasts.of(submit.recipe)
+            self._estimates.of(submit.recipe)
         queue = _then(kept, lambda: self._submit(submit, ticket))
         blobs = [image.blob for image in submit.recipe.images if image.blob]
         self._spool.check(blobs, lambda: self._style_cache.with_pictures(submit.recipe.styles, queue))

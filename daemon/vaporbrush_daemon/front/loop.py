@@ -148,7 +148,7 @@ class Front:
         now = self.now()
         at_once = at_once or again or not self._config.drain_s
         self._stop_at = now if at_once else now + self._config.drain_s
-        logs.event("stopping", at_once=at_once, queued=len(self._scheduler.life.queues))
+        logs.event("stopping", at_once=at_once, queued=len(self._scheduler.dispatcher.queues))
         self._notifier.tell("STOPPING=1")
         self._executor.bring(ev.Closed(at_once))
 

@@ -35,7 +35,7 @@ MAX_RETRY_S = 600.0  # a client that hears of more would rather ask again
 EARLY_S = 0.2  # clocks differ a little
 GRACE_S = 5.0  # a promised place is kept for so long, and as much again as its client was asked to wait
 
-Forecast = Callable[[], Iterator[tuple[float, str]]]  # (seconds from now, client) of the jobs' ends, in their order
+EndTimes = Callable[[], Iterator[tuple[float, str]]]  # (seconds from now, client) of the jobs' ends, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Admission:
         """Places that jobs have, or that are promised."""
         return len(self._table.live) + len(self._promises)
 
-    def admit(self, now: float, asked: JobRequest, forecast: Forecast) -> None:
+    def admit(self, now: float, asked: JobRequest, end_times: EndTimes) -> None:
         """Let a job in. Raises `busy` with the time after which it gets in."""
         for client in [c for c, promise in self._promises.items() if promise.until <= now]:
             del self._promises[client]
@@ -75,7 +75,7 @@ class Admission:
         if promise is not None:
             wait_s = promise.due + EARLY_S - now
         else:
-            wait_s = self._wait_s(asked, forecast)
+            wait_s = self._wait_s(asked, end_times)
             if self.taken < BOUND * self._policy.max_jobs:
                 promise = Promise(now + wait_s - EARLY_S, now + 2 * wait_s + GRACE_S, asked.input_bytes)
                 self._promises[asked.client] = promise
@@ -123,7 +123,7 @@ class Admission:
             f"and this job's {size} bytes do not fit."
         )
 
-    def _wait_s(self, asked: JobRequest, forecast: Forecast) -> float:
+    def _wait_s(self, asked: JobRequest, end_times: EndTimes) -> float:
         """Seconds until enough jobs have ended that this one gets in."""
         mine, share = self._table.live_of[asked.client], self._share(asked.client)
         share = min(share, self._policy.guest_jobs) if asked.guest else share
@@ -132,7 +132,7 @@ class Admission:
         places = self._policy.max_jobs * (1 if mine else RESERVE)
         anyone = max(1, taken - places + 1)
         wait_s = MIN_RETRY_S
-        for wait_s, client in forecast():  # noqa: B007 -- the last one counts
+        for wait_s, client in end_times():  # noqa: B007 -- the last one counts
             own -= client == asked.client
             anyone -= 1
             if own <= 0 and anyone <= 0:

@@ -21,16 +21,16 @@ def validate(scheduler: Scheduler) -> None:
         _check_job(scheduler, job)
     for slot in scheduler.slots.values():
         _check_slot(scheduler, slot)
-    waiting = Counter(job.job for kind in get_args(JobKind) for job in scheduler.life.queues.waiting(kind))
+    waiting = Counter(job.job for kind in get_args(JobKind) for job in scheduler.dispatcher.queues.waiting(kind))
     queued = Counter(job.job for job in table.jobs.values() if job.state == "queued")
     assert waiting == queued, f"the queues hold {waiting}, and {queued} are queued"
-    for watched in scheduler.life.polls.watched():
+    for watched in scheduler.dispatcher.polls.watched():
         assert not watched.final, f"{watched!r} has ended, but a poll waits for it"
-        for poll in scheduler.life.polls.of(watched):
+        for poll in scheduler.dispatcher.polls.of(watched):
             assert watched.seq <= poll.seen, f"{watched!r} has news for a poll that waits"
-    few = len(scheduler.life.polls.watched()) <= LOOKED_AT
-    for watched in scheduler.life.polls.watched() if few else ():
-        assert watched.position == scheduler.life.queues.position(watched), f"{watched!r} has moved up in silence"
+    few = len(scheduler.dispatcher.polls.watched()) <= LOOKED_AT
+    for watched in scheduler.dispatcher.polls.watched() if few else ():
+        assert watched.position == scheduler.dispatcher.queues.position(watched), f"{watched!r} has moved up in silence"
 
 
 def _check_table(scheduler: Scheduler) -> None:
@@ -68,6 +68,8 @@ def _check_slot(scheduler: Scheduler, slot: Slot) -> None:
     assert not slot.remote or known or slot.state != "stopped", f"{slot} was removed"
     if slot.state == "idle" and slot.device != DOWNLOADS:
         suiting = [
-            job for job in scheduler.life.queues.waiting("paint") if scheduler.worker_slots.suits(slot, job.asked.needs)
+            job
+            for job in scheduler.dispatcher.queues.waiting("paint")
+            if scheduler.worker_slots.suits(slot, job.asked.needs)
         ]
         assert not suiting, f"{slot} rests, while {suiting} wait"

@@ -5,7 +5,7 @@ the effects that the front has to execute in order. There is no clock, socket, p
 tested without waiting for anything, and the same events give the same state again.
 
 A job is queued, runs in a worker's slot, and ends (`vaporbrush_protocol.states`). The rules for it stand here; what
-each turn in its life brings with it, in `lifecycle`. What a worker says about a job that was cancelled meanwhile is
+each turn in its life brings with it, in `dispatcher`. What a worker says about a job that was cancelled meanwhile is
 ignored: only jobs that its slot is `_running` change. Jobs start in a fair order (`queues`); `admission` decides who
 may put how many there.
 
@@ -28,14 +28,14 @@ from vaporbrush_protocol.result import Result
 
 from . import events as ev
 from .admission import Admission
+from .dispatcher import Dispatcher
 from .effects import AnswerPoll, ClearWork, DiscardResult, Effect, SaveJob, SendCommand
+from .end_times import EndTimes
 from .event_log import EventLog
-from .forecast import Forecast
 from .job import Job, JobRequest
 from .job_table import JobTable
-from .lifecycle import Lifecycle
-from .policy import Policy
-from .worker_slots import DOWNLOADS, MAX_FAILED_STARTS, Slot, WorkerSlots
+from .policy import MAX_FAILED_STARTS, Policy
+from .worker_slots import DOWNLOADS, Slot, WorkerSlots
 
 MAX_LOSSES = 5  # machines that went away under a job: it is not its fault, but somebody waits for it
 MAX_DEATHS = 2  # a job that ended two workers would end a third
@@ -59,9 +59,9 @@ class Scheduler:
         self.log = EventLog() if log is None else log
         self._out: list[Effect] = []
         self.worker_slots = WorkerSlots(policy, tuple(devices), self.counters, self._out.append)
-        self.life = Lifecycle(self.table, self.worker_slots, self.log, self.counters, self._out.append)
+        self.dispatcher = Dispatcher(self.table, self.worker_slots, self.log, self.counters, self._out.append)
         self._admission = Admission(policy, self.table)
-        self._forecast = Forecast(self.table, self.life.queues, self.worker_slots)
+        self._end_times = EndTimes(self.table, self.dispatcher.queues, self.worker_slots)
 
     def handle(self, now: float, event: ev.Event) -> list[Effect]:
         """Let something happen. Returns the effects. Raises `RequestError` where a client asks for what cannot be; then
@@ -85,7 +85,7 @@ class Scheduler:
             case ev.Polled(poll):
                 self._poll(now, poll)
             case ev.Touched(job):
-                self.life.polls.renew(now, self.table.get(job))
+                self.dispatcher.polls.renew(now, self.table.get(job))
             case ev.CancelAsked(job):
                 self._cancel(now, self.table.get(job), "The job was cancelled.")
             case ev.FinishAsked(job):
@@ -101,7 +101,7 @@ class Scheduler:
             case ev.RemotesKnown(names):
                 self.worker_slots.know_remotes(now, names)
                 self._check_devices(now)
-                self.life.dispatch(now)
+                self.dispatcher.dispatch(now)
             case ev.Closed(at_once):
                 self._close(now, at_once=at_once)
 
@@ -128,12 +128,12 @@ class Scheduler:
 
     def shown(self, job: Job) -> dict[str, Any]:
         """The fields of a reply about a job, its place in the queue as it is now."""
-        return {**job.to_wire(), "position": self.life.queues.position(job)}
+        return {**job.to_wire(), "position": self.dispatcher.queues.position(job)}
 
     def next_deadline(self, now: float) -> float | None:
         """When time has to pass next, if nothing else happens."""
-        times = self.worker_slots.deadlines(now, waited_for=len(self.life.queues) > 0)
-        first = self.life.polls.next_deadline()
+        times = self.worker_slots.deadlines(now, waited_for=len(self.dispatcher.queues) > 0)
+        first = self.dispatcher.polls.next_deadline()
         return min(times if first is None else [*times, first], default=None)
 
     # -- clients
@@ -149,29 +149,29 @@ class Scheduler:
                 "conflict", f"Job {asked.job} is already taken by a different job; make a new id for this one."
             )
         if known is not None and not known.revivable:
-            self.life.polls.renew(now, known)
+            self.dispatcher.polls.renew(now, known)
             return
         if self.closing:
             raise RequestError("shutting_down", "The daemon is ending and takes no more jobs; try again in a moment.")
         missing = self.worker_slots.missing(asked.needs)
         if missing:
             raise RequestError("device_missing", missing)
-        self._admission.admit(now, asked, lambda: self._forecast.ends(now))
+        self._admission.admit(now, asked, lambda: self._end_times.after(now))
         job = known or Job(asked)
         if known is not None:
             job.restart(asked)
         self.table.add(job)
-        self.life.polls.renew(now, job)
-        self.life.queues.add(job)
-        self.log.tell(now, job, f"submitted, {self.life.queues.position(job)} before it")
-        self.life.dispatch(now)
+        self.dispatcher.polls.renew(now, job)
+        self.dispatcher.queues.add(job)
+        self.log.tell(now, job, f"submitted, {self.dispatcher.queues.position(job)} before it")
+        self.dispatcher.dispatch(now)
         self._out.append(SaveJob(job.job))
 
     def _poll(self, now: float, poll: ev.Poll) -> None:
         job = self.table.get(poll.job)
-        self.life.refresh(job)
-        waits = self.life.polls.add(now, poll, job)
-        self.life.tell_preview(job)
+        self.dispatcher.refresh(job)
+        waits = self.dispatcher.polls.add(now, poll, job)
+        self.dispatcher.tell_preview(job)
         if not waits:
             self._out.append(AnswerPoll(poll))
 
@@ -181,15 +181,15 @@ class Scheduler:
             return
         slot = self.worker_slots.working_on(job)
         if job.state == "queued":
-            self.life.queues.remove(job)
+            self.dispatcher.queues.remove(job)
         elif slot is not None:
             self.worker_slots.call_off(now, slot)
-        self.life.end(now, job, "cancelled", error=RemoteError("cancelled", why))
-        self.life.dispatch(now)
+        self.dispatcher.end(now, job, "cancelled", error=RemoteError("cancelled", why))
+        self.dispatcher.dispatch(now)
 
     def _finish_asked(self, now: float, job: Job) -> None:
         """Keep what there is; of a job that has not begun, that is nothing. A download goes on."""
-        self.life.polls.renew(now, job)
+        self.dispatcher.polls.renew(now, job)
         if job.state == "queued" and job.kind == "paint":
             self._cancel(now, job, "The job was told to finish before it had begun.")
         else:
@@ -217,29 +217,29 @@ class Scheduler:
             case worker.Ready():
                 if self.worker_slots.ready(now, slot, said):
                     self._check_devices(now)
-                    self.life.dispatch(now)
+                    self.dispatcher.dispatch(now)
             case worker.Alive(free):
                 if free:
                     self.worker_slots.looked(slot, free)
-                    self.life.dispatch(now)
+                    self.dispatcher.dispatch(now)
             case worker.Progressed():
                 self._progressed(now, slot, said)
             case worker.Noted(job_id, sentence):
                 if (noted := self._running(slot, job_id)) is not None:
                     noted.note(sentence)
                     noted.seq += 1
-                    self.life.wake(now, noted)
+                    self.dispatcher.wake(now, noted)
             case worker.Done() | worker.Fetched():
                 job = self._stopped_working(now, slot, said.job)
                 if job is not None:
                     slot.failures = 0
                     self._done(now, slot, job, said.result if isinstance(said, worker.Done) else said)
-                self.life.dispatch(now)
+                self.dispatcher.dispatch(now)
             case worker.Failed(job_id, error):
                 job = self._stopped_working(now, slot, job_id)
                 if job is not None:
                     self._failed(now, job, error)
-                self.life.dispatch(now)
+                self.dispatcher.dispatch(now)
 
     def _progressed(self, now: float, slot: Slot, said: worker.Progressed) -> None:
         progress, preview = said.progress, said.preview
@@ -256,25 +256,25 @@ class Scheduler:
             last = job.preview.number if job.preview else 0
             job.preview = Preview(last + 1, preview.width, preview.height, preview.pixels)
         job.seq += 1
-        self.life.wake(now, job)
+        self.dispatcher.wake(now, job)
 
     def _done(self, now: float, slot: Slot, job: Job, result: Result | worker.Fetched) -> None:
         if isinstance(result, Result):
             slot.model = result.model
-            self._forecast.learn(now - job.began)
+            self._end_times.learn(now - job.began)
             if job.plan_step and not result.degraded:
                 sentence = "The device's memory did not suffice for the first plan; a cheaper one was used."
                 result = replace(result, degraded=sentence)
         job.result = result
-        self.life.end(now, job, "done")
+        self.dispatcher.end(now, job, "done")
 
     def _failed(self, now: float, job: Job, error: VaporbrushError) -> None:
         """A worker gave its job up. Out of memory gets a second try at the cheaper plan."""
         if error.code == "out_of_memory" and job.plan_step == 0:
             job.plan_step = 1
-            self.life.again(now, job, f"{error.message} The job was started again with a plan that needs less.")
+            self.dispatcher.again(now, job, f"{error.message} The job was started again with a plan that needs less.")
         else:
-            self.life.end(now, job, "cancelled" if error.code == "cancelled" else "failed", error=error)
+            self.dispatcher.end(now, job, "cancelled" if error.code == "cancelled" else "failed", error=error)
 
     def _worker_broke(self, now: float, slot: Slot, sentence: str) -> None:
         """Its job is failed at once: a defect would only repeat itself, after minutes of painting."""
@@ -282,8 +282,8 @@ class Scheduler:
         self.worker_slots.broke(now, slot)
         if job is not None:
             error = RemoteError("internal", f"The worker broke its protocol and was ended: {sentence}")
-            self.life.end(now, job, "failed", error=error)
-            self.life.dispatch(now)
+            self.dispatcher.end(now, job, "failed", error=error)
+            self.dispatcher.dispatch(now)
 
     def _worker_exited(self, now: float, slot: Slot, reason: str, *, away: bool = False) -> None:
         job, stuck, left = self._running(slot, slot.job or ""), slot.stuck, slot.job
@@ -296,24 +296,24 @@ class Scheduler:
             job.deaths += 1
             what = "stopped making progress and was ended" if stuck else f"died ({reason})"
             if job.deaths < MAX_DEATHS:
-                self.life.again(now, job, f"The worker process {what}; the job was started again.")
+                self.dispatcher.again(now, job, f"The worker process {what}; the job was started again.")
             else:
                 code = "worker_stuck" if stuck else "worker_crashed"
                 sentence = f"The worker process {what} while it ran this job, as it did the time before."
-                self.life.end(now, job, "failed", error=RemoteError(code, sentence))
+                self.dispatcher.end(now, job, "failed", error=RemoteError(code, sentence))
         if hopeless:
             self._give_up(now, slot, "it says nothing" if stuck else reason, away=away)
         if slot.remote:
             self._check_devices(now)  # it may have been removed meanwhile
-        self.life.dispatch(now)
+        self.dispatcher.dispatch(now)
 
     def _lost(self, now: float, job: Job, reason: str) -> None:
         """The machine that painted it cannot be reached any more."""
         job.losses += 1
         if job.losses < MAX_LOSSES:
-            self.life.again(now, job, reason)
+            self.dispatcher.again(now, job, reason)
         else:
-            self.life.end(now, job, "failed", error=RemoteError("unreachable", reason))
+            self.dispatcher.end(now, job, "failed", error=RemoteError("unreachable", reason))
 
     def _running(self, slot: Slot, job_id: str) -> Job | None:
         """The job if the slot still runs it: what a worker says about a job that was cancelled meanwhile is ignored."""
@@ -333,22 +333,22 @@ class Scheduler:
     def _tick(self, now: float) -> bool:
         """Do what is due. Returns whether anything was."""
         due = False
-        for job in self.life.polls.due(now):
+        for job in self.dispatcher.polls.due(now):
             due = True
-            for poll in self.life.polls.timed_out(now, job):
-                self.life.answer(now, poll, job)
-            if self.life.polls.lease_ended(now, job):
+            for poll in self.dispatcher.polls.timed_out(now, job):
+                self.dispatcher.answer(now, poll, job)
+            if self.dispatcher.polls.lease_ended(now, job):
                 job.lease_until = None
                 self.log.tell(now, job, "its client has gone")
                 if job.asked.on_lease_end == "cancel":
                     self._cancel(now, job, "Its client has gone, so the job was cancelled.")
-            if self.life.polls.preview_unwanted(now, job):
+            if self.dispatcher.polls.preview_unwanted(now, job):
                 job.preview_asked = 0
-                self.life.tell_preview(job)
-            self.life.polls.looked_at(job)
+                self.dispatcher.tell_preview(job)
+            self.dispatcher.polls.looked_at(job)
         due = self.worker_slots.tick(now) or due
-        if len(self.life.queues):
-            self.life.dispatch(now)  # a worker may have been kept back until now
+        if len(self.dispatcher.queues):
+            self.dispatcher.dispatch(now)  # a worker may have been kept back until now
         return due or bool(self._out)
 
     def _forget(self, now: float, older_than_s: float) -> None:
@@ -368,30 +368,30 @@ class Scheduler:
                 self._finish(now, job)
                 continue
             if job.state == "queued":
-                self.life.queues.remove(job)
-            self.life.end(now, job, "failed", error=RemoteError("shutting_down", sentence))
+                self.dispatcher.queues.remove(job)
+            self.dispatcher.end(now, job, "failed", error=RemoteError("shutting_down", sentence))
 
     # -- the rules
 
     def _check_devices(self, now: float) -> None:
         """What there is has changed, or is known now: jobs that ask for other devices cannot run."""
-        for job in self.life.queues.waiting("paint"):
+        for job in self.dispatcher.queues.waiting("paint"):
             missing = self.worker_slots.missing(job.asked.needs)
             if missing:
-                self.life.queues.remove(job)
-                self.life.end(now, job, "failed", error=RemoteError("device_missing", missing))
+                self.dispatcher.queues.remove(job)
+                self.dispatcher.end(now, job, "failed", error=RemoteError("device_missing", missing))
 
     def _give_up(self, now: float, slot: Slot, reason: str, *, away: bool) -> None:
         """The worker program does not start: tell everybody for whom there is no other, and look for devices afresh
         next time.
         """
         slots = self.worker_slots
-        waiting = self.life.queues.waiting("paint")
+        waiting = self.dispatcher.queues.waiting("paint")
         slots.give_up(now, slot, reason if away else "")
         sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
         error = RemoteError("unreachable", reason) if away else RemoteError("worker_crashed", sentence)
         for job in waiting:
             if slots.hopeless(job.asked.needs):
-                self.life.queues.remove(job)
-                self.life.end(now, job, "failed", error=error)
+                self.dispatcher.queues.remove(job)
+                self.dispatcher.end(now, job, "failed", error=error)
         slots.look_afresh()

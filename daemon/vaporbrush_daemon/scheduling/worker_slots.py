@@ -34,18 +34,13 @@ from vaporbrush_protocol.states import follow
 
 from .effects import Effect, KillWorker, RememberStart, SendCommand, StartWorker
 from .job import Job, Needs
-from .policy import Policy
+from .policy import CANCEL_GRACE_S, END_GRACE_S, GIVEN_UP_S, MAX_BACKOFF_S, MAX_FAILED_STARTS, Policy
 
 DOWNLOADS = "downloads"  # the slot in which models are fetched; all others are named after their device
 PROBE = "auto"  # the slot whose worker chooses a device itself and says which ones there are
 
-MAX_FAILED_STARTS = 3  # a worker program that fails three times in a row is broken, not unlucky
-MAX_BACKOFF_S = 4.0  # pauses of 0, 1, 2, 4 s: one client's jobs that kill workers must not hold others up longer
-GIVEN_UP_S = 60.0  # for which a device is left out whose worker does not start, where others can do its work
 ALIKE = 0.9  # of the largest device's memory: two equal ones never have exactly as much of it free
 USABLE = 0.9  # of a device's memory, as long as no worker has told how much of it is free
-CANCEL_GRACE_S = 10.0  # the worker looks once per step, and a step of a large picture takes seconds
-END_GRACE_S = 5.0  # a worker that has to end only has to give its memory back
 
 SlotState = Literal["stopped", "starting", "idle", "busy", "ending"]
 SLOT: Mapping[SlotState, tuple[SlotState, ...]] = {

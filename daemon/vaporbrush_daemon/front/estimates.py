@@ -13,7 +13,7 @@ from .models import Forecast, Models
 from .remotes import Remotes
 
 
-class Forecasts:
+class Estimates:
     """They depend on the styles and models, on the workers' state, and on the machines elsewhere."""
 
     def __init__(self, models: Models, library: StyleLibrary, worker_slots: WorkerSlots, remotes: Remotes) -> None:

@@ -25,7 +25,7 @@ from .queues import Queues
 from .worker_slots import Slot, WorkerSlots
 
 
-class Lifecycle:
+class Dispatcher:
     """What happens to jobs. `tell` takes the effects."""
 
     def __init__(

@@ -13,7 +13,7 @@ PACE_S = 5.0  # what a painting is taken to need, before the first one has ended
 WEIGHT = 0.3  # of the last painting in what the next one is taken to need
 
 
-class Forecast:
+class EndTimes:
     """Learns how long paintings take. A running one tells by itself how much is left of it."""
 
     def __init__(self, table: JobTable, queues: Queues, worker_slots: WorkerSlots) -> None:
@@ -24,7 +24,7 @@ class Forecast:
         """A painting took so long."""
         self._pace_s += WEIGHT * (seconds - self._pace_s)
 
-    def ends(self, now: float) -> Iterator[tuple[float, str]]:
+    def after(self, now: float) -> Iterator[tuple[float, str]]:
         """When the present paintings end, in seconds from now, and whose they are, in their order."""
         running: list[tuple[float, str]] = []
         for slot in self._worker_slots.slots.values():

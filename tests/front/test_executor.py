@@ -26,7 +26,7 @@ class Front:
         self.answered: list[ev.Poll] = []
         self.refused: list[ev.Poll] = []
         self.executor = Executor(
-            self.scheduler, self.world, self.world, self.clock, self._answer, self._refuse, lambda _: None
+            self.scheduler, self.world, self.world, self.clock, self._answer, self._refuse, lambda _: None, self._learn
         )
 
     def _answer(self, poll: ev.Poll) -> None:
@@ -36,6 +36,9 @@ class Front:
     def _refuse(self, poll: ev.Poll, error: Exception) -> None:
         assert isinstance(error, ZeroDivisionError)
         self.refused.append(poll)
+
+    def _learn(self, device: str, model: str, seconds: float) -> None:
+        """How long a start took is of no interest here."""
 
     def bring(self, event: ev.Event) -> None:
         self.executor.bring(event)

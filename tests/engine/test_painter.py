@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 
 from support.networks import layer, random_weights
 from vaporbrush_daemon import packaged
+from vaporbrush_daemon.engine.convolution import PlainConvolution, fastest
 from vaporbrush_daemon.engine.painter import Painter, Painting, Pictures
 from vaporbrush_daemon.images.pixels import Floats
-from vaporbrush_daemon.plan import Speed
+from vaporbrush_daemon.plan import Speed, write_speed
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.recipe import Image, Recipe, Style
@@ -370,3 +371,13 @@ def test_two_painters_at_once_do_not_disturb_each_other(tiny_file: Path, tmp_pat
         thread.join()
     assert len(found) == 3
     assert all(np.allclose(canvas, expected, atol=1e-3) for canvas in found)
+
+
+def test_a_precision_that_the_processor_only_emulates_is_not_used_even_if_it_was_once(
+    tiny_file: Path, tmp_path: Path
+) -> None:
+    write_speed(tmp_path, "cpu", "tiny", Speed("bf16", 1.0, 0.01, measured=True, device="cpu"))
+    emulated = isinstance(fastest(torch.device("cpu"), torch.bfloat16), PlainConvolution)
+    speed = Painter("cpu", {"tiny": tiny_file}, tmp_path).load("tiny")
+    assert speed.measured
+    assert speed.precision == ("fp32" if emulated else "bf16")

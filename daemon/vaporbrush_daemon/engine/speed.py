@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from vaporbrush_daemon.plan import WAYS, Plan, Precision, Speed, overhead, read_
 from vaporbrush_protocol.progress import Progress
 
 from .convergence import WINDOW
+from .convolution import FusedConvolution, fastest
 from .grams import style_statistics
 from .graphs import Graphs
 from .losses import Region, Weighting, tap_weights
@@ -30,7 +31,14 @@ LAP_STEPS = 3  # of those that are measured with their optimiser; the first lap 
 GAIN = 0.95  # of the time that steps take one by one: less is not worth the memory of a recording
 OPTIMISER_S = 0.003  # of a step besides loss and gradient, whatever its size
 SLOWER = 0.25  # the part of a slower measurement that is believed: something else may have run
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+def precisions_of(device: torch.device) -> tuple[Precision, ...]:
+    """Those worth a measurement. A processor without instructions for bf16 emulates it: that is never faster, and
+    gradients were seen to become NaN (torch 2.14 on AVX2, a style without contrast).
+    """
+    emulated = device.type == "cpu" and not isinstance(fastest(device, torch.bfloat16), FusedConvolution)
+    return ("fp32",) if emulated else ("fp32", "bf16")
 
 
 class Speeds:
@@ -45,9 +53,10 @@ class Speeds:
         """The speed of a model, measured if it never was."""
         if model not in self.known:
             speed = read_speed(self.cache, self.device, model)
-            if not speed.measured:
+            precisions = precisions_of(self.models.device)
+            if not speed.measured or speed.precision not in precisions:
                 report(Progress("measuring"))
-                speed = measure(self.models, model, self.clock)
+                speed = measure(self.models, model, precisions, self.clock)
                 write_speed(self.cache, self.device, model, speed)
             if self.graphs.possible and speed.graphs is None:
                 report(Progress("measuring"))
@@ -71,10 +80,10 @@ class Speeds:
         write_speed(self.cache, self.device, model, learnt)
 
 
-def measure(models: Models, model: str, clock: Callable[[], float]) -> Speed:
-    """Time a step in both precisions on two small pictures, and keep the network of the faster one."""
+def measure(models: Models, model: str, precisions: Sequence[Precision], clock: Callable[[], float]) -> Speed:
+    """Time a step in each precision on two small pictures, and keep the network of the fastest one."""
     works: dict[tuple[Precision, int], Callable[[], None]] = {}
-    for precision in PRECISIONS:
+    for precision in precisions:
         network = models.network(model, precision)
         for side in SIDES:
             image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(models.device)
@@ -88,12 +97,14 @@ def measure(models: Models, model: str, clock: Callable[[], float]) -> Speed:
             work()
             laps[key].append(clock() - began)
     found: dict[Precision, tuple[float, float]] = {}  # seconds per megapixel, and besides
-    for precision in PRECISIONS:
+    for precision in precisions:
         large, small = (min(laps[precision, side][1:]) for side in SIDES)
         per_megapixel = max(1e-6, (large - small) / ((SIDES[0] ** 2 - SIDES[1] ** 2) / 1e6))
         found[precision] = (per_megapixel, max(1e-5, small - per_megapixel * SIDES[1] ** 2 / 1e6))
-    best: Precision = "bf16" if found["bf16"][0] < found["fp32"][0] else "fp32"
-    models.unload(model, "fp32" if best == "bf16" else "bf16")
+    best = min(precisions, key=lambda precision: found[precision][0])
+    for precision in precisions:
+        if precision != best:
+            models.unload(model, precision)
     per_megapixel, per_step = found[best]
     return Speed(best, per_megapixel, per_step + OPTIMISER_S, measured=True, device=str(models.device))
 

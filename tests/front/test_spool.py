@@ -261,9 +261,10 @@ def test_uploads_whose_clients_have_gone_give_way_at_once(spool: Spool, clock: C
 
 
 def test_bytes_of_uploads_whose_clients_have_gone_give_way_at_once(spool: Spool, clock: Clock) -> None:
-    send(spool, clock(), "e" * 64, 9000, 0, bytes(8000), "gone")
+    send(spool, clock(), "e" * 64, 9000, 0, bytes(3000), "gone")
+    send(spool, clock(), "f" * 64, 9000, 0, bytes(5000), "greedier")
     spool.abandon("gone")
-    send(spool, clock(), "f" * 64, 9000, 0, bytes(8500), "greedier")
+    send(spool, clock(), "f" * 64, 9000, 5000, bytes(3500), "greedier")
     assert send(spool, clock(), "e" * 64, 9000, 0, None)[0] == 0
 
 

@@ -16,6 +16,8 @@ import psutil
 
 from support.daemon import environment
 
+BLOCKS = 10  # of samples, to whose means growth is fitted
+
 
 @dataclass(frozen=True)
 class Slope:
@@ -84,9 +86,15 @@ class Sampler:
             self.descriptors.append(files)
 
     def growth(self) -> Slope:
-        """Resident bytes per unit of work, over the last half."""
-        half = len(self.memory) // 2
-        return slope(self.memory[half:], self.of[half:])
+        """Resident bytes per unit of work, over the last half.
+
+        Memory grows by steps, and then rests: two samples half a second apart say the same. So the line is fitted to
+        the means of blocks, which are independent enough that its error is not flattered.
+        """
+        half = self.memory[len(self.memory) // 2 :]
+        size = max(1, len(half) // BLOCKS)
+        blocks = [half[at : at + size] for at in range(0, len(half) - size + 1, size)]
+        return slope([(sum(x for x, _ in one) / size, sum(y for _, y in one) / size) for one in blocks])
 
 
 PINGS = """

@@ -7,6 +7,7 @@ import random
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from vaporbrush_protocol.limits import MAX_FRAME_BYTES
 from vaporbrush_protocol.zmtp import GREETING, Conversation
 
 SHARES = {"raw, before login": 0.1, "raw, after login": 0.45, "libzmq": 0.45}
+ROUNDS = 10  # all ways in turn, so that the last half of the run is like the first
 WINDOW = 8  # requests ahead of their replies, as the protocol allows
 PER_CONNECTION = 40  # messages on one raw connection, of which the last is damaged on the wire
 PING_S = 0.25  # what a bystander's ping may take during the attack; ten times that is a failure
@@ -35,13 +37,15 @@ def run(home: Path, count: int, seed: int) -> Report:
     with serving(home, listen_tcp=True) as daemon, bystander(daemon), Bystander(home) as pings:
         attack = Attack(daemon, random.Random(seed))
         with Sampler(lambda: daemon.pid, lambda: attack.sent) as sampler:
-            for name, share in SHARES.items():
+            ways = {"raw, before login": attack.strangers, "raw, after login": attack.raw, "libzmq": attack.libzmq}
+            sent, seconds = Counter[str](), Counter[str]()
+            for name in list(SHARES) * ROUNDS:
                 began, before = time.monotonic(), attack.sent
-                {"raw, before login": attack.strangers, "raw, after login": attack.raw, "libzmq": attack.libzmq}[name](
-                    round(count * share)
-                )
-                seconds = time.monotonic() - began
-                report.say(f"{attack.sent - before:>9,} {name}: {seconds:.0f} s")
+                ways[name](round(count * SHARES[name] / ROUNDS))
+                sent[name] += attack.sent - before
+                seconds[name] += time.monotonic() - began
+            for name, number in sent.items():
+                report.say(f"{number:>9,} {name}: {seconds[name]:.0f} s")
         log = "".join(path.read_text(errors="replace") for path in (home / "logs").iterdir())
         report.say(f"{log.count('Traceback')} tracebacks in the log", holds="Traceback" not in log)
         report.say(f"{attack.leaks} replies to strangers", holds=not attack.leaks)

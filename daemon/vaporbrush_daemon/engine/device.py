@@ -136,7 +136,7 @@ def can(device: str, trial: Callable[[], Any]) -> bool:
     try:
         trial()
         synchronise(device)
-    except (RuntimeError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         if is_out_of_memory(error):
             raise
         return False

@@ -266,7 +266,7 @@ class Screen:
 
         self.until_done(act, lambda: find()["text"] == text, f"typing {text}")
         self.keys("Tab")  # not before: in the image's window it would hide the toolbox
-        self.wait(lambda: find()["text"] == text, f"{text} is taken")
+        self.wait(lambda: float(find()["text"]) == float(text), f"{text} is taken")  # 55 is shown as 55.0 from then on
 
     def still(self, find: Callable[[], Widget | None]) -> Widget:
         """A widget that can be used, as soon as it stands still."""

@@ -21,6 +21,7 @@ from vaporbrush_daemon.remotes import book
 from vaporbrush_daemon.remotes.ssh import Line
 from vaporbrush_host import devices
 from vaporbrush_protocol import Client, Connection, Job, LinkError, RemoteError
+from vaporbrush_protocol.errors import VaporbrushError
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def _painting_there(there: SshServer, job: str) -> bool:
     try:
         with there_client(there) as client:
             return client.watch(job).progress is not None
-    except Exception:  # noqa: BLE001 - it starts just now
+    except VaporbrushError:  # it starts just now
         return False
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import rich_click as click
@@ -32,7 +34,7 @@ def add_guest(*, name: str, key: str) -> None:
     """Let a machine in, by its public key. `vaporbrush remote add` on that machine does this by itself."""
     if sys.platform == "win32":
         raise RequestError("bad_field", "Guests by ssh are not possible on Windows yet; on Linux and macOS they are.")
-    with _told():
+    with _errors_shown():
         public = keys.PublicKey.parse(key)
         make_folder(home())
         Guests(home()).add(name, datetime.now(UTC))
@@ -44,7 +46,7 @@ def add_guest(*, name: str, key: str) -> None:
 @json_option
 def list_guests(*, as_json: bool) -> None:
     """Show the guests."""
-    with _told():
+    with _errors_shown():
         known = Guests(home()).all()
     if as_json:
         click.echo(json.dumps({"guests": [{"name": one.name, "added": one.added} for one in known]}))
@@ -60,7 +62,7 @@ def list_guests(*, as_json: bool) -> None:
 @argument_panel("name")
 def remove_guest(*, name: str) -> None:
     """Let a guest in no more: its key opens nothing, and its connections end at once."""
-    with _told():
+    with _errors_shown():
         known = Guests(home()).remove(name)
         had_key = keys.revoke(keys.authorized_keys(), name)
     if not known and not had_key:
@@ -68,13 +70,11 @@ def remove_guest(*, name: str) -> None:
     terminal.tell(f"The guest {name} is out.")
 
 
-class _told:  # noqa: N801 - it reads as a word
+@contextmanager
+def _errors_shown() -> Iterator[None]:
     """Guests' and keys' errors as their sentences."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, GuestError):
-            terminal.complain(str(error))
-            raise Exit(exit_status.USAGE) from None
+    try:
+        yield
+    except GuestError as error:
+        terminal.complain(str(error))
+        raise Exit(exit_status.USAGE) from None

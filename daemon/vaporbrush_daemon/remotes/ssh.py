@@ -276,24 +276,20 @@ def _relay(process: subprocess.Popen[bytes], plain: socket.socket) -> None:
 
     def up() -> None:
         assert process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # either end has gone, which the other one learns from the close
             while piece := plain.recv(PIECE_BYTES):
                 view = memoryview(piece)
                 while view:
                     view = view[process.stdin.write(view) :]
-        except OSError:
-            pass
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # what was not yet written has nowhere to go
             process.stdin.close()
 
     def down() -> None:
         assert process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):  # as above
             while piece := process.stdout.read(PIECE_BYTES):
                 plain.sendall(piece)
             plain.shutdown(socket.SHUT_RDWR)  # a close alone would not wake the other thread, nor the other end
-        except OSError:
-            pass
         plain.close()
         process.stdout.close()
 

@@ -17,10 +17,12 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 EXACT_CLIENTS = 200  # whose queues are looked through to tell a place; with more clients it is within one round
 FIRST_LENGTH = 16  # of the longest list of jobs that is counted from the start; it grows
 
+Entry = TypeVar("Entry", int, tuple[int, str])
 Turns = list[tuple[int, str]]  # turn and client, in the order of the turns
 
 
@@ -204,6 +206,6 @@ def _enter(circle: Turns, turn: int, client: str) -> None:
     circle.insert(bisect_left(circle, entry), entry)
 
 
-def _leave(ordered: list, entry: object) -> None:  # type: ignore[type-arg]
+def _leave(ordered: list[Entry], entry: Entry) -> None:
     """Take an entry that is there out of an ordered list."""
     del ordered[bisect_left(ordered, entry)]

@@ -143,13 +143,28 @@ def test_wrapped_resampling_has_no_seam() -> None:
     torch.testing.assert_close(rolled, resize(image, 96, 64, wrap=True).roll((32, 48), (2, 3)), rtol=1e-6, atol=1e-6)
 
 
-def test_the_pyramids_backward_is_the_adjoint_of_its_forward() -> None:
-    pyramid = Pyramid.of(37, 50)
+@pytest.mark.parametrize(("size", "wrap"), [((37, 50), False), ((48, 80), True)])
+def test_the_pyramids_backward_is_the_adjoint_of_its_forward(size: tuple[int, int], wrap: bool) -> None:
+    pyramid = Pyramid.of(*size, wrap=wrap)
+    assert len(pyramid.sizes) > 2
     generator = torch.Generator().manual_seed(0)
-    flat, image = torch.randn(pyramid.variables, generator=generator), torch.randn(1, 3, 37, 50, generator=generator)
+    flat, image = torch.randn(pyramid.variables, generator=generator), torch.randn(1, 3, *size, generator=generator)
     torch.testing.assert_close(
         (pyramid.forward(flat) * image).sum(), (flat * pyramid.backward(image)).sum(), rtol=1e-4, atol=1e-3
     )
+
+
+def test_a_wrapped_pyramid_knows_no_edge() -> None:
+    pyramid = Pyramid.of(48, 80, wrap=True)
+    coarse = pyramid.sizes[-1]
+    flat = torch.randn(pyramid.variables, generator=torch.Generator().manual_seed(0))
+    parts = torch.split(flat, [3 * h * w for h, w in pyramid.sizes])
+    turned = [
+        part.view(1, 3, h, w).roll((h // coarse[0], w // coarse[1]), (2, 3)).flatten()
+        for part, (h, w) in zip(parts, pyramid.sizes, strict=True)
+    ]
+    step = 48 // coarse[0], 80 // coarse[1]
+    torch.testing.assert_close(pyramid.forward(torch.cat(turned)), pyramid.forward(flat).roll(step, (2, 3)))
 
 
 def test_oklab_and_back_is_the_same_colour() -> None:

@@ -136,7 +136,7 @@ def test_a_tileable_painting_has_no_seam(painter: Painter, shared: Path) -> None
     for axis in (0, 1):
         seam = np.abs(np.take(canvas, 0, axis) - np.take(canvas, -1, axis)).mean()
         inside = np.abs(np.diff(canvas, axis=axis)).mean()
-        assert seam < 1.5 * inside
+        assert seam < 1.25 * inside, f"{seam / inside:.2f} times"
 
 
 @pytest.mark.parametrize("color", ["luma", "match"])
@@ -177,6 +177,7 @@ print(result.facts["plan"], "|", resource.getrusage(resource.RUSAGE_SELF).ru_max
 """
 
 
+@pytest.mark.timeout(900)
 def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Path, tmp_path: Path) -> None:
     """1792² with half of what the untiled plan needs: the planner's figure must hold for the whole process. What a
     painting needed besides its own pixels is given back at its end.
@@ -195,7 +196,7 @@ def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Pat
         cache=str(tmp_path),
         memory=half,
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=880)
     assert done.returncode == 0, done.stderr[-2000:]
     text, peak, left = done.stdout.strip().split("|")
     assert "tiles of" in text

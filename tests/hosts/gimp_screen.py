@@ -23,7 +23,7 @@ from support.daemon import Daemon, until
 from vaporbrush_daemon import packaged
 
 START_S = 600  # for GIMP itself: the first start reads every font and plug-in
-PATIENCE_S = 900  # for anything on a busy machine: it starts a worker in two minutes that takes ten seconds alone
+PATIENCE_S = 300  # for anything on a busy machine: it starts a worker in two minutes that takes ten seconds alone
 ATTEMPTS = 40  # a busy machine misses clicks and keys, as it does a person's
 ATTEMPT_S = 6.0
 STILL_S = 0.35  # longer than the eyes' interval, and than anything takes to be scrolled or laid out anew
@@ -247,7 +247,12 @@ class Screen:
 
     def choose(self, page: str, title: str) -> None:
         """Choose a style from a page of the chooser."""
-        self.click("RadioButton", page)
+
+        def turned() -> bool:
+            button = self.find("RadioButton", page)
+            return button is not None and button["active"]
+
+        self.until_done(lambda: turned() or self.click("RadioButton", page), turned, f"turning to {page}")
 
         def chosen() -> bool:
             tile = self.find("Tile", title)

@@ -126,16 +126,16 @@ def _refusal(client: Client) -> str:
 
 
 def test_no_process_stays_when_the_laptop_is_gone(home: Path, added: SshServer) -> None:
-    client = client_of(added, home)
-    client.ping()
-    until(lambda: _pipes(added), "the pipe runs")
-    client.close()
+    with client_of(added, home) as client:
+        client.ping()
+        until(lambda: _pipes(added), "the pipe runs")
     until(lambda: not _pipes(added), "the pipe has ended")
 
 
 def _pipes(there: SshServer) -> list[str]:
-    listed = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line for line in listed if keys.PROGRAM in line and _home_of(line, there)]
+    # -ww: a terminal of 80 columns, which ps asks even where its output is not one, would cut the lines
+    listed = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if keys.PROGRAM in line and _home_of(line, there)]
 
 
 def _home_of(line: str, there: SshServer) -> bool:

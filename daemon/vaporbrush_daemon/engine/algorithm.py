@@ -138,7 +138,7 @@ def _paint_scale(
     """Take the steps of one scale."""
     losses: Losses | None = None
     monitor.stopped = "steps"
-    pyramid = Pyramid.of(scale.height, scale.width)
+    pyramid = Pyramid.of(scale.height, scale.width, wrap=inputs.recipe.tileable)
     optimiser = _optimiser(inputs.recipe, plan, pyramid.variables, image.device)
     reading = Reading(inputs, curve, monitor, plan.enough, scale.steps - 1)
     step, before = 0, None

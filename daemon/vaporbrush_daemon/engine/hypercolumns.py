@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .pyramid import enlarge, enlarge_backward
 from .tiles import Tile
 from .vgg19 import CONVS
 
@@ -31,7 +32,7 @@ def gather(tap: Tensor, name: str, grid: tuple[int, int], *, wrap: bool) -> Tens
     if stride < GRID:
         tap = functional.avg_pool2d(tap, GRID // stride, ceil_mode=True)
     elif stride > GRID:
-        tap = _enlarge(tap, stride // GRID, wrap=wrap)
+        tap = enlarge(tap, stride // GRID, wrap=wrap)
     below, right = grid[0] - tap.shape[2], grid[1] - tap.shape[3]
     # pooling in the network drops an odd last row or column: there the position before stands in
     return functional.pad(tap, (0, right, 0, below), mode="replicate") if below or right else tap
@@ -58,32 +59,9 @@ def scatter(gradient: Tensor, tap: Tensor, name: str, *, wrap: bool) -> Tensor:
     if stride < GRID:
         spread: Tensor = torch.ops.aten.avg_pool2d_backward(gradient, tap, [k, k], [k, k], [0, 0], True, True, None)
         return spread
-    return _enlarge_backward(gradient, factor, tap, wrap=wrap) if stride > GRID else gradient
-
-
-def _enlarge(tap: Tensor, factor: int, *, wrap: bool) -> Tensor:
-    """Bilinear, by a whole factor."""
-    if wrap:
-        tap = functional.pad(tap, (1, 1, 1, 1), mode="circular")
-    large = functional.interpolate(tap, scale_factor=factor, mode="bilinear", align_corners=False)
-    return large[:, :, factor:-factor, factor:-factor] if wrap else large
-
-
-def _enlarge_backward(gradient: Tensor, factor: int, tap: Tensor, *, wrap: bool) -> Tensor:
-    h, w = tap.shape[2:]
-    if wrap:
-        gradient = functional.pad(gradient, (factor,) * 4)
-        h, w = h + 2, w + 2
-    size, shape = list(gradient.shape[2:]), (1, tap.shape[1], h, w)
-    small: Tensor = torch.ops.aten.upsample_bilinear2d_backward(gradient, size, shape, False, None, None)
-    if not wrap:
-        return small
-    for axis in (2, 3):  # the border stood for the opposite edge
-        length = small.shape[axis] - 2
-        middle = small.narrow(axis, 1, length).clone()
-        middle.narrow(axis, length - 1, 1).add_(small.narrow(axis, 0, 1))
-        middle.narrow(axis, 0, 1).add_(small.narrow(axis, length + 1, 1))
-        small = middle
+    if stride == GRID:
+        return gradient
+    small = enlarge_backward(gradient, factor, (tap.shape[2], tap.shape[3]), wrap=wrap)
     return small.contiguous(memory_format=torch.channels_last)
 
 

@@ -71,9 +71,7 @@ class Inputs:
             return content
         # on the CPU: the same numbers on every device
         generator = torch.Generator().manual_seed(self.recipe.seed % 2**63)
-        # a tileable one starts from pixels as before: from blots, the seam of its edges was to be seen in the end
-        blot = 1 if self.recipe.tileable else BLOT
-        blots = max(1, scale.height // blot), max(1, scale.width // blot)
+        blots = max(1, scale.height // BLOT), max(1, scale.width // BLOT)
         noise = resize(torch.randn(1, 3, *blots, generator=generator).to(self.device), scale.width, scale.height,
                        wrap=self.recipe.tileable)  # fmt: skip
         return (0.5 + 0.15 * noise).clamp(0, 1)

@@ -37,6 +37,35 @@ def resize(image: Tensor, width: int, height: int, *, wrap: bool = False) -> Ten
     return large[:, :, shift_y : shift_y + height, shift_x : shift_x + width]
 
 
+def enlarge(image: Tensor, factor: int, *, wrap: bool) -> Tensor:
+    """(B, C, h, w) to (B, C, factor·h, factor·w): bilinear; `wrap` keeps opposite edges neighbours."""
+    if wrap:
+        image = functional.pad(image, (1, 1, 1, 1), mode="circular")
+    large = functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
+    return large[:, :, factor:-factor, factor:-factor] if wrap else large
+
+
+def enlarge_backward(gradient: Tensor, factor: int, size: tuple[int, int], *, wrap: bool) -> Tensor:
+    """dL/d(image) (B, C, *size) from dL/d(its enlargement): the adjoint of `enlarge`."""
+    h, w = size
+    if wrap:
+        gradient = functional.pad(gradient, (factor,) * 4)
+        h, w = h + 2, w + 2
+    shape = [*gradient.shape[:2], h, w]
+    small: Tensor = torch.ops.aten.upsample_bilinear2d_backward(
+        gradient, list(gradient.shape[2:]), shape, False, None, None
+    )
+    if not wrap:
+        return small
+    for axis in (2, 3):  # the border stood for the opposite edge
+        length = small.shape[axis] - 2
+        middle = small.narrow(axis, 1, length).clone()
+        middle.narrow(axis, length - 1, 1).add_(small.narrow(axis, 0, 1))
+        middle.narrow(axis, 0, 1).add_(small.narrow(axis, length + 1, 1))
+        small = middle
+    return small
+
+
 def refine(painted: Tensor, coarse: Tensor, fine: Tensor, *, wrap: bool = False) -> Tensor:
     """What the next scale starts from (1, 3, H, W): the painting enlarged, plus the detail of the content that the
     coarse scale lacked.
@@ -57,14 +86,17 @@ class Pyramid:
     """
 
     sizes: tuple[tuple[int, int], ...]  # (height, width), finest first
+    wrap: bool = False  # opposite edges are neighbours at every level, or the coarse ones would draw a seam
 
     @classmethod
-    def of(cls, height: int, width: int) -> Pyramid:
+    def of(cls, height: int, width: int, *, wrap: bool = False) -> Pyramid:
         """The pyramid for an image of `height` × `width` pixels."""
         sizes = [(height, width)]
         while min(sizes[-1]) > SMALLEST_LEVEL:
+            if wrap and (sizes[-1][0] % 2 or sizes[-1][1] % 2):
+                break  # edges meet only where a level is exactly half the finer one
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-        return cls(tuple(sizes))
+        return cls(tuple(sizes), wrap)
 
     @property
     def variables(self) -> int:
@@ -79,7 +111,10 @@ class Pyramid:
         ]
         total = levels[-1]
         for level in reversed(levels[:-1]):
-            enlarged = functional.interpolate(total, level.shape[2:], mode="bilinear", align_corners=False)
+            if self.wrap:
+                enlarged = enlarge(total, 2, wrap=True)
+            else:  # the finer one may be odd
+                enlarged = functional.interpolate(total, level.shape[2:], mode="bilinear", align_corners=False)
             total = enlarged.mul_(LEVEL_GAIN).add_(level)
         return total
 
@@ -87,6 +122,9 @@ class Pyramid:
         """dL/d(variables) (n,) from dL/d(image) (1, 3, H, W): the adjoint of `forward`."""
         parts = [gradient]
         for finer, size in pairwise(self.sizes):
-            shrunk = torch.ops.aten.upsample_bilinear2d_backward(parts[-1], finer, (1, 3, *size), False, None, None)
+            if self.wrap:
+                shrunk = enlarge_backward(parts[-1], 2, size, wrap=True)
+            else:
+                shrunk = torch.ops.aten.upsample_bilinear2d_backward(parts[-1], finer, (1, 3, *size), False, None, None)
             parts.append(shrunk.mul_(LEVEL_GAIN))
         return torch.cat([part.flatten() for part in parts])

@@ -25,6 +25,8 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
+# Two at a time, file by file: most tests wait for a program or a clock. PARALLEL= runs them one after the other.
+PARALLEL ?= -n 2 --dist loadfile
 
 .PHONY: demo test check hosts host-root bench gpu torture dist bundle lock audit clean
 .DEFAULT_GOAL := demo
@@ -49,7 +51,7 @@ check: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 test: $(READY) host-root
-	$(BIN)/python -m pytest $(TESTS) --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest $(TESTS) $(PARALLEL) --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 # Without root there is no chroot, so the tests in real programs run only where the system's own are new enough.
 host-root: $(READY)

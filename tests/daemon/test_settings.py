@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,16 +70,23 @@ def test_values_of_the_wrong_type_in_the_file_are_refused(tmp_path: Path) -> Non
             config.load(environment={"VAPORBRUSH_HOME": str(tmp_path)})
 
 
-def test_a_socket_folder_that_somebody_else_sits_on_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    home = tmp_path / ("x" * 120)
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's name, which `tmp_path` may not."""
+    with tempfile.TemporaryDirectory(prefix="vp-") as folder:
+        yield Path(folder)
+
+
+def test_a_socket_folder_that_somebody_else_sits_on_is_refused(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    home = short / ("x" * 120)
     folder = instance.socket_path(home).parent
-    assert folder.parent == tmp_path
+    assert folder.parent == short
     folder.chmod(0o755)
     with pytest.raises(config.ConfigError, match="not a private folder"):
         instance.socket_path(home)
     folder.rmdir()
-    folder.symlink_to(tmp_path)
+    folder.symlink_to(short)
     with pytest.raises(config.ConfigError, match="not a private folder"):
         instance.socket_path(home)
 

@@ -260,6 +260,15 @@ class Screen:
 
         self.until_done(lambda: self.click("Tile", title), chosen, f"choosing {title}")
 
+    def unfold_advanced(self) -> None:
+        """Show the fields under Advanced."""
+        x, y, _width, _height = self.find("Label", "Strength")["box"]  # the column may be longer than the dialog
+        scroll = ["click", "--repeat", "15", "--delay", "50", "5"]
+        self.desktop.run(["xdotool", "mousemove", str(x + 5), str(y + 5), *scroll])
+        x, y, _width, height = self.still(lambda: self.find("Expander"))["box"]
+        self.desktop.click(x + 10, y + height // 2)
+        self.wait(lambda: self.find("CheckButton", "Seamless"), "they are unfolded")
+
     def type_into(self, find: Callable[[], Widget], text: str) -> None:
         """Replace what a number field says."""
 

@@ -179,13 +179,7 @@ def test_every_advanced_field_can_be_set_as_its_tip_says(screen: Screen) -> None
     screen.forget_values(*QUICK)
     screen.open()
     screen.choose("Bundled", "Ink hatching")
-    x, y, _width, _height = screen.find("Label", "Strength")["box"]  # the column may be longer than the dialog
-    screen.desktop.run(
-        ["xdotool", "mousemove", str(x + 5), str(y + 5), "click", "--repeat", "15", "--delay", "50", "5"]
-    )
-    x, y, _width, height = screen.still(lambda: screen.find("Expander"))["box"]
-    screen.desktop.click(x + 10, y + height // 2)
-    screen.wait(lambda: screen.find("CheckButton", "Seamless"), "they are unfolded")
+    screen.unfold_advanced()
     screen.type_into(lambda: screen.beside("Smoothing", "SpinButton"), "0.0010")
     screen.type_into(lambda: screen.beside("Blend", "SpinButton"), "0.85")
     screen.type_into(lambda: screen.beside("Steps", "SpinButton"), "3")

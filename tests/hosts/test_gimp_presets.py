@@ -13,6 +13,7 @@ from PIL import Image
 
 from hosts.gimp_screen import QUICK, Screen, gimp_on_screen
 from hosts.root import Root
+from support.daemon import FAKE_WORKER, ended, recipe
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
 
@@ -107,3 +108,31 @@ def test_an_impossible_name_is_a_sentence(screen: Screen) -> None:
     screen.look("no-name")
     screen.keys("Escape")
     screen.gone()
+
+
+def test_gpus_are_offered_by_name_with_their_memory_and_the_chosen_one_paints(screen: Screen) -> None:
+    screen.daemon.stop()
+    screen.daemon.configure(worker_command=[*FAKE_WORKER, "--gpus", "24,8"], devices=[])
+    screen.daemon.start()
+    try:
+        with screen.daemon.client() as client:
+            ended(client, client.submit(recipe(client), lease_s=60.0))  # what there is, the first worker finds out
+        screen.forget_values(*QUICK)
+        screen.open()
+        screen.choose("Layers", "style")
+        screen.unfold_advanced()
+        device = screen.still(lambda: screen.beside("Device", "ComboBoxText"))
+        assert device["text"] == "Automatic"
+        screen.click_on(device)
+        screen.look("devices")
+        screen.keys("End", "Return")
+        screen.wait(lambda: screen.beside("Device", "ComboBoxText")["text"] == "Fake 8, 8.0 GB free", "it is chosen")
+        screen.look("device-chosen")
+        screen.click("Button", "OK")
+        screen.until_layers(2)
+        screen.gone()
+        assert screen.record()["result"]["device"] == "cuda:1"
+    finally:
+        screen.daemon.stop()
+        screen.daemon.configure()
+        screen.daemon.start()

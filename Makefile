@@ -25,9 +25,9 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
-# Two at a time, file by file: most tests wait for a program or a clock. PARALLEL= runs them one after the other. Krita and
-# GIMP come alone afterwards, since a painter runs below other programs' priority, and waits for whatever else is busy.
-PARALLEL ?= -n 2 --dist loadfile
+# PARALLEL="-n 2 --dist loadfile" runs two files of tests at a time, but for those of Krita and GIMP: 26 minutes in place of 39 on two
+# cores. Not so by itself, since some tests kill and wait for programs that then have too little of the processor.
+PARALLEL ?=
 COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 .PHONY: demo test check hosts host-root bench gpu torture dist bundle lock audit clean

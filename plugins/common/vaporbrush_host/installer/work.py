@@ -99,6 +99,8 @@ class Install(threading.Thread):
                 self._work()
             finally:
                 lock.release()
+            # not before: whoever is told may remove it again at once, which the lock would forbid
+            self._tell(Report("done", "tidy", _("The painter is here."), 1.0))
         except VaporbrushError as error:
             self._fail(self._explained(error))
         except OSError as error:
@@ -143,7 +145,6 @@ class Install(threading.Thread):
         self._replace_daemon()
         places.tidy(self._home, root)
         places.end_journal(self._home)
-        self._tell(Report("done", "tidy", _("The painter is here."), 1.0))
 
     def _look_for_space(self) -> None:
         """Ask the disk beforehand; what an earlier attempt fetched is already on it."""

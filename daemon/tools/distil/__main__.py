@@ -3,10 +3,11 @@
     python daemon/tools/distil train PICTURES --teacher vgg19_features.pth --run RUN [--widths 16,32,96,192,192]
     python daemon/tools/distil export RUN/checkpoint.pt --out vgg19-lite.safetensors [--student 0]
 
-PICTURES holds two folders, `photo` and `art`. Training can be stopped at any time and started again: it goes on
-from RUN/checkpoint.pt. It logs to RUN/log.csv. On a CPU, half the time goes into fresh memory unless
-GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 are
-set.
+PICTURES holds two folders, `photo` and `art`. Training can be stopped at any time (TERM or Ctrl-C: after the step), and
+the same command goes on from RUN/checkpoint.pt: weights, optimiser, averages, step and random state. Killed, it loses
+the steps since the last report. The kept batches are drawn anew. It logs to RUN/log.csv. On a CPU, half the time goes
+into fresh memory unless GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_THRESHOLD_=8589934592
+MALLOC_TRIM_THRESHOLD_=17179869184 are set.
 
 What is learnt: that a linear map (with a bias) of each tap of the student gives the teacher's tap, and that the
 difference of two pictures' Gram matrices, carried over by that map, is the teacher's. The maps are never
@@ -73,6 +74,7 @@ def main() -> None:
     train.add_argument("--widths", nargs="+", default=["16,32,96,192,192"], help="one student each")
     train.add_argument("--steps", type=int, default=8000)
     train.add_argument("--minutes", type=float, default=math.inf, help="end after so many minutes of learning in all")
+    train.add_argument("--batch-pixels", type=int, default=4 * 160 * 160, help="pixels of one batch (at least a pair)")
     train.add_argument("--lr", type=float, default=1e-3)
     train.add_argument("--threads", type=int, default=2)
     train.add_argument("--seed", type=int, default=0)

@@ -14,6 +14,8 @@ TAP_WEIGHTS = {"relu1_1": 0.6, "relu2_1": 0.8, "relu3_1": 1.0, "relu4_1": 1.4, "
 #: Weight of the Gram error beside the unexplained variance: it is what paintings are wrong by (relu4_1 most of all).
 GRAM_WEIGHT = 2.0
 AVERAGE, RIDGE = 0.985, 1e-4
+#: The least ridge, of the mean energy of a channel: a channel that is dead just now must not end the training.
+LEAST_RIDGE = 1e-9
 #: Steps for which a solved map is used again.
 MAP_AGE = 4
 
@@ -56,9 +58,9 @@ class Learner:
             store[name] = new if count == 1 else (1 - fresh) * store[name] + fresh * new
 
     def map(self, name: str) -> Tensor:
-        """(n+1, N): the ridge solution; the bias (last row) is not shrunk."""
+        """(n+1, N): the ridge solution; the bias (last row) is not shrunk, and a dead channel is not used."""
         own = self.own[name].double()
-        shrink = RIDGE * own.diagonal().clone()
+        shrink = RIDGE * own.diagonal() + LEAST_RIDGE * own.diagonal().mean()
         shrink[-1] = 0
         return torch.linalg.solve(own + shrink.diag(), self.cross[name].double()).float()
 

@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+from typing import Any
 
 import torch
 from data import Batches, Pictures, crop, make_states
@@ -19,8 +20,8 @@ from muon import Muon
 from network import FAST, Vgg, init_from_teacher, load_teacher
 from safetensors import safe_open
 
-#: Pixels of one batch, and how many batches of teacher features are kept to be learnt from again (1.6 GB).
-BATCH_PIXELS, REPLAYED = 4 * 160 * 160, 56
+#: How many batches of teacher features are kept to be learnt from again (1.6 GB).
+REPLAYED = 56
 #: New batches per step, at most: the teacher's forward pass is the dearest part, so each is learnt from three times.
 FRESH = 0.34
 STATE_SHARE = 0.6
@@ -34,7 +35,8 @@ class Training:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.run = options, options.run
-        self.rng = random.Random(options.seed)
+        self.rng = random.Random(options.seed)  # of what is shown: the teacher's thread draws from it
+        self.picked = random.Random(options.seed + 1)  # of which batch is learnt from
         torch.manual_seed(options.seed)
         self.teacher = load_teacher(options.teacher, FAST)
         self.pictures = Pictures(options.pictures)
@@ -109,7 +111,7 @@ class Training:
     def resume(self) -> None:
         stored = torch.load(self.checkpoint, weights_only=False)
         self.step, self.busy, self.earlier = stored["step"], stored["busy"], stored.get("earlier", 0)
-        self.rng.seed(self.options.seed + self.step)
+        self.restore_chance(stored["chance"])
         by_widths = {tuple(s["widths"]): s for s in stored["students"]}
         for learner in self.learners:
             state = by_widths[learner.net.widths]
@@ -117,23 +119,34 @@ class Training:
             if state.get("optimiser_kind") == type(learner.optimiser).__name__:
                 learner.optimiser.load_state_dict(state["optimiser"])
             learner.own, learner.cross, learner.spread = state["own"], state["cross"], state["spread"]
-            learner.seen = state["seen"]
+            learner.seen, learner.solved = state["seen"], state.get("solved", {})
         states = self.run / "states.pt"
         if states.exists():
             self.batches.states = torch.load(states, weights_only=False)
         self.say("resumed")
 
+    def chance(self) -> dict[str, Any]:
+        """Where the sources of randomness are."""
+        return {"draws": self.rng.getstate(), "choices": self.picked.getstate(), "torch": torch.get_rng_state()}
+
+    def restore_chance(self, state: dict[str, Any]) -> None:
+        self.rng.setstate(state["draws"])
+        self.picked.setstate(state["choices"])
+        torch.set_rng_state(state["torch"])
+
     def save(self) -> None:
         students = [
             {"widths": a.net.widths, "net": a.net.state_dict(),
              "optimiser": a.optimiser.state_dict(), "optimiser_kind": type(a.optimiser).__name__,
-             "own": a.own, "cross": a.cross, "spread": a.spread, "seen": a.seen}
+             "own": a.own, "cross": a.cross, "spread": a.spread, "seen": a.seen,
+             "solved": {name: found.detach() for name, found in a.solved.items()}}
             for a in self.learners
         ]  # fmt: skip
         about = {
             "step": self.step,
             "earlier": self.earlier,
             "busy": self.busy,
+            "chance": self.chance(),
             "pictures": {k: len(v) for k, v in self.pictures.train.items()},
         }
         for path, what in (
@@ -146,7 +159,7 @@ class Training:
 
     def feed(self) -> None:
         """One more batch with the teacher's answers."""
-        fresh = teach(self.teacher, self.batches.draw(BATCH_PIXELS, STATE_SHARE))
+        fresh = teach(self.teacher, self.batches.draw(self.options.batch_pixels, STATE_SHARE))
         with self.lock:
             self.replay = [*self.replay[-REPLAYED + 1 :], fresh]
             self.produced += 1
@@ -177,7 +190,7 @@ class Training:
             raise RuntimeError("The teacher's thread has ended; its error is printed above.")
         with self.lock:
             self.consumed += 1
-            return random.choice(self.replay)
+            return self.picked.choice(self.replay)
 
     def done(self) -> float:
         """The share of the training that is over, by steps or by minutes."""
@@ -243,7 +256,8 @@ class Training:
         torch.set_num_threads(max(1, options.threads // 2))
         recent: list[float] = []
         asked = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: asked.set())  # ends after this step, and saves it
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, lambda *_: asked.set())  # ends after this step, and saves it
         while self.done() < 1 and not asked.is_set():
             began = time.perf_counter()
             recent.append(self.learn())
@@ -256,6 +270,8 @@ class Training:
                 self.report()
                 self.save()
         self.over.set()
-        self.settle()
-        self.report()
+        if self.done() >= 1:  # a training that is only stopped keeps its averages: few batches may be here yet
+            self.settle()
+            self.report()
         self.save()
+        self.say("ended" if self.done() >= 1 else "stopped; the same command goes on from here")

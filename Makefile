@@ -25,10 +25,6 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
-# PARALLEL="-n 2 --dist loadfile" runs two files of tests at a time, but for those of Krita and GIMP: 26 minutes in place of 39 on two
-# cores. Not so by itself, since some tests kill and wait for programs that then have too little of the processor.
-PARALLEL ?=
-COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 .PHONY: demo test check hosts host-root bench gpu torture dist bundle lock audit clean
 .DEFAULT_GOAL := demo
@@ -53,12 +49,7 @@ check: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 test: $(READY) host-root
-ifdef TESTS
-	$(BIN)/python -m pytest $(TESTS) $(COVERAGE)
-else
-	$(BIN)/python -m pytest --ignore tests/hosts $(PARALLEL) --cov --cov-branch --cov-report=
-	$(BIN)/python -m pytest tests/hosts --cov-append $(COVERAGE)
-endif
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 # Without root there is no chroot, so the tests in real programs run only where the system's own are new enough.
 host-root: $(READY)

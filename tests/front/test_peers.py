@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Front:
                 plain.sendall(bytes(talk.outgoing))
                 talk.outgoing.clear()
                 self.turn()
-                with contextlib.suppress(BlockingIOError):  # not yet
+                if readable(plain):
                     talk.filled(plain.recv_into(talk.space()))
             plain.sendall(bytes(talk.outgoing) + b"".join(bytes(piece) for piece in framed([b"?"])))
             while not (names := self.turn()):
@@ -63,15 +64,20 @@ def front(tmp_path: Path) -> Iterator[Front]:
     front.peers.close(0)
 
 
+def readable(plain: socket.socket) -> bool:
+    """Whether something is there, the end of the connection included."""
+    return bool(select.select([plain], [], [], 0)[0])
+
+
 def read(plain: socket.socket) -> int:
-    """How many bytes are there; -1 where the connection has ended before."""
+    """How many bytes are there; -1 where there are none and the connection has ended."""
     count = 0
-    try:
-        while piece := plain.recv(1 << 20):
-            count += len(piece)
-    except BlockingIOError:
-        return count
-    return count or -1
+    while readable(plain):
+        piece = plain.recv(1 << 20)
+        if not piece:
+            return count or -1
+        count += len(piece)
+    return count
 
 
 def test_a_client_that_takes_nothing_of_its_reply_for_two_minutes_is_let_go(front: Front) -> None:

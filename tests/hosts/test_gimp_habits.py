@@ -76,6 +76,7 @@ def test_the_original_is_shown_in_every_precision(screen: Screen) -> None:
         if precision != "U8_NON_LINEAR":
             screen.ask(f"image.convert_precision(Gimp.Precision.{precision})")
         screen.open()
+        screen.choose("Layers", "style")
         screen.wait_text("Takes ")  # the last line to come; it is fitted to the room that is left
         found[precision] = screen.still_seen(lambda: _largest_picture(screen))
         screen.look(f"habits-original-{precision.lower()}")
@@ -173,7 +174,9 @@ def test_stop_says_what_it_does(screen: Screen) -> None:
     _close(screen)
 
 
-def test_an_indexed_image_is_not_painted(screen: Screen) -> None:
+def test_an_indexed_image_cannot_be_painted(screen: Screen) -> None:
+    lookup = "Gimp.get_pdb().lookup_procedure('plug-in-vaporbrush-stylize')"
+    assert screen.ask(f"{lookup}.get_image_types()") == "RGB*, GRAY*", "what GIMP greys the entry by"
     kinds = "Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE"
     screen.ask(f"image.convert_indexed({kinds}, 16, False, False, '') and None")
     screen.wait(lambda: screen.desktop.windows("Indexed color"), "the image's window says so")

@@ -31,7 +31,7 @@ def scripts() -> Iterator[None]:
 
 def options(folder: Path) -> argparse.Namespace:
     """A run in `folder` with a teacher that has learnt nothing: going on does not depend on what is taught."""
-    from network import TEACHER_WIDTHS, Vgg  # type: ignore[import-not-found]
+    from network import TEACHER_WIDTHS, Vgg
 
     drawn = np.random.default_rng(0)
     for kind in ("photo", "art"):
@@ -62,8 +62,8 @@ def learnt(training: Any) -> list[torch.Tensor]:
 
 
 def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(scripts: None, tmp_path: Path) -> None:
-    from data import State  # type: ignore[import-not-found]
-    from training import Training  # type: ignore[import-not-found]
+    from data import State
+    from training import Training
 
     asked = options(tmp_path)
     first = Training(asked)

@@ -119,7 +119,7 @@ class Training:
             if state.get("optimiser_kind") == type(learner.optimiser).__name__:
                 learner.optimiser.load_state_dict(state["optimiser"])
             learner.own, learner.cross, learner.spread = state["own"], state["cross"], state["spread"]
-            learner.seen, learner.solved = state["seen"], state.get("solved", {})
+            learner.seen, learner.solved = state["seen"], state["solved"]
         states = self.run / "states.pt"
         if states.exists():
             self.batches.states = torch.load(states, weights_only=False)

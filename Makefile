@@ -6,7 +6,7 @@
 #   make hosts   only what drives a real Krita and GIMP: build their root if necessary, then the tests
 #   make bench   the figures of the README
 #   make gpu     what a GPU alone can show, in less than nine minutes; small sizes where there is none
-#   make torture mutated messages, jobs among kills, a soak, power cuts: 30 minutes (SHORT=1: three)
+#   make torture mutated messages, jobs among kills, a soak, power cuts, a studio: 30 minutes (SHORT=1: four)
 #   make dist    wheel, sdist and the plug-ins' zips, built and checked
 #   make lock    renew the versions and hashes that CI installs
 #   make audit   known vulnerabilities of what is locked, where a database can be reached
@@ -25,6 +25,11 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --editable '.[dev]'
 endif
 TESTS ?=
+# Two files at a time, since most tests wait for a program or a clock; PARALLEL= runs them one after the other. By themselves
+# before come those that need the processor to themselves: workers that are judged after a second.
+PARALLEL ?= -n 2 --dist loadfile
+ALONE := tests/faults/test_chaos.py
+COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 .PHONY: demo test check hosts host-root bench gpu torture dist bundle lock audit clean
 .DEFAULT_GOAL := demo
@@ -49,7 +54,12 @@ check: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 test: $(READY) host-root
-	$(BIN)/python -m pytest $(TESTS) --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+ifdef TESTS
+	$(BIN)/python -m pytest $(TESTS) $(COVERAGE)
+else
+	$(BIN)/python -m pytest $(ALONE) --cov --cov-branch --cov-report=
+	$(BIN)/python -m pytest $(addprefix --ignore ,$(ALONE)) $(PARALLEL) --cov-append $(COVERAGE)
+endif
 
 # Without root there is no chroot, so the tests in real programs run only where the system's own are new enough.
 host-root: $(READY)

@@ -25,7 +25,7 @@ from vaporbrush_protocol.errors import CODES  # noqa: E402
 from vaporbrush_protocol.job import Job  # noqa: E402
 from vaporbrush_protocol.messages import REQUESTS  # noqa: E402
 from vaporbrush_protocol.progress import Progress  # noqa: E402
-from vaporbrush_protocol.recipe import Image, Recipe, Style  # noqa: E402
+from vaporbrush_protocol.recipe import Held, Image, Recipe, Style  # noqa: E402
 from vaporbrush_protocol.replies import REPLIES, Refusal  # noqa: E402
 from vaporbrush_protocol.result import Result  # noqa: E402
 from vaporbrush_protocol.states import JOB  # noqa: E402
@@ -115,6 +115,7 @@ SPEC: dict[str, str] = {
     "result": reply(Result),
     "image": record(Image),
     "style": record(Style),
+    "held": record(Held),
     "recipe": record(Recipe),
     "errors": errors(code for code in CODES if code not in CLIENT_ONLY),
     "client-errors": errors(CLIENT_ONLY),

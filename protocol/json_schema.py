@@ -16,14 +16,19 @@ from vaporbrush_protocol.limits import PROTOCOL_MAJOR, PROTOCOL_MINOR
 from vaporbrush_protocol.messages import REQUESTS
 from vaporbrush_protocol.nested import record_schema
 from vaporbrush_protocol.progress import Progress
-from vaporbrush_protocol.recipe import Image, Recipe, Style
+from vaporbrush_protocol.recipe import Held, Image, Recipe, Style
 from vaporbrush_protocol.replies import REPLIES, Preview, Refusal
 from vaporbrush_protocol.result import Result
 from vaporbrush_protocol.rules import MAX_INTEGER, ref
 
 Schema = dict[str, Any]
 ID = {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
-SIZES_ONLY = {"image": "estimated_image", "style": "estimated_style", "recipe": "estimated_recipe"}
+SIZES_ONLY = {
+    "image": "estimated_image",
+    "style": "estimated_style",
+    "held": "estimated_held",
+    "recipe": "estimated_recipe",
+}
 
 
 def asked(kind: type) -> Schema:
@@ -67,9 +72,10 @@ def _estimated_image() -> Schema:
 
 def definitions() -> dict[str, Schema]:
     """Every record and message by its name."""
-    found: dict[str, Schema] = {"image": asked(Image), "style": _style(), "recipe": asked(Recipe)}
+    found: dict[str, Schema] = {"image": asked(Image), "style": _style(), "held": asked(Held), "recipe": asked(Recipe)}
     found["estimated_image"] = _estimated_image()
-    found["estimated_style"], found["estimated_recipe"] = renamed(found["style"]), renamed(found["recipe"])
+    for name in ("style", "held", "recipe"):
+        found[SIZES_ONLY[name]] = renamed(found[name])
     found["progress"], found["result"] = record_schema(Progress), record_schema(Result)
     found["error"], found["job"] = record_schema(Refusal), record_schema(Job)
     for name, kind in REQUESTS.items():

@@ -18,6 +18,8 @@ ORDER = ("tools", "protocol", "scheduling", "daemon", "front", "plugins", "image
 # A test run in the background ignores Ctrl-C, and what it starts inherits that: commands would ignore theirs too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.environ["LANGUAGE"] = "en"  # the tests read what is said, whatever this computer's language is
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:

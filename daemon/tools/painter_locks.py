@@ -34,6 +34,9 @@ LOCKS = ROOT / "plugins" / "locks"
 REMEMBERED = Path(__file__).with_name("torch_index.json")
 TORCH = ("torch", "torchvision")
 PYTHONS = ("3.12", "3.13", "3.11", "3.14")  # the first is what uv fetches where the system has none of them
+# Characters below site-packages that the longest name of a file may have, where Windows' limit of a path's counts:
+# torch 2.14.1 has 121, and the next one may have a few more.
+LONGEST_NAME = 130
 PYPI = "https://pypi.org/simple"
 WAIT_S = 60.0
 MACOS = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # torch needs macOS 14; uv takes 13 if nobody says
@@ -49,11 +52,13 @@ class Target:
     platforms: tuple[str, ...]
     uv_wheel: str  # the tail of the name of uv's own wheel
     backends: dict[str, str]  # backend → index below download.pytorch.org/whl; empty: PyPI
+    longest_name: int = 0  # of a file below site-packages, where that matters
 
 
 def _manylinux(machine: str) -> tuple[str, ...]:
     modern = tuple(f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1))
-    return (*modern[:12], f"manylinux2014_{machine}", *modern[12:], f"manylinux2010_{machine}", f"manylinux1_{machine}")
+    older = (f"manylinux2010_{machine}", f"manylinux1_{machine}", f"linux_{machine}")  # the last: Triton's for ROCm
+    return (*modern[:12], f"manylinux2014_{machine}", *modern[12:], *older)
 
 
 TARGETS = {
@@ -66,7 +71,7 @@ TARGETS = {
     ),
     "windows-x86_64": Target(
         "x86_64-pc-windows-msvc", ("win_amd64",), "win_amd64.whl",
-        {"cpu": "", "cuda": "cu130", "cuda126": "cu126", "xpu": "xpu"},
+        {"cpu": "", "cuda": "cu130", "cuda126": "cu126", "xpu": "xpu"}, LONGEST_NAME,
     ),
     "macos-arm64": Target(
         "aarch64-apple-darwin", tuple(tags.mac_platforms((14, 0), "arm64")), "macosx_11_0_arm64.whl", {"mps": ""}
@@ -99,20 +104,23 @@ def lock(system: str, target: Target, backend: str, index: str, pins: dict[str, 
     """One lock, from the index, or from what is remembered of it."""
     path = LOCKS / f"{system}-{backend}.json"
     about: dict[str, Any] = {"system": system, "backend": backend, "note": ""}
+    about |= {"longest_name": target.longest_name} if target.longest_name else {}
     try:
         if index:
             ask(f"https://download.pytorch.org/whl/{index}/torch/")
         pythons = PYTHONS
         files = merged({python: resolved(target, index, python, pins) for python in pythons})
     except UnreachableError as error:
-        remembered = [one for one in json.loads(REMEMBERED.read_text())["files"] if one["index"] == index]
-        remembered = [one for one in remembered if fits(one["name"], target)]
-        pythons = tuple(python for python in PYTHONS if len(of_python(remembered, python, target)) == len(TORCH))
+        known = json.loads(REMEMBERED.read_text(encoding="utf-8"))
+        remembered = [one for one in known["files"] if one["index"] == index and fits(one["name"], target)]
+        asked = (index, system.partition("-")[0])
+        needs = [need for one in known["needs"] if (one["index"], one["system"]) == asked for need in one["needs"]]
+        pythons = tuple(python for python in PYTHONS if whole(remembered, python, target))
         if not pythons:
             path.unlink(missing_ok=True)
             print(f"{path.name}: none, for {error}, and torch_index.json remembers nothing of it")
             return
-        files = merged({python: replaced(target, remembered, python, pins) for python in pythons})
+        files = merged({python: replaced(target, remembered, needs, python, pins) for python in pythons})
         about["note"] = f"{error} when this was made: torch as torch_index.json remembers that index."
     write(path, {**about, "pythons": list(pythons), "files": files})
     size = sum(one["size"] or one["about"] for one in files if pythons[0] in one["pythons"])
@@ -120,16 +128,21 @@ def lock(system: str, target: Target, backend: str, index: str, pins: dict[str, 
 
 
 def resolved(target: Target, index: str, python: str, pins: dict[str, str]) -> list[dict[str, Any]]:
-    """The wheels for one Python, by uv."""
+    """The wheels of the painter for one Python, by uv."""
+    tied = {name: one for name, one in pins.items() if not index or (name not in TORCH and not OF_CUDA.match(name))}
+    return compiled(target, ROOT / "pyproject.toml", python, tied, ("--torch-backend", index) if index else ())
+
+
+def compiled(
+    target: Target, source: Path, python: str, pins: dict[str, str], more: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """The wheels of a file of requirements for one Python, by uv."""
     with tempfile.TemporaryDirectory() as folder:
         out, limits = Path(folder) / "pylock.toml", Path(folder) / "constraints.txt"
-        tied = {name: one for name, one in pins.items() if not index or (name not in TORCH and not OF_CUDA.match(name))}
-        limits.write_text("".join(f"{name}=={version}\n" for name, version in tied.items()))
-        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--quiet"]
+        limits.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
+        command = [sys.executable, "-m", "uv", "pip", "compile", str(source), "--format", "pylock.toml", "--quiet"]
         command += ["--python-platform", target.uv, "--python-version", python, "--only-binary", ":all:"]
-        command += ["--no-header", "--no-config", "--constraint", str(limits), "--output-file", str(out)]
-        if index:
-            command += ["--torch-backend", index]
+        command += ["--no-header", "--no-config", "--constraint", str(limits), "--output-file", str(out), *more]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=MACOS)
         if done.returncode:
             sys.exit(done.stderr)
@@ -160,15 +173,27 @@ def best(package: dict[str, Any], target: Target, python: str) -> dict[str, Any]
 
 
 def replaced(
-    target: Target, remembered: list[dict[str, Any]], python: str, pins: dict[str, str]
+    target: Target, remembered: list[dict[str, Any]], needs: list[str], python: str, pins: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """PyPI's resolution with torch's files exchanged for remembered ones of its build for the processor."""
+    """PyPI's resolution with torch's files exchanged for remembered ones of its build for one device, which `needs`."""
     own = of_python(remembered, python, target)
     versions = {one["project"]: one["version"].partition("+")[0] for one in own}
     pins = {name: version for name, version in pins.items() if not OF_CUDA.match(name)}  # they go with their torch
     others = resolved(target, "", python, {**pins, **versions})
     kept = [one for one in others if one["project"] not in TORCH and not OF_CUDA.match(one["project"])]
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Path(folder) / "needs.in"
+        asked.write_text("".join(f"{need}\n" for need in needs), encoding="utf-8")
+        more = compiled(target, asked, python, pins) if needs else []
+    there = {one["project"] for one in kept}
+    kept += [one for one in more if one["project"] not in there]
     return [*kept, *({key: value for key, value in one.items() if key not in ("index", "seen")} for one in own)]
+
+
+def whole(files: list[dict[str, Any]], python: str, target: Target) -> bool:
+    """Whether every project of an index that is remembered for a system is so for this Python, torch first of all."""
+    own = [one["project"] for one in of_python(files, python, target)]
+    return set(own) == {*TORCH, *(one["project"] for one in files)} and len(own) == len(set(own))
 
 
 def of_python(files: list[dict[str, Any]], python: str, target: Target) -> list[dict[str, Any]]:

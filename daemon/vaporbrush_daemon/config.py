@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from vaporbrush_protocol.shown import in_words, plain
 
 FILE = "config.toml"
 GIB = 1024**3
+TLS_URL = re.compile(r"tls://(?P<host>\[[0-9a-fA-F:]{2,45}\]|[A-Za-z0-9][A-Za-z0-9.-]{0,252}):(?P<port>\d{1,5})")
 WINDOWS = sys.platform == "win32"
 
 
@@ -44,6 +46,7 @@ class Config:
     guest_jobs: int = _says("jobs that a guest may have waiting and running", 8)
     max_queue_bytes: int = _says("bytes of pictures that waiting and running jobs may hold", 4 * GIB)
     keep_jobs: int = _says("jobs that have ended and are remembered", 1000)
+    history: int = _says("paintings that are kept to go back to, beside pinned ones; 0: none", 50)
     spool_bytes: int = _says("bytes that uploads and results may take on disk", 8 * GIB)
     spool_hours: float = _says("hours after which an unused upload or result is dropped", 24.0)
     idle_unload_s: float = _says("seconds after which an idle worker ends and gives its memory back", 300.0)
@@ -51,6 +54,12 @@ class Config:
     stuck_after_s: float = _says("seconds without a sign of life after which a painting worker is replaced", 300.0)
     load_stuck_after_s: float = _says("the same while it starts and loads", 600.0)
     drain_s: float = _says("seconds that running jobs get to deliver what they have when the daemon ends", 15.0)
+    studio_scheduler: str = _says(
+        "a Dask scheduler that is there already, tls://HOST:PORT, instead of a studio here", ""
+    )
+    studio_ca: str = _says("the authority's certificate that everybody in that cluster has one of, in PEM", "")
+    studio_certificate: str = _says("this machine's certificate there", "")
+    studio_key: str = _says("its key", "")
     log_level: str = _says("debug, info, warning or error", "info")
     worker_command: tuple[str, ...] = _says(
         "the worker program", (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.painter")
@@ -153,9 +162,25 @@ def _check(config: Config) -> None:
         raise ConfigError(f"`tcp_port` is {config.tcp_port}, but must be at most 65535.")
     if config.log_level not in ("debug", "info", "warning", "error"):
         raise ConfigError(f"`log_level` is {config.log_level!r}, but must be debug, info, warning or error.")
+    _check_studio(config)
     for name in ("worker_command", "fetch_command"):
         if not getattr(config, name):
             raise ConfigError(f"`{name}` is empty, but must name a program.")
+
+
+def _check_studio(config: Config) -> None:
+    url = config.studio_scheduler
+    if not url:
+        return
+    parts = TLS_URL.fullmatch(url)
+    if parts is None or not 1 <= int(parts["port"]) <= 65535:
+        plainly = "; nothing travels plainly here" if url.startswith(("tcp://", "ws://", "http://")) else ""
+        raise ConfigError(
+            f"`studio_scheduler` is {url!r}, but must be tls://HOST:PORT, such as tls://head:8786{plainly}."
+        )
+    for name in ("studio_ca", "studio_certificate", "studio_key"):
+        if not getattr(config, name):
+            raise ConfigError(f"`studio_scheduler` needs `{name}`, too: a file in PEM ({_meaning(name)}).")
 
 
 def _to_wire(value: Any) -> Any:

@@ -12,6 +12,7 @@ from vaporbrush_protocol.errors import LinkError
 from vaporbrush_protocol.limits import REQUEST_TIMEOUT_S
 
 from . import instance
+from .texts import _
 
 SERVE = (sys.executable, "-P", "-m", "vaporbrush_daemon", "serve", "--foreground")
 STOP_S = 40.0  # a daemon that drains its jobs takes 15 s
@@ -29,7 +30,7 @@ def reach(*, say: Callable[[str], None] | None = None) -> tuple[Client, bool]:
                 continue
             if say is None or error.code != "no_daemon":
                 raise
-        say("Starting the daemon …")
+        say(_("Starting the daemon …"))
         return connect(start=(*SERVE, "--idle-exit"), name="vaporbrush"), True
 
 

@@ -38,6 +38,8 @@ SCHEDULES: dict[str, Schedule] = {
     "standard": Schedule(120.0, (40, 60, 80, 80), 0.01),
     "fine": Schedule(600.0, (180, 40, 60, 80), 0.003),
 }
+FILM_SCALES = 2  # the finest, and one for the larger strokes of what has changed
+FILM_STEPS = 0.25  # of these steps: a film's frame begins nearly painted; see tests/bench/film.py
 COARSEST = 96  # pixels, longest side: below, the largest strokes of a style no longer fit
 SHORTEST = 32  # pixels, shorter side of every scale but the finest: two positions of relu5_1
 GRID = 16  # the stride of relu5_1: a tileable picture's sides are multiples of it
@@ -131,6 +133,7 @@ WAYS: tuple[tuple[int | None, int, bool], ...] = (
     (256, 3, True),
 )
 SECOND_TRY = 0.7  # of the bytes besides BASE_BYTES that a job ran out of memory with: so much may its second try need
+LITE = 6  # how many times faster than vgg19 the small model is, about
 HALO = 2 * 80  # what a tile's side grows by, see tiles.MARGIN
 BASE_BYTES = 920_000_000  # torch, both precisions of the weights, workspaces
 # Numbers for each pixel in the network at once, as measured on a processor (tests/bench/NOTES.md): what a step keeps
@@ -167,7 +170,9 @@ def plan(
     """The plan for painting `width`×`height` pixels of content; `start_side` is the longest side of a painting to go
     on from.
     """
-    if start_side is None and recipe.start_image is not None:
+    if start_side is None and goes_on(recipe):
+        start_side = max(max(one.canvas.width, one.canvas.height) for one in recipe.held)
+    elif start_side is None and recipe.start_image is not None:
         start_side = max(recipe.start_image.width, recipe.start_image.height)
     if min(width, height) < MIN_SIDE:
         raise VaporbrushError(
@@ -212,14 +217,23 @@ def scale_sizes(width: int, height: int, side: int, recipe: Recipe, start_side: 
         w, h = _scaled(*sizes[-1], (max(sizes[-1]) + 1) // 2, recipe)
         if max(w, h) < COARSEST or min(w, h) < SHORTEST:
             break
-        if start_side is not None and max(sizes[-1]) <= 1.5 * start_side:
+        begun = start_side is not None and max(sizes[-1]) <= 1.5 * start_side
+        if begun and (len(sizes) == FILM_SCALES or not goes_on(recipe)):
             break  # the painting to go on from has the coarse structure already
         sizes.append((w, h))
     schedule = SCHEDULES[recipe.quality].steps
     steps = [schedule[min(level, len(schedule) - 1)] for level in range(len(sizes))]
     if recipe.steps is not None:
         steps = _share(recipe.steps, steps)
+    elif goes_on(recipe):
+        share = FILM_STEPS + (1 - FILM_STEPS) * recipe.boil
+        steps = [max(1, round(n * share)) for n in steps]
     return tuple(Scale(w, h, n) for (w, h), n in reversed(list(zip(sizes, steps, strict=True))))
+
+
+def goes_on(recipe: Recipe) -> bool:
+    """Whether it is a film's frame, that begins from paintings before it."""
+    return bool(recipe.held) and recipe.boil < 1
 
 
 def _share(total: int, steps: list[int]) -> list[int]:
@@ -366,4 +380,9 @@ def _key(device: str, model: str) -> str:
 
 def _guess(device: str, model: str) -> Speed:
     guess = Speed("bf16", 0.01, 0.003, device=device) if device.startswith("cuda") else Speed(device=device)
-    return replace(guess, per_megapixel=guess.per_megapixel / 6) if model == "vgg19-lite" else guess
+    return replace(guess, per_megapixel=guess.per_megapixel / times_faster(model))
+
+
+def times_faster(model: str) -> int:
+    """How many times faster than vgg19 a model is, about: by this, what one took says what another one takes."""
+    return LITE if model == "vgg19-lite" else 1

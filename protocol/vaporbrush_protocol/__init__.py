@@ -5,13 +5,14 @@ from .endpoint import Connection, home
 from .errors import CODES, LinkError, RemoteError, RequestError, VaporbrushError
 from .job import Job, Preview
 from .progress import Progress
-from .recipe import Image, Recipe, Style
+from .recipe import Held, Image, Recipe, Style
 from .version import __version__
 
 __all__ = [
     "CODES",
     "Client",
     "Connection",
+    "Held",
     "Image",
     "Job",
     "LinkError",

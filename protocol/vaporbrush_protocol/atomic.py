@@ -49,6 +49,10 @@ class System:
         """Give a file its name; one that has it already is replaced."""
         source.replace(target)
 
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name, which nothing has yet. Raises `OSError`, also where the disk has no such thing."""
+        os.link(source, target, follow_symlinks=False)
+
     def unlink(self, path: Path) -> None:
         """Delete, where it is there."""
         path.unlink(missing_ok=True)

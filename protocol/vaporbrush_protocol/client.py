@@ -19,6 +19,7 @@ from .channel import Channel, Message, OpenLink, replying
 from .codec import Buffer
 from .endpoint import Connection
 from .errors import LinkError, RemoteError
+from .history import HistoryEntry, HistoryPage, Recalled
 from .installation import installed
 from .job import MAX_STORY, Job, StoryEntry
 from .launcher import start_daemon
@@ -164,10 +165,23 @@ class Client:
         lease_s: float = DEFAULT_LEASE_S,
         on_lease_end: OnLeaseEnd = "finish",
         label: str = "",
+        *,
+        style_names: Sequence[str] = (),
+        history: bool = True,
+        gives_way: bool = False,
+        after: str | None = None,
+        holds: bool = False,
     ) -> Job:
-        """Queue a painting, whose blobs are uploaded already. The same job id again returns the job as it is."""
-        fields = {"job": job or str(uuid.uuid4()), "recipe": recipe.to_wire(), "label": label}
-        return self._job("submit", {**fields, "lease_s": lease_s, "on_lease_end": on_lease_end})
+        """Queue a painting, whose blobs are uploaded already. The same job id again returns the job as it is.
+
+        The result is kept in the `history`, where `style_names` tell what people call its styles, if the recipe's own
+        names do not. A job that `gives_way` ends with what there is as soon as another one waits for its device. One
+        `after` another job waits for that and begins from its canvas; if it `holds`, as the film's next frame.
+        """
+        fields = {"job": job or str(uuid.uuid4()), "recipe": recipe.to_wire(), "label": label, "history": history}
+        more = {"lease_s": lease_s, "on_lease_end": on_lease_end, "gives_way": gives_way}
+        chain = {"after": after, "holds": holds} if after else {}
+        return self._job("submit", {**fields, **more, **chain, "style_names": list(style_names)})
 
     def watch(
         self, job: str, seen: int = 0, wait_s: float = MAX_WATCH_S, preview_side: int = 0, preview_seen: int = 0
@@ -212,6 +226,30 @@ class Client:
             entries = sequence("entries", reply.get("entries"), 0, MAX_STORY)
             return [StoryEntry.from_wire(f"entries[{i}]", entry) for i, entry in enumerate(entries)]
 
+    # ── what was painted before ─────────────────────────────────────────────────────────────────────────────────
+
+    def history(self, after: str | None = None) -> HistoryPage:
+        """What was painted before, the newest first, and what it takes. Raises like `story`."""
+        reply, _ = self.request("history", {"after": after} if after else {})
+        with replying("history"):
+            return HistoryPage.from_wire(reply)
+
+    def recall(self, job: str) -> Recalled:
+        """Bring a painting of the history back: `download` gives its `image`. Raises `RemoteError` (`unknown_job`)."""
+        reply, _ = self.request("recall", {"job": job})
+        with replying("recall"):
+            return Recalled.from_wire(reply)
+
+    def pin(self, job: str, *, pinned: bool = True) -> HistoryEntry:
+        """Have an entry of the history stay, or no longer. Raises `RemoteError` (`unknown_job`, `disk_full`)."""
+        reply, _ = self.request("pin", {"job": job, "pinned": pinned})
+        with replying("pin"):
+            return HistoryEntry.from_wire("entry", reply)
+
+    def forget(self, job: str) -> None:
+        """Drop an entry of the history; one that is not there is no error."""
+        self.request("forget", {"job": job})
+
     def _job(self, name: str, fields: Mapping[str, Any], timeout_s: float | None = None) -> Job:
         reply, chunk = self.request(name, fields, timeout_s=timeout_s)
         with replying(name):
@@ -231,6 +269,9 @@ class Client:
         label: str = "",
         into: Buffer | None = None,
         release: bool = True,
+        style_names: Sequence[str] = (),
+        history: bool = True,
+        gives_way: bool = False,
     ) -> tuple[Job, Buffer]:
         """Upload, submit, watch, download, release: the whole of it, through restarts of the daemon.
 
@@ -238,22 +279,19 @@ class Client:
         out. Returns the finished job, whose `image` describes the pixels, and the pixels. When `on_progress` raises,
         the job is cancelled and the exception goes on. `on_progress` is called after every change and at the latest
         every `wait_s`, and may use this client (to `finish` or `cancel`). Without `release`, the daemon keeps the
-        result for a while, and its `canvas` can be gone on from. Raises `RemoteError` with the job's error.
+        result for a while, and its `canvas` can be gone on from. `style_names`, `history` and `gives_way` are as for
+        `submit`.
+        Raises `RemoteError` with the job's error.
         """
         identity = job or str(uuid.uuid4())
+        lease = (lease_s, on_lease_end, label)
 
         def followed() -> Job:
             for blob in dict.fromkeys(image.blob for image in recipe.images):
                 if blob in pictures:
                     self.upload(pictures[blob], blob=blob)
-            state = self.submit(recipe, identity, lease_s, on_lease_end, label)
-            shown = 0
-            while not state.final:
-                if on_progress is not None:
-                    on_progress(state)
-                shown = shown if state.preview is None else state.preview.number
-                state = self.watch(identity, state.seq, wait_s, preview_side, shown)
-            return state
+            state = self.submit(recipe, identity, *lease, style_names=style_names, history=history, gives_way=gives_way)
+            return self._followed(state, on_progress, wait_s, preview_side)
 
         for _ in range(MAX_RESTARTS):
             boot = self.hello().get("boot")
@@ -276,6 +314,16 @@ class Client:
             f"The daemon was restarted {MAX_RESTARTS} times while it painted this. "
             f"Its log ({self.daemon.get('log') or 'see `vaporbrush logs`'}) tells why.",
         )
+
+    def _followed(self, state: Job, on_progress: Callable[[Job], None] | None, wait_s: float, preview_side: int) -> Job:
+        """The job at its end."""
+        shown = 0
+        while not state.final:
+            if on_progress is not None:
+                on_progress(state)
+            shown = shown if state.preview is None else state.preview.number
+            state = self.watch(state.job, state.seq, wait_s, preview_side, shown)
+        return state
 
     def _collected(self, state: Job, into: Buffer | None, *, release: bool) -> Buffer:
         if state.state == "failed" and state.error is not None:

@@ -301,8 +301,26 @@ CONTROLS: tuple[Control, ...] = (
         help="What computes: cpu, cuda:N, xpu:N, mps (`vaporbrush status` lists them), or auto, any graphics card.",
     ),
 )
+FILM: tuple[Control, ...] = (  # what only a film's frames have
+    _control(
+        "boil",
+        "Boil",
+        "How much the paint of a film changes from frame to frame: at 0 what stands still is frozen, at 1 each drawing "
+        "is painted anew.",
+        decimals=2,
+    ),
+    Control(
+        "loop",
+        "Loop",
+        "The film plays round and round: its end leads back to its beginning.",
+        "truth",
+        default=False,
+        recipe=False,
+    ),
+)
 BY_NAME = {control.name: control for control in CONTROLS}
 SETTINGS = tuple(control.name for control in CONTROLS if control.recipe)  # the fields that are no pictures
+FILM_SETTINGS = tuple(control.name for control in FILM if control.recipe)  # and those of a film's frames
 TUNED = tuple(control.name for control in CONTROLS if control.tuned)
 
 

@@ -21,18 +21,19 @@ GUEST = "guest:"  # before a guest's name, instead of that; its token is its own
 MAX_FILE_BYTES = 64 * 1024  # the file is a few hundred bytes
 
 
-def home(environment: Mapping[str, str] | None = None) -> Path:
+def home(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
     """The folder of everything that the daemon keeps.
 
     From HOME and never from XDG_*, which a Flatpak points elsewhere: a host program and the daemon must find the same
-    folder. `VAPORBRUSH_HOME` moves it.
+    folder. On Windows therefore not in AppData, of which each program from the Microsoft Store has a copy of its own,
+    which goes with the program. `VAPORBRUSH_HOME` moves it.
     """
     environment = os.environ if environment is None else environment
     if environment.get("VAPORBRUSH_HOME"):
         return Path(environment["VAPORBRUSH_HOME"]).expanduser().absolute()
-    if sys.platform == "win32":
-        local = environment.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "vaporbrush"
+    if platform == "win32":
+        own = environment.get("USERPROFILE")
+        return (Path(own) if own else Path.home()) / ".vaporbrush"
     own = environment.get("HOME")
     return (Path(own) if own else Path.home()) / ".local" / "share" / "vaporbrush"
 

@@ -31,7 +31,7 @@ CODES: dict[str, tuple[bool, str]] = {
     "weights_missing": (False, "The model's weights are not on this machine."),
     "weights_corrupt": (False, "The weights file is damaged or not what its name says."),
     "download_failed": (True, "The weights could not be downloaded."),
-    "device_missing": (False, "The device asked for does not exist here."),
+    "device_missing": (False, "The device asked for does not exist here, or was lost and has not come back."),
     "forbidden": (False, "A guest asked for what only the daemon's own user may have."),
     "unreachable": (True, "The other machine that was to paint cannot be reached."),
     "shutting_down": (True, "The daemon is ending and takes no more work."),

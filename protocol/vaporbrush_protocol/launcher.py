@@ -17,6 +17,7 @@ from .endpoint import Connection
 from .endpoint import home as default_home
 from .errors import LinkError
 from .installation import installed
+from .installed_command import installed_command
 from .limits import START_TIMEOUT_S
 from .private import make_folder, objection, open_private
 
@@ -75,8 +76,8 @@ def start_daemon(
     folder = home or (connection.path.parent if connection and connection.path else default_home())
     painter = installed(folder)
     argv = tuple(command) or (connection.start if connection else ())
-    if painter is not None and (not argv or not Path(argv[0]).is_file()):
-        argv = painter.start  # what last ran here is gone: an update of the painter took its place
+    if not argv or not Path(argv[0]).is_file():  # never ran here, or is gone: an update of the painter took its place
+        argv = (painter.start if painter is not None else installed_command()) or argv
     confined = painter is not None and painter.confined and argv == painter.start  # made inside of the same sandbox
     if (in_flatpak() if flatpak is None else flatpak) and not confined:
         raise LinkError(

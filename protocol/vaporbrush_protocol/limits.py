@@ -15,6 +15,9 @@ MAX_BLOB_BYTES = 2 * 1024**3  # an 8192² float RGBA layer is 1 GiB
 MAX_SIDE = 16_384  # pixels; larger layers do not fit a blob
 MIN_SIDE = 16  # pixels; relu5_1 sees 1/16 of the side, so that below this nothing is left to compare
 MAX_STYLES = 8  # more styles in one painting cannot be told apart
+MAX_HELD = (
+    4  # earlier frames of a film; each is as large as the content, and of more than a few nothing is left to gain
+)
 MAX_STEPS = 10_000  # optimiser steps in one job
 MAX_NAME_BYTES = 200  # names of clients, layers, devices
 PREVIEW_SIDE = 512  # pixels; 512² RGB is 768 KiB and fits one chunk

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from .codec import Buffer
 from .errors import RequestError
+from .history import STYLE_NAMES, style_names
 from .limits import (
     DEFAULT_LEASE_S,
     MAX_BLOB_BYTES,
@@ -118,6 +119,27 @@ class Submit:
     )
     on_lease_end: OnLeaseEnd = field(default="finish", metadata=word(OnLeaseEnd, "what then becomes of the job"))
     label: str = field(default="", metadata=line("what people call it"))
+    style_names: tuple[str, ...] = field(
+        default=(),
+        metadata=rule(
+            style_names,
+            "list of at most 8 texts",
+            "what people call the styles, in their order; left out: the names in the recipe (since 1.1)",
+            STYLE_NAMES,
+        ),
+    )
+    history: bool = field(default=True, metadata=flag("whether the result is kept in the history (since 1.1)"))
+    gives_way: bool = field(
+        default=False,
+        metadata=flag("whether it is told to finish as soon as another job waits for its device (since 1.1)"),
+    )
+    after: str | None = field(
+        default=None, metadata=identity("the job from whose canvas it begins, once that is there (since 1.1)")
+    )
+    holds: bool = field(
+        default=False,
+        metadata=flag("with `after`: whether it is the film's frame after that one, and held to it (since 1.1)"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +219,35 @@ class Story:
     job: str = field(metadata=_JOB)
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of what was painted before, the newest first."""
+
+    after: str | None = field(default=None, metadata=identity("the last entry of the previous page"))
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Bring a painting back: its pictures can be fetched, and named in a recipe, again."""
+
+    job: str = field(metadata=identity("which entry: the job that painted it"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Keep an entry, or no longer."""
+
+    job: str = field(metadata=identity("which entry: the job that painted it"))
+    pinned: bool = field(default=True, metadata=flag("whether it stays, whatever comes after it"))
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop an entry."""
+
+    job: str = field(metadata=identity("which entry: the job that painted it"))
+
+
 Request = (
     Hello
     | Ping
@@ -216,6 +267,10 @@ Request = (
     | Unload
     | Shutdown
     | Story
+    | History
+    | Recall
+    | Pin
+    | Forget
 )
 
 REQUESTS: dict[str, type[Request]] = {
@@ -237,6 +292,10 @@ REQUESTS: dict[str, type[Request]] = {
     "unload": Unload,
     "shutdown": Shutdown,
     "story": Story,
+    "history": History,
+    "recall": Recall,
+    "pin": Pin,
+    "forget": Forget,
 }
 NAMES: dict[type[Request], str] = {made: name for name, made in REQUESTS.items()}
 IDEMPOTENT = frozenset(REQUESTS) - {"shutdown"}  # may be sent again when the reply was lost
@@ -278,5 +337,11 @@ def to_wire(request: Request) -> dict[str, Any]:
     for each in fields(request):
         value = getattr(request, each.name)
         if each.metadata and value is not None:
-            wire[each.name] = value.to_wire() if isinstance(value, Recipe) else value
+            wire[each.name] = _plain(value)
     return wire
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Recipe):
+        return value.to_wire()
+    return list(value) if isinstance(value, tuple) else value

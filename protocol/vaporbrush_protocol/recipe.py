@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from .errors import RequestError
-from .limits import MAX_BLOB_BYTES, MAX_SIDE, MAX_STEPS, MAX_STYLES
+from .limits import MAX_BLOB_BYTES, MAX_HELD, MAX_SIDE, MAX_STEPS, MAX_STYLES
 from .rules import (
     MAX_INTEGER,
     SHA256,
@@ -176,13 +176,37 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """An earlier frame of a film: what it showed, and what was painted of it."""
+
+    content: Image = field(
+        metadata=rule(None, "map: an image, as large as the recipe's content", "the frame", ref("image"))
+    )
+    canvas: Image = field(
+        metadata=rule(None, "map: an image", "the `canvas` of its painting, with the same mask", ref("image"))
+    )
+
+    @classmethod
+    def from_wire(cls, name: str, wire: object, *, hashed: bool = True) -> Held:
+        """Validate one entry of `held`."""
+        raw = mapping(name, wire)
+        pictures = (Image.from_wire(f"{name}.{one}", raw.get(one), hashed=hashed) for one in ("content", "canvas"))
+        return cls(*pictures)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The map that `from_wire` reads."""
+        return {"content": self.content.to_wire(), "canvas": self.canvas.to_wire()}
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that determines a painting.
 
     `size` is the longest side that is painted, in pixels, or "full" (the content's own) or "auto" (the largest whose
     predicted time fits the quality's budget). `strength` is the style:content ratio in Gatys' notebook unit.
     `layer_weights` are relative weights of the five style taps (None: ∝ 1/N², as in Gatys' released code).
-    `start` is where the optimisation begins: the content, noise, or (`start_image`) an earlier painting.
+    `start` is where the optimisation begins: the content, noise, or (`start_image`) an earlier painting. `held` are
+    earlier frames of a film, and `boil` how far their paintings may change.
     `outside` says what the delivered picture shows where `mask` is zero.
     """
 
@@ -202,6 +226,19 @@ class Recipe:
     start_image: Image | None = field(
         default=None,
         metadata=rule(None, "map: an image", "where to begin, in place of `start`: an earlier `canvas`", ref("image")),
+    )
+    held: tuple[Held, ...] = field(
+        default=(),
+        metadata=rule(
+            None,
+            f"list of 0 to {MAX_HELD} earlier frames",
+            "of a film, the likeliest first: where the content is that of one of them, its painting stays",
+            {"type": "array", "maxItems": MAX_HELD, "items": ref("held")},
+        ),
+    )
+    boil: float = field(
+        default=0.0,
+        metadata=real(0.0, 1.0, "how far what is held may be painted anew: 0 is not at all, 1 as if nothing were held"),
     )
     size: int | Literal["full", "auto"] = field(
         default="auto",
@@ -284,7 +321,17 @@ class Recipe:
         for optional in ("mask", "start_image"):
             if raw.get(optional) is not None:
                 given[optional] = Image.from_wire(optional, raw[optional], hashed=hashed)
+        if raw.get("held") is not None:
+            held = sequence("held", raw["held"], 0, MAX_HELD)
+            given["held"] = tuple(Held.from_wire(f"held[{i}]", one, hashed=hashed) for i, one in enumerate(held))
         recipe = cls(**given)
+        for i, one in enumerate(recipe.held):
+            if (one.content.width, one.content.height) != (recipe.content.width, recipe.content.height):
+                raise bad(
+                    f"held[{i}].content",
+                    f"{one.content.width}×{one.content.height}",
+                    f"as large as the content, {recipe.content.width}×{recipe.content.height}",
+                )
         for mask in (recipe.mask, *(s.mask for s in recipe.styles)):
             if mask is not None and mask.channels != "GRAY":
                 raise bad("mask.channels", mask.channels, "GRAY")
@@ -302,7 +349,8 @@ class Recipe:
     def images(self) -> tuple[Image, ...]:
         """Every picture that the recipe names, in a fixed order; a bundled style has none."""
         styles = (image for style in self.styles for image in (style.image, style.mask))
-        every = (self.content, *styles, self.mask, self.start_image)
+        frames = (image for one in self.held for image in (one.content, one.canvas))
+        every = (self.content, *styles, self.mask, self.start_image, *frames)
         return tuple(image for image in every if image is not None)
 
     def to_wire(self) -> dict[str, Any]:
@@ -310,6 +358,7 @@ class Recipe:
         wire: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         wire["content"] = self.content.to_wire()
         wire["styles"] = [style.to_wire() for style in self.styles]
+        wire["held"] = [one.to_wire() for one in self.held]
         for optional in ("mask", "start_image"):
             if wire[optional] is not None:
                 wire[optional] = wire[optional].to_wire()

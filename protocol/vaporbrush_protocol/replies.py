@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from .codec import Buffer
 from .controls import BY_NAME, TUNED
 from .errors import RequestError
+from .history import HistoryEntry, HistoryPage, RecallReply
 from .job import Job, StoryEntry
 from .limits import MAX_BLOB_BYTES, MAX_SIDE, PREVIEW_SIDE
-from .nested import MANY, checked, record, records
+from .nested import MANY, checked, records
 from .progress import Progress
 from .recipe import Image
 from .result import Result
@@ -37,14 +38,10 @@ from .rules import (
     rule,
     sentence,
     sequence,
-    texts,
     truth,
     whole,
-    word,
 )
-
-WorkerState = Literal["stopped", "starting", "idle", "loading", "busy"]
-
+from .status import Status
 
 # ── nested records ─────────────────────────────────────────────────────────────────────────────────
 
@@ -101,92 +98,6 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """No fields."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker in `status`."""
-
-    device: str = field(metadata=line("what it paints on"))
-    state: str = field(metadata=word(WorkerState, "what it does"))
-    model: str = field(metadata=line("the model that it has loaded; empty: none"))
-    pid: int = field(metadata=count("its process id; 0: none"))
-    job: str = field(metadata=line("the job at work; empty: none"))
-    rss_bytes: int = field(metadata=count("of memory"))
-    device_memory_bytes: int = field(metadata=count("of the device's own memory"))
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device in `status`."""
-
-    device: str = field(metadata=line("what a recipe calls it"))
-    title: str = field(metadata=line("its maker's name for it; empty for the processor"))
-    memory_bytes: int = field(metadata=count("of its own memory; 0: it shares the machine's"))
-    free_bytes: int = field(metadata=count("of it that a painting may use, when last looked at; 0: nobody knows"))
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """The queue in `status`."""
-
-    jobs: int = field(metadata=count("that wait"))
-    bytes: int = field(metadata=count("of their pictures"))
-    max_jobs: int = field(metadata=count("that may wait and run"))
-    max_bytes: int = field(metadata=count("that their pictures may have"))
-
-
-@dataclass(frozen=True, slots=True)
-class Spool:
-    """The disk in `status`."""
-
-    bytes: int = field(metadata=count("on disk"))
-    budget: int = field(metadata=count("that may be"))
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInForce:
-    """The model in `status`."""
-
-    auto: str = field(metadata=line("as in `models`"))
-    message: str = field(metadata=sentence("as in `models`"))
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Everything about the daemon that a person may want to know."""
-
-    daemon: str = field(metadata=line("as in `hello`"))
-    boot: str = field(metadata=line("as in `hello`"))
-    pid: int = field(metadata=count("as in `hello`"))
-    log: str = field(metadata=sentence("as in `hello`"))
-    uptime_s: float = field(metadata=amount("seconds"))
-    workers: tuple[Worker, ...] = field(
-        metadata=records(Worker, "`state` is " + ", ".join(f"`{one}`" for one in get_args(WorkerState)))
-    )
-    queue: Queue = field(metadata=record(Queue, "jobs that wait, bytes of their pictures, and how many there may be"))
-    spool: Spool = field(metadata=record(Spool, "bytes on disk, and how many there may be"))
-    model: ModelInForce = field(metadata=record(ModelInForce, "as in `models`"))
-    config: Mapping[str, Any] = field(
-        metadata=map_of(
-            mapping,
-            "map",
-            {"type": "object", "required": ["value", "origin"]},
-            "`value` and `origin` of every setting",
-        )
-    )
-    endpoints: tuple[str, ...] = field(metadata=texts("where the daemon listens"))
-    counters: Mapping[str, int] = field(
-        metadata=map_of(
-            lambda name, value: whole(name, value, 0, MAX_INTEGER), "integer", {"type": "integer"}, "since the start"
-        )
-    )
-    devices: tuple[Device, ...] | None = field(
-        default=None,
-        metadata=optional(
-            records(Device, "what can be painted on, the best first, as far as it is known; absent before 1.1")
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +172,14 @@ class Estimate:
     model: str = field(metadata=line("what `auto` means here"))
     device: str = field(metadata=line("what `auto` means here"))
     measured: bool = field(metadata=flag("whether the device's speed was measured, or is guessed"))
+    at_once: int = field(
+        default=1,
+        metadata=optional(
+            integer(
+                1, MAX_INTEGER, "how many such paintings can run side by side, as far as is known; absent before 1.1"
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +262,10 @@ REPLIES: dict[str, type] = {
     "unload": Unload,
     "shutdown": Nothing,
     "story": Story,
+    "history": HistoryPage,
+    "recall": RecallReply,
+    "pin": HistoryEntry,
+    "forget": Nothing,
 }
 
 

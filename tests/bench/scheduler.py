@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from support.studio import Studio
+from support.studio import Studio, image
 from vaporbrush_daemon.scheduling.job import Job
 
 EVENTS = 200  # of each kind
@@ -26,14 +26,16 @@ class Shape:
     clients: int
     watched: bool = False
     named: bool = False  # every second job asks for the first device by name
+    chained: bool = False  # each job is after its client's last one
 
     def __str__(self) -> str:
-        how = [" watched" if self.watched else "", " half for one device" if self.named else ""]
+        how = [" watched" if self.watched else "", " half for one device" if self.named else "",
+               " in chains" if self.chained else ""]  # fmt: skip
         return f"{self.clients} clients{','.join(filter(None, how))}"
 
 
 SHAPES = (Shape(1), Shape(100), Shape(10_000), Shape(100, watched=True), Shape(10_000, watched=True),
-          Shape(100, named=True))  # fmt: skip
+          Shape(100, named=True), Shape(100, chained=True))  # fmt: skip
 
 
 def main() -> None:
@@ -58,21 +60,29 @@ def measured(shape: Shape, jobs: int, slots: int) -> dict[str, tuple[float, floa
     assert all(job.state == "running" for job in running)
     at = {studio.job(slot.job or "").job: slot.device for slot in studio.scheduler.slots.values() if slot.job}
     queued: list[Job] = []
+    last = {job.client: job.job for job in running}
+
+    def submitted(i: int, device: str = "auto") -> Job:
+        client = f"client{i % shape.clients}"
+        after = last.get(client, "") if shape.chained else ""
+        job = studio.submit(client, device=device, after=after)
+        last[client] = job.job
+        return job
+
     for i in range(jobs):
-        device = devices[0] if shape.named and i % 2 else "auto"
-        job = studio.submit(f"client{i % shape.clients}", device=device)
+        job = submitted(i, devices[0] if shape.named and i % 2 else "auto")
         if shape.watched:
             studio.watch(job, wait_s=3600.0)
         queued.append(job)
 
     def submit(i: int) -> None:
-        job = studio.submit(f"client{i % shape.clients}")
+        job = submitted(i)
         studio.scheduler.shown(job)
         queued.append(job)
 
     def done(_: int) -> None:
         name, device = at.popitem()
-        studio.done(studio.job(name), device)
+        studio.done(studio.job(name), device, canvas=image("canvas"))
         follower = studio.slot(device).job
         assert follower, "the slot has its next job"
         at[follower] = device

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from support.program import vaporbrush
+from vaporbrush_daemon.cli.painting import summarise
 from vaporbrush_daemon.images import files as pictures
 from vaporbrush_protocol import connect
 
@@ -72,6 +73,30 @@ def test_every_option_reaches_the_recipe(fake: Path, content: Path, style: Path,
     assert [one["weight"] for one in recipe["styles"]] == [1, 3]
     assert recipe["mask"]["channels"] == "GRAY"
     assert all(one["mask"]["blob"] == recipe["mask"]["blob"] for one in recipe["styles"])
+
+
+def test_a_region_is_for_the_style_with_its_number(fake: Path, content: Path, style: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "sky.png"
+    pictures.write(mask, pictures.Picture(np.full((48, 64, 3), 255, np.uint8)))
+    asked = ("stylize", content, style, "@vaporwave", "-o", tmp_path / "o.png", "--json")
+    done = vaporbrush(*asked, "--region", f"2:{mask}")
+    assert done.returncode == 0, done.stderr
+    assert [one.get("mask") is not None for one in json.loads(done.stdout)["recipe"]["styles"]] == [False, True]
+    wrong = {
+        (f"3:{mask}",): "--region names style 3, but there are 2 styles.",
+        (f"0:{mask}",): f"--region is '0:{mask}', but must be a style's number, a colon and a picture",
+        ("sky.png",): "--region is 'sky.png', but must be a style's number, a colon and a picture",
+        ("1:gone.png",): "gone.png",
+        (f"1:{mask}", f"1:{mask}"): "--region names style 1 twice",
+        (f"1:{content}", "--style-mask", mask): "--style-mask and --region say the same in two ways",
+    }
+    for words, sentence in wrong.items():
+        given = [
+            word for one in words for word in (("--region", one) if ":" in str(one) or one == "sky.png" else (one,))
+        ]
+        done = vaporbrush(*asked, *given)
+        assert done.returncode == 2
+        assert sentence in " ".join(done.stderr.split())
 
 
 def test_a_named_size_is_the_size_of_the_file_and_auto_is_the_contents(
@@ -140,3 +165,9 @@ def test_a_16_bit_picture_comes_back_with_16_bits(fake: Path, style: Path, tmp_p
     out = pixels(tmp_path / f"out{suffix}")
     assert out.dtype == np.uint16
     assert len(np.unique(out)) == 65536
+
+
+def test_what_the_painter_remarks_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = {"delivered": (64, 48), "painted": (64, 48), "seconds": {"all": 1.0}, "degraded": None, "clipped": False}
+    summarise({**summary, "notes": ["“away” did not answer."], "out": "a.png", "model": "vgg19", "device": "cpu"})
+    assert capsys.readouterr().err.count("did not answer") == 1

@@ -60,3 +60,27 @@ def test_outside_of_the_mask_no_bit_changes_and_a_recipe_repeats_every_bit(paint
     assert cached["worker_warm"]
     assert cached["blobs"]
     assert cached["style_targets"]
+
+
+def test_styles_in_regions_leave_the_rest_as_it_is_to_the_bit(painter: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(5).integers(0, 65536, (80, 96, 3), np.uint16)
+    content = tmp_path / "content.png"
+    pictures.write(content, pictures.Picture(pixels))
+    left, right = np.zeros((80, 96, 3), np.uint8), np.zeros((80, 96, 3), np.uint8)
+    left[20:60, 10:40] = 255
+    right[20:60, 30:80] = 128  # softly, and over a part of the other
+    for name, where in (("left.png", left), ("right.png", right)):
+        pictures.write(tmp_path / name, pictures.Picture(where))
+    asked = ("stylize", content, "@vaporwave", "@woodcut", "--size", "64", "--steps", "8")
+    both = ("--region", f"1:{tmp_path / 'left.png'}", "--region", f"2:{tmp_path / 'right.png'}")
+    done = vaporbrush(*asked, *both, "-o", tmp_path / "both.png")
+    assert done.returncode == 0, done.stderr
+    found = pictures.read(tmp_path / "both.png").pixels
+    rest = (left == 0) & (right == 0)
+    np.testing.assert_array_equal(found[rest], pixels[rest])
+    assert np.abs(found[~rest].astype(int) - pixels[~rest]).mean() > 1000
+
+    done = vaporbrush(*asked, *both[:2], "-o", tmp_path / "one.png")  # the other one paints the rest
+    assert done.returncode == 0, done.stderr
+    found = pictures.read(tmp_path / "one.png").pixels
+    assert found.shape[:2] == (53, 64)

@@ -57,6 +57,9 @@ def tensor(pixels: Floats) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels[..., :3])).permute(2, 0, 1)[None]
 
 
+FOREIGN = 0.05  # of the pixels, see `held_out.off_palette`; texture without its term for colours has 20 %
+
+
 def paint(painter: Painter, content: Floats, style: Floats, **fields: object) -> torch.Tensor:
     """(1, 3, H, W)."""
     images = [Image("", each.shape[1], each.shape[0]) for each in (content, style)]
@@ -87,6 +90,10 @@ def grain(image: torch.Tensor) -> float:
     return float(chroma.diff(dim=3).diff(dim=3).abs().mean())
 
 
-def test_brushwork_uses_the_styles_colours(painter: Painter, tower: Floats, scream: Floats) -> None:
-    texture, brushwork = (paint(painter, tower, scream, look=look) for look in ("texture", "brushwork"))
-    assert held_out.off_palette(brushwork, tensor(scream)) < held_out.off_palette(texture, tensor(scream))
+@pytest.mark.parametrize("look", ["texture", "brushwork"])
+def test_hardly_a_pixel_has_a_colour_that_the_style_has_not(
+    painter: Painter, tower: Floats, scream: Floats, look: str
+) -> None:
+    foreign = held_out.off_palette(paint(painter, tower, scream, look=look), tensor(scream))
+    print(f"{look}: {foreign:.1%}")
+    assert foreign < FOREIGN

@@ -177,6 +177,7 @@ print(result.facts["plan"], "|", resource.getrusage(resource.RUSAGE_SELF).ru_max
 """
 
 
+@pytest.mark.timeout(900)  # memory is asked here, not time: beside another test on two cores it takes five minutes
 def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Path, tmp_path: Path) -> None:
     """1792² with half of what the untiled plan needs: the planner's figure must hold for the whole process. What a
     painting needed besides its own pixels is given back at its end.
@@ -195,7 +196,7 @@ def test_a_job_with_half_the_memory_stays_under_it(painter: Painter, shared: Pat
         cache=str(tmp_path),
         memory=half,
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=880)
     assert done.returncode == 0, done.stderr[-2000:]
     text, peak, left = done.stdout.strip().split("|")
     assert "tiles of" in text

@@ -41,7 +41,14 @@ def wander(daemon: Daemon, number: int, end: float, wrong: list[str]) -> None:
 
 
 def test_chaos_ends_in_order(home: Path) -> None:
-    settings = {"stuck_after_s": 1.0, "idle_unload_s": 0.5, "spool_bytes": 200_000, "devices": ["cpu", "cuda:0"]}
+    # a worker may be stopped while it still starts, which else is waited for ten minutes
+    settings = {
+        "stuck_after_s": 1.0,
+        "load_stuck_after_s": 5.0,
+        "idle_unload_s": 0.5,
+        "spool_bytes": 200_000,
+        "devices": ["cpu", "cuda:0"],
+    }
     with serving(home, **settings) as daemon, bystander(daemon):
         before = len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
         wrong: list[str] = []

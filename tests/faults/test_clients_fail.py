@@ -171,14 +171,15 @@ def test_finish_early_delivers_what_there_is(daemon: Daemon, client: Client) -> 
     assert bytes(client.download(job.image)) == negative(picture()[1])
 
 
-def test_release_frees_the_spool(daemon: Daemon, client: Client) -> None:
-    job = ended(client, client.submit(recipe(client)))
-    before = client.status()["spool"]["bytes"]
-    client.release(job.job)
-    assert client.status()["spool"]["bytes"] == before - job.image.size_bytes
-    with pytest.raises(RemoteError) as refused:
-        client.download(job.image)
-    assert refused.value.code == "unknown_blob"
+def test_release_frees_the_spool(home: Path) -> None:
+    with serving(home, history=0) as daemon, daemon.client() as client:  # which would keep the painting
+        job = ended(client, client.submit(recipe(client)))
+        before = client.status()["spool"]["bytes"]
+        client.release(job.job)
+        assert client.status()["spool"]["bytes"] == before - job.image.size_bytes
+        with pytest.raises(RemoteError) as refused:
+            client.download(job.image)
+        assert refused.value.code == "unknown_blob"
 
 
 def test_a_full_queue_refuses_politely_and_serves_every_client_in_turn(home: Path) -> None:

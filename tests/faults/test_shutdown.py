@@ -19,9 +19,13 @@ from vaporbrush_protocol import Connection, codec
 @pytest.mark.parametrize("now", [True, False])
 def test_polls_that_wait_are_answered_when_the_daemon_is_shut_down(home: Path, now: bool) -> None:
     """They once got nothing, and waited for as long as their clients' patience."""
-    daemon = Daemon(home, drain_s=2.0).start()
-    connection = Connection.read(home)
-    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer, daemon.client() as client:
+    with (
+        serving(home, drain_s=2.0) as daemon,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as dealer,
+        daemon.client() as client,
+    ):
+        connection = Connection.read(home)
         dealer.linger = 0
         dealer.plain_username, dealer.plain_password = b"vaporbrush", connection.token.encode()
         dealer.connect(connection.endpoints[0])
@@ -30,18 +34,19 @@ def test_polls_that_wait_are_answered_when_the_daemon_is_shut_down(home: Path, n
         for number, job in enumerate((busy, waiting)):
             header = {"id": number, "request": "watch", "job": job.job, "seen": 10**9, "wait_s": 30.0}
             dealer.send_multipart(list(map(bytes, codec.encode(header))))
-        client.status()  # they have arrived
+        dealer.send_multipart(list(map(bytes, codec.encode({"id": 2, "request": "ping"}))))
+        assert dealer.poll(120_000), "the daemon hears it"
+        assert msgpack.unpackb(dealer.recv_multipart()[1])["id"] == 2  # so the others have arrived, too
         client.shutdown(now=now)
         replies = {}
         while len(replies) < 2:
-            assert dealer.poll(20_000), f"only {replies} came"
+            assert dealer.poll(120_000), f"only {replies} came"
             reply = msgpack.unpackb(dealer.recv_multipart()[1])
             replies[reply["id"]] = reply
         assert replies[1].get("state") == "failed", replies
         assert replies[1]["error"]["code"] == "shutting_down"
         assert replies[0]["ok"] is True or replies[0]["error"]["code"] == "shutting_down"
-    assert daemon.process.wait(20) == 0
-    daemon.stop()
+        assert daemon.process.wait(120) == 0
 
 
 def test_sigterm_lets_the_running_job_deliver_and_tells_those_who_wait(home: Path) -> None:

@@ -13,7 +13,7 @@ from vaporbrush_daemon.scheduling.invariants import validate
 from vaporbrush_daemon.scheduling.job import Job
 from vaporbrush_daemon.scheduling.policy import MAX_FAILED_STARTS, Policy
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
-from vaporbrush_daemon.scheduling.worker_slots import PROBE
+from vaporbrush_daemon.scheduling.slot import PROBE
 from vaporbrush_daemon.workers import messages as worker
 
 
@@ -26,8 +26,9 @@ class Front:
         self.answered: list[ev.Poll] = []
         self.refused: list[ev.Poll] = []
         self.executor = Executor(
-            self.scheduler, self.world, self.world, self.clock, self._answer, self._refuse, lambda _: None, self._learn
-        )
+            self.scheduler, self.world, self.world, self.clock, self._answer, self._refuse, lambda _: None, self._learn,
+            lambda: None, lambda _: None,
+        )  # fmt: skip
 
     def _answer(self, poll: ev.Poll) -> None:
         self.world._do("answer")

@@ -6,31 +6,22 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from support import fake_worker as fake
-from support.daemon import Daemon, bystander, ended, negative, paints, picture, recipe, running, serving
+from support.daemon import NOW, Daemon, bystander, ended, invited, negative, paints, picture, recipe, running, serving
 from vaporbrush_daemon.guests import GuestError, Guests
 from vaporbrush_protocol import Client, Connection, LinkError, RemoteError
 from vaporbrush_protocol.endpoint import GUEST
 from vaporbrush_protocol.recipe import Recipe, Style
-
-NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def daemon(home: Path) -> Iterator[Daemon]:
     with serving(home) as daemon:
         yield daemon
-
-
-def invited(daemon: Daemon, name: str) -> Client:
-    """A client of a guest, who is let in if need be."""
-    guest = Guests(daemon.home).add(name, NOW)
-    return Client(replace(Connection.read(daemon.home), path=None, token=guest.token, user=GUEST + name), 20.0)
 
 
 def refusal(ask: Callable[[], object]) -> tuple[str, str]:

@@ -123,3 +123,21 @@ def test_a_gpu_that_disappears_takes_no_job_with_it(home: Path) -> None:
         assert failed.error is not None
         assert failed.error.code == "worker_crashed"
         assert "cuda:1 does not exist here; there is cuda:0, cpu" in failed.error.message
+
+
+def test_an_estimate_says_how_many_such_paintings_run_side_by_side(home: Path) -> None:
+    with machine(home, "24,24,8") as daemon, daemon.client() as client:
+        asked = recipe(client)
+        assert client.estimate(asked)["at_once"] == 1, "nobody knows the devices yet"
+        assert ended(client, submit(client, asked)).state == "done"
+        assert client.estimate(asked)["at_once"] == 3
+        assert client.estimate(large(client))["at_once"] == 2, "the small one would cut it into tiles"
+        assert client.estimate(recipe(client, device="cuda:2"))["at_once"] == 1
+
+
+def test_an_estimate_counts_only_gpus_to_which_the_job_goes_where_the_first_one_would_cut_it_into_tiles(
+    home: Path,
+) -> None:
+    with machine(home, "8,24,24") as daemon, daemon.client() as client:
+        assert ended(client, submit(client, recipe(client))).state == "done"
+        assert client.estimate(large(client))["at_once"] == 2

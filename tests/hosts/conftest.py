@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hosts.gimp_console import Session, played
-from hosts.gimp_screen import Screen, gimp_on_screen
+from hosts.gimp_desktop import gimp_on_screen
+from hosts.gimp_screen import Screen
 from hosts.root import Root, find_root
 
 LOOKS = Path(__file__).parents[2] / "build" / "looks"

@@ -69,7 +69,7 @@ class Gimp:
         return done.stdout
 
     def start(self, program: str, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start `gimp-console-3.0` or `gimp-3.0`."""
+        """Start `gimp-console` or `gimp`."""
         env = {
             "GIMP3_DIRECTORY": str(self.profile),
             "VAPORBRUSH_HOME": str(self.vaporbrush),

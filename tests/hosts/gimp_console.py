@@ -138,7 +138,7 @@ def _play(folder: Path, desktop: Desktop, router: Router, daemon: Daemon) -> Ses
     replaced = json.loads(router.connection.write(folder / "router").read_text())
     (folder / "other-version.json").write_text(json.dumps(replaced))
     gimp = Gimp(desktop, daemon.home)
-    process = gimp.drive("gimp-console-3.0", "console.py", "-i", "-d", "--quit")
+    process = gimp.drive("gimp-console", "console.py", "-i", "-d", "--quit")
     cli = stylized(daemon, folder / "content.png", folder / "cli.png", "style.png", *QUICK)
     until(lambda: "kill the worker" in gimp.told() or process.poll() is not None, "the worker's turn", RUN_S)
     _when_painting(gimp, daemon, "worker_killed", lambda: _kill_worker(daemon))

@@ -5,27 +5,21 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from hosts.gimp import Gimp
-from hosts.host import Desktop, Window
-from hosts.root import Root
+from hosts.host import Window
 from support.daemon import Daemon, until
-from vaporbrush_daemon import packaged
 
 START_S = 600  # for GIMP itself: the first start reads every font and plug-in
 PATIENCE_S = 300  # for anything on a busy machine: it starts a worker in two minutes that takes ten seconds alone
 ATTEMPTS = 40  # a busy machine misses clicks and keys, as it does a person's
 ATTEMPT_S = 6.0
+UNFOLDS_S = 30.0  # a second click too early would fold it again
 STILL_S = 0.35  # longer than the eyes' interval, and than anything takes to be scrolled or laid out anew
 TITLE = "^Vaporbrush – "
 LAST_VALUES = "plug-in-settings/GimpProcedureConfigRun-plug-in-vaporbrush-stylize.last"
@@ -56,9 +50,10 @@ class Screen:
         self._prefix = prefix
         self._numbers = itertools.count()
         self._before: set[str] = set()
-        self._called = False  # whether GIMP has something to show again
+        self.acts: list[str] = []  # what a person has clicked on: menus, buttons, tiles
+        self._called = False  # whether what GIMP would show again is ours
         self.process = gimp.drive(
-            "gimp-3.0",
+            "gimp",
             "screen.py",
             "--no-splash",
             str(gimp.folder / "style.png"),
@@ -67,7 +62,7 @@ class Screen:
         )
         gimp.wait_for("ready", self.process, START_S)
         self.image_window = self.desktop.wait_for_window(r"scene.*GIMP$")
-        welcome = self.desktop.wait_for_window("^Welcome to GIMP")
+        welcome = self.desktop.wait_for_window(r"GIMP [\d.]+$")  # after words of welcome in any language
         self.desktop.run(["xdotool", "windowclose", welcome.id])
         width, height = (int(side) for side in self.desktop.screen.split("x")[:2])
         place = ["windowmove", self.image_window.id, "0", "0"]
@@ -119,15 +114,23 @@ class Screen:
         if self.daemon.process is None or self.daemon.process.poll() is not None:
             self.daemon.start()
         if self.desktop.windows(TITLE):
-            for process in self._plug_in():
+            for process in self.plug_in():
                 os.kill(process, signal.SIGKILL)  # a test that failed left its dialog open
             self.gone()
             self.keys("Escape")
+        self._close_messages()
         self.ask("image.get_floating_sel() and Gimp.floating_sel_remove(image.get_floating_sel()) and None")
         self.ask("image.get_base_type() == Gimp.ImageBaseType.INDEXED and image.convert_rgb() and None")
         self.ask("[image.remove_layer(layer) for layer in image.get_layers()[:-1]] and None")
         self.ask("image.set_selected_layers(image.get_layers()) and None")
         self.ask("Gimp.Selection.none(image)")
+        self.ask("Gimp.displays_flush()")  # else the menus stay grey for what the image was before
+
+    def _close_messages(self) -> None:
+        """What GIMP says of a plug-in that was killed; a busy machine says it late, above what is open by then."""
+        for message in self.desktop.windows("^GIMP Message$"):
+            self.desktop.shot(self.looks / f"{self._prefix}-message.png")
+            self.desktop.run(["xdotool", "windowclose", message.id], check=False)  # it may be closing already
 
     def look(self, name: str) -> None:
         """A screenshot for people, without a tooltip in it."""
@@ -146,29 +149,37 @@ class Screen:
         self, act: Callable[[], None], done: Callable[[], Any], what: str, attempt_s: float = ATTEMPT_S
     ) -> Any:
         """Do something until it has had its effect."""
+        before = len(self.acts)
         for _attempt in range(ATTEMPTS):
+            del self.acts[before:]  # an attempt that the machine missed had been none
             act()
             deadline = time.monotonic() + attempt_s
             while time.monotonic() < deadline:
                 if found := done():
                     return found
                 time.sleep(0.1)
+            self._close_messages()
         raise AssertionError(f"{what}: no effect. On the screen: {[one.title for one in self.desktop.windows('')]}")
 
     # ── the dialog ──
 
     def call_from_menu(self) -> None:
         """Filters ▸ Artistic ▸ Vaporbrush…, as a person does."""
+        self._called = False
         self.gimp.widgets.unlink(missing_ok=True)
         self.keys("Escape", "Escape")
         self.focus_image()
+        self.acts += [
+            "Filters",
+            "Artistic",
+            "Vaporbrush…",
+        ]  # by their letters, which stand still, in place of the mouse
         for key in ("alt+r", "a", "v"):
             self.keys(key)
             time.sleep(0.7)  # menus are windows without a name: there is nothing to wait for
         self.keys("v")  # the first one is Van Gogh's
         self.desktop.shot(self.looks / f"{self._prefix}-menu.png")
         self.keys("Return")
-        self._called = True
 
     def call_again(self) -> None:
         """Filters ▸ Re-show; the first time, by the menu."""
@@ -183,11 +194,12 @@ class Screen:
         """Open the dialog, whatever that takes on a busy machine."""
 
         def act() -> None:
-            if not self._plug_in():  # else it is on its way, and a second dialog would come beside the first
+            if not self.plug_in():  # else it is on its way, and a second dialog would come beside the first
                 (call or self.call_again)()
 
         found = self.until_done(act, lambda: self.desktop.windows(TITLE), "opening the dialog")
         self.wait(lambda: self.find("Button", "OK"), "the dialog is there")
+        self._called = True
         # the window manager may take a while; until then keys would go to the image
         self.desktop.run(["xdotool", "windowactivate", "--sync", found[0].id])
         return found[0]
@@ -236,13 +248,33 @@ class Screen:
         return self.wait(found, f"{label} has a {kind}")
 
     def click(self, kind: str, text: str | None = None) -> None:
-        """Click on a widget, as soon as it can be clicked and stands still."""
+        """Click on a widget, as soon as it can be clicked and stands still; what has scrolled away is scrolled back."""
 
-        self.click_on(self.still(lambda: self.find(kind, text)))
+        def found() -> Widget:
+            return self.still(lambda: self.find(kind, text))
+
+        beyond = found().get("beyond")
+        if beyond:
+            self.until_done(lambda: self._scroll(beyond), lambda: not found().get("beyond"), "it is in sight")
+        self.click_on(found())
+
+    def _scroll(self, beyond: int) -> None:
+        """Turn the wheel above the fields, down for what is below them."""
+        x, y, _width, _height = self._quiet_place()["box"]
+        wheel = ["click", "--repeat", "15", "--delay", "50", "5" if beyond > 0 else "4"]
+        self.desktop.run(["xdotool", "mousemove", str(x + 5), str(y + 5), *wheel])
+
+    def _quiet_place(self) -> Widget:
+        """A label of the column that can be seen: there the wheel scrolls, and changes no field."""
+        names = ("Strength", "Size", "Seed")
+        return self.still_seen(
+            lambda: next((one for one in self.all("Label") if one["text"] in names and not one["beyond"]), None)
+        )
 
     def click_on(self, widget: Widget) -> None:
         """Click in the middle of a widget."""
         x, y, width, height = widget["box"]
+        self.acts.append(f"{widget['kind']} {widget.get('text') or ''}")
         self.desktop.click(x + width // 2, y + height // 2)
 
     def choose(self, page: str, title: str) -> None:
@@ -262,12 +294,13 @@ class Screen:
 
     def unfold_advanced(self) -> None:
         """Show the fields under Advanced."""
-        x, y, _width, _height = self.find("Label", "Strength")["box"]  # the column may be longer than the dialog
-        scroll = ["click", "--repeat", "15", "--delay", "50", "5"]
-        self.desktop.run(["xdotool", "mousemove", str(x + 5), str(y + 5), *scroll])
-        x, y, _width, height = self.still(lambda: self.find("Expander"))["box"]
-        self.desktop.click(x + 10, y + height // 2)
-        self.wait(lambda: self.find("CheckButton", "Seamless"), "they are unfolded")
+
+        def act() -> None:
+            self._scroll(1)  # the column may be longer than the dialog
+            x, y, _width, height = self.still(lambda: self.find("Expander"))["box"]
+            self.desktop.click(x + 10, y + height // 2)
+
+        self.until_done(act, lambda: self.find("CheckButton", "Seamless"), "they are unfolded", UNFOLDS_S)
 
     def type_into(self, find: Callable[[], Widget], text: str) -> None:
         """Replace what a number field says."""
@@ -284,13 +317,7 @@ class Screen:
 
     def still(self, find: Callable[[], Widget | None]) -> Widget:
         """A widget that can be used, as soon as it stands still."""
-
-        def found() -> Widget | None:
-            one = find()
-            time.sleep(STILL_S)
-            return one if one is not None and one["sensitive"] and one == find() else None
-
-        return self.wait(found, "it stands still")
+        return self.still_seen(lambda: one if (one := find()) is not None and one["sensitive"] else None)
 
     def still_seen(self, find: Callable[[], Widget | None]) -> Widget:
         """A widget, usable or not, as soon as it stands still."""
@@ -309,9 +336,13 @@ class Screen:
 
     def gone(self) -> None:
         """Wait until the plug-in has ended; GIMP's last values are written down by then."""
-        until(lambda: not self._plug_in(), "the plug-in ends", PATIENCE_S)
+        until(lambda: not self.plug_in(), "the plug-in ends", PATIENCE_S)
 
-    def _plug_in(self) -> list[int]:
+    def leave(self) -> None:
+        """Close what the plug-in shows, also what a busy machine shows late."""
+        self.until_done(lambda: self.keys("Escape"), lambda: not self.plug_in(), "the plug-in ends")
+
+    def plug_in(self) -> list[int]:
         """The processes of the plug-in."""
         entry = os.fsencode(self.gimp.profile / "plug-ins" / "vaporbrush" / "vaporbrush.py")
         return [int(one.name) for one in Path("/proc").glob("[0-9]*") if entry in _command_line(one)]
@@ -361,34 +392,3 @@ def _command_line(process: Path) -> bytes:
 
 def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
-
-
-@contextmanager
-def gimp_on_screen(
-    root: Root,
-    looks: Path,
-    prefix: str = "gimp",
-    *,
-    extra: Mapping[str, str] | None = None,
-    real: bool = True,
-    **more: Any,
-) -> Iterator[Screen]:
-    """A daemon (whose painter is `real`, or fake), a desktop and GIMP with two pictures; all is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="vp-gimp-"))  # short, because a unix socket lies in it
-    scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
-    scene.save(folder / "scene.png")
-    style = Image.open(packaged.art() / "styles" / "watercolour.jpg").convert("RGB")
-    style.resize((160, 120)).save(folder / "style.png")
-    daemon = Daemon(folder / "home")
-    if real:
-        (folder / "home" / "config.toml").write_text('devices = ["cpu"]\n')
-    daemon.start()
-    try:
-        with Desktop(root, folder, **more) as desktop:
-            screen = Screen(Gimp(desktop, daemon.home), daemon, looks, prefix, extra)
-            yield screen
-            screen.process.kill()
-            screen.process.wait()
-    finally:
-        daemon.stop()
-        shutil.rmtree(folder)

@@ -170,7 +170,13 @@ class Desktop:
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
     ) -> subprocess.Popen[str]:
         """Start a program inside; with `log`, what it prints goes to that file, else to pipes."""
-        enter = ["nsenter", f"--target={self._inner}", *self._spaces, "--root", f"--wd={self.folder}"]
+        enter = [
+            "nsenter",
+            f"--target={self._inner}",
+            *self._spaces,
+            "--root",
+            f"--wdns={self.folder}",
+        ]  # the folder as it is called inside
         out = None if log is None else log.open("a")
         process = subprocess.Popen(
             [*enter, *argv],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image as Picture
 
 from hosts.host import Desktop
@@ -161,6 +162,16 @@ class Krita:
             )
         return self.told()
 
+    def kill(self) -> None:
+        """As the system does where memory is short, or a person who has lost patience."""
+        (krita,) = (one for one in self.programs() if one.name() == "krita")
+        krita.kill()
+
+    def programs(self) -> list[psutil.Process]:
+        """Krita, what it was started by, and what it has started."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).children(recursive=True)
+
     def _shot(self, name: str) -> None:
         self.desktop.shot(LOOKS / f"{name}.png")
 
@@ -216,3 +227,14 @@ def scenes(*scripts: str) -> list[str]:
         for node in ast.parse((SCRIPTS / f"{script}.py").read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and any(ast.unparse(one) == "scene" for one in node.decorator_list)
     ]
+
+
+def stroke(desktop: Desktop, x: int, y: int) -> None:
+    """Three strokes with the mouse."""
+    words = ["xdotool"]
+    for line in range(3):
+        words += ["mousemove", str(x), str(y + 40 * line), "mousedown", "1"]
+        for step in range(30):
+            words += ["mousemove", str(x + 8 * step), str(y + 40 * line + step), "sleep", "0.01"]
+        words += ["mouseup", "1"]
+    desktop.run(words)

@@ -1,8 +1,9 @@
-"""The Debian 13 root in which the real Krita and GIMP run (`make hosts`).
+"""The Debian root in which the real Krita and GIMP run (`make hosts`).
 
 Debian 12 and the usual CI images have neither GIMP 3 nor a current Krita, so a small Debian 13 is built once beside the
 checkout's files and entered by chroot (`host.py`). Building is idempotent: a stamp in the root says from which package
 list it was made; another list builds it anew, in a folder of its own that replaces the old one only when it is whole.
+VAPORBRUSH_HOSTS_SUITE chooses newer programs: one of `SUITES`, each with a root of its own.
 
     python tests/hosts/root.py            build if necessary, verify, print the root's path
     python tests/hosts/root.py --check    only say whether it is there (exit code 0 or 1)
@@ -22,15 +23,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SUITE = "trixie"
-DEFAULT_ROOT = Path("/var/cache/vaporbrush/trixie")
+CACHE = Path("/var/cache/vaporbrush")
 STAMP = ".vaporbrush-root.json"
+QT5 = ("python3-pyqt5", "python3-pyqt5.sip", "libqt5svg5", "qt5-image-formats-plugins")
+QT6 = ("python3-pyqt6", "python3-pyqt6.sip", "qt6-svg-plugins", "qt6-image-formats-plugins")
 PACKAGES = (
-    "krita",
-    "python3-pyqt5",
-    "python3-pyqt5.sip",
-    "libqt5svg5",
-    "qt5-image-formats-plugins",
     "breeze-icon-theme",
     "gimp",
     "gir1.2-gimp-3.0",
@@ -56,8 +53,8 @@ PACKAGES = (
 )
 PROGRAMS = (
     "krita",
-    "gimp-3.0",
-    "gimp-console-3.0",
+    "gimp",
+    "gimp-console",
     "Xvfb",
     "xdotool",
     "openbox",
@@ -65,11 +62,35 @@ PROGRAMS = (
     "dbus-run-session",
     "xvfb-run",
 )
-NEWEST_BAD = {"krita": (5, 1), "gimp-console-3.0": (2, 99)}  # up to here the system's own program is too old
+NEWEST_BAD = {"krita": (5, 1), "gimp-console": (2, 99)}  # up to here the system's own program is too old
 
 
 class RootError(Exception):
     """The root cannot be made; the sentence says what to do."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Which Debian the programs come from."""
+
+    name: str
+    base: str  # what debootstrap makes
+    packages: tuple[str, ...]
+
+    @property
+    def recipe(self) -> str:
+        """What the stamp compares: another package list is another root."""
+        return hashlib.sha256("\n".join((self.name, *sorted(self.packages))).encode()).hexdigest()[:16]
+
+
+SUITES = {
+    one.name: one
+    for one in (
+        Suite("trixie", "trixie", ("krita", *PACKAGES, *QT5)),  # Krita 5.2, GIMP 3.0
+        Suite("testing", "testing", ("krita", *PACKAGES, *QT5)),  # Krita 5.3, GIMP 3.2 in November 2026
+        Suite("experimental", "sid", ("krita/experimental", "krita-data/experimental", *PACKAGES, *QT6)),  # Krita 6
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -84,9 +105,12 @@ class Root:
         return self.path == Path("/")
 
 
-def recipe_hash() -> str:
-    """What the stamp compares: another package list is another root."""
-    return hashlib.sha256("\n".join((SUITE, *sorted(PACKAGES))).encode()).hexdigest()[:16]
+def suite() -> Suite:
+    """The one that is asked for."""
+    name = os.environ.get("VAPORBRUSH_HOSTS_SUITE", "trixie")
+    if name not in SUITES:
+        raise RootError(f"VAPORBRUSH_HOSTS_SUITE is {name!r}: choose one of {', '.join(SUITES)}.")
+    return SUITES[name]
 
 
 def mirror_from_sources(texts: list[str]) -> str | None:
@@ -141,15 +165,15 @@ def mirror() -> str:
 
 def root_path() -> Path:
     """Where the root is, or will be."""
-    return Path(os.environ.get("VAPORBRUSH_HOSTS_ROOT", DEFAULT_ROOT))
+    return Path(os.environ.get("VAPORBRUSH_HOSTS_ROOT", CACHE / suite().name))
 
 
 def find_root() -> Root | None:
     """The root to use, if there is one."""
-    if system_is_enough():
+    if "VAPORBRUSH_HOSTS_SUITE" not in os.environ and system_is_enough():
         return Root(Path("/"))
     path = root_path()
-    return Root(path) if stamp_of(path) == recipe_hash() else None
+    return Root(path) if stamp_of(path) == suite().recipe else None
 
 
 def stamp_of(path: Path) -> str | None:
@@ -182,20 +206,20 @@ def version_of(command: list[str]) -> tuple[int, ...]:
 def build(path: Path) -> None:
     """Make the root at `path`, beside an older one until it is whole."""
     if os.geteuid() != 0:
-        raise RootError("Building the Debian 13 root needs root rights: run `sudo make hosts`.")
+        raise RootError("Building the Debian root needs root rights: run `sudo make hosts`.")
     debootstrap = shutil.which("debootstrap")
     if debootstrap is None:
         print("hosts: installing debootstrap", flush=True)
         run(["apt-get", "update", "-qq"])
         run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap", "debian-archive-keyring"])
         debootstrap = shutil.which("debootstrap") or "/usr/sbin/debootstrap"
-    source = mirror()
+    source, chosen = mirror(), suite()
     new = path.with_name(path.name + ".new")
     if new.exists():
         shutil.rmtree(new)
     new.parent.mkdir(parents=True, exist_ok=True)
-    print(f"hosts: building Debian 13 at {path} from {source} (about 2 GB, a few minutes)", flush=True)
-    run([debootstrap, "--variant=minbase", SUITE, str(new), source])
+    print(f"hosts: building Debian {chosen.name} at {path} from {source} (about 2 GB, a few minutes)", flush=True)
+    run([debootstrap, "--variant=minbase", chosen.base, str(new), source])
     (new / "etc/dpkg/dpkg.cfg.d/fast").write_text(
         "force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
     )
@@ -203,10 +227,13 @@ def build(path: Path) -> None:
     (new / "usr/sbin/policy-rc.d").chmod(0o755)
     for name in ("resolv.conf", "hosts"):
         shutil.copyfile(f"/etc/{name}", new / "etc" / name)
-    apt = ["apt-get", "-y", "-qq", "--no-install-recommends", "install", *PACKAGES]
+    (new / "etc/apt/apt.conf.d/mirror").write_text('Acquire::Check-Valid-Until "false";\n')  # it may stand still
+    if chosen.name != chosen.base:
+        (new / "etc/apt/sources.list.d/newer.list").write_text(f"deb {source} {chosen.name} main\n")
+    apt = ["apt-get", "-y", "-qq", "--no-install-recommends", "install", *chosen.packages]
     inside(new, "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && " + " ".join(apt) + " && apt-get clean")
     verify(new)
-    (new / STAMP).write_text(json.dumps({"recipe": recipe_hash(), "suite": SUITE, "mirror": source}))
+    (new / STAMP).write_text(json.dumps({"recipe": chosen.recipe, "suite": chosen.name, "mirror": source}))
     if path.exists():
         old = path.with_name(path.name + ".old")
         path.rename(old)
@@ -224,7 +251,7 @@ def verify(path: Path) -> None:
             raise RootError(
                 f"The root at {path} lacks the program {name}: delete the folder and run `make hosts` again."
             )
-    for command in ("xvfb-run -a krita --version", "gimp-console-3.0 --version"):  # Krita insists on an X server
+    for command in ("xvfb-run -a krita --version", "gimp-console --version"):  # Krita insists on an X server
         inside(path, f"export HOME=/tmp; {command}")
 
 

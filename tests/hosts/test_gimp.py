@@ -175,9 +175,9 @@ def test_a_layer_mask_comes_along(session: Session) -> None:
 
 
 def test_the_list_of_layers_shows_the_mask_as_it_is(session: Session) -> None:
-    row = session["layer_mask"]["thumbnail"][:16]
+    row = session["layer_mask"]["thumbnail"]
     assert row == sorted(row)
-    assert row[0] < 20
+    assert row[0] < 50  # GIMP 3.2 gives it as sRGB: 42 where 3.0 gives 6
     assert row[-1] > 235
 
 

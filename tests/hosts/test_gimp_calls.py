@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,8 @@ def test_a_killed_daemon_is_reported_and_the_next_painting_works(session: Sessio
 
 def test_scheme_can_call_it_too(session: Session, root: Root) -> None:
     with Desktop(root, session.folder) as desktop:
-        session.gimp.desktop = desktop
+        gimp = copy.copy(session.gimp)
+        gimp.desktop = desktop
         out = session.folder / "scheme.txt"
         script = f"""
         (let* ((image (car (gimp-file-load 1 "{session.folder}/content.png")))
@@ -181,11 +183,11 @@ def test_scheme_can_call_it_too(session: Session, root: Root) -> None:
                (port (open-output-file "{out}")))
           (write (list (vector-length layers) (car (gimp-item-get-name (car result)))) port)
           (close-output-port port))"""
-        process = session.gimp.start(
-            "gimp-console-3.0", "-i", "-d", "-f", "--batch-interpreter=plug-in-script-fu-eval", "-b",
+        process = gimp.start(
+            "gimp-console", "-i", "-d", "-f", "--batch-interpreter=plug-in-script-fu-eval", "-b",
             " ".join(script.split()), "--quit",
         )  # fmt: skip
-        assert process.wait(120) == 0, session.gimp.tail()
+        assert process.wait(120) == 0, gimp.tail()
     assert out.read_text().startswith("(2 "), out.read_text()
 
 

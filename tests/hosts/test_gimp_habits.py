@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hosts.gimp_screen import ENDLESS, QUICK, TITLE, WIDTH, Screen, gimp_on_screen
+from hosts.gimp_desktop import gimp_on_screen
+from hosts.gimp_screen import ENDLESS, QUICK, TITLE, WIDTH, Screen
 from hosts.root import Root
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
@@ -179,13 +180,13 @@ def test_an_indexed_image_cannot_be_painted(screen: Screen) -> None:
     assert screen.ask(f"{lookup}.get_image_types()") == "RGB*, GRAY*", "what GIMP greys the entry by"
     kinds = "Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE"
     screen.ask(f"image.convert_indexed({kinds}, 16, False, False, '') and None")
+    screen.ask("Gimp.displays_flush()")  # the menus know it from here on
     screen.wait(lambda: screen.desktop.windows("Indexed color"), "the image's window says so")
     screen.call_from_menu()
     screen.look("habits-indexed")
     # GIMP greys the entry when it finds the time to; who is quicker is told
     assert not screen.widgets() or "has indexed colours, which cannot be painted" in screen.texts()
-    screen.keys("Escape", "Escape")
-    screen.gone()
+    screen.leave()
     assert len(screen.layers) == 1
     screen.ask("image.convert_rgb() and None")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hosts.gimp_screen import ENDLESS, QUICK, TITLE, Screen, gimp_on_screen, painting
+from hosts.gimp_desktop import gimp_on_screen
+from hosts.gimp_screen import ENDLESS, QUICK, TITLE, Screen, painting
 from hosts.root import Root
 from support.router import Router
 from vaporbrush_protocol import RemoteError

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hosts.gimp_screen import QUICK, Screen, gimp_on_screen
+from hosts.gimp_desktop import gimp_on_screen
+from hosts.gimp_screen import QUICK, Screen
 from hosts.root import Root
 from support.daemon import FAKE_WORKER, ended, recipe
 

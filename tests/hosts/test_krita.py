@@ -19,7 +19,7 @@ from PIL import Image as Picture
 
 from hosts import showcase
 from hosts.host import Desktop
-from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, scenes
+from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, scenes, stroke
 from hosts.root import Root
 from support.daemon import Daemon, until
 from vaporbrush_daemon import packaged
@@ -69,17 +69,6 @@ def run(root: Root, folder: Path, looks: Path) -> Iterator[Run]:
         daemon.stop()
 
 
-def stroke(desktop: Desktop, x: int, y: int) -> None:
-    """Three strokes with the mouse."""
-    words = ["xdotool"]
-    for line in range(3):
-        words += ["mousemove", str(x), str(y + 40 * line), "mousedown", "1"]
-        for step in range(30):
-            words += ["mousemove", str(x + 8 * step), str(y + 40 * line + step), "sleep", "0.01"]
-        words += ["mouseup", "1"]
-    desktop.run(words)
-
-
 @pytest.mark.parametrize("scene", scenes("painting", "layers", "tasks"))
 def test_the_scene_was_played_without_an_exception(run: Run, scene: str) -> None:
     run.told.played(scene)
@@ -87,7 +76,8 @@ def test_the_scene_was_played_without_an_exception(run: Run, scene: str) -> None
 
 def test_the_menu_has_the_actions(run: Run) -> None:
     assert run.told["actions"] == ["vaporbrush_repeat", "vaporbrush_restylize", "vaporbrush_stylize"]
-    assert run.told["menu"] == ["Stylize Layer with Vaporbrush…", "Repeat Last Stylize", "Restylize", "Vaporbrush"]
+    entries = {"Stylize Layer with Vaporbrush…", "Repeat Last Stylize", "Restylize", "Vaporbrush"}
+    assert set(run.told["menu"]) == entries  # Krita 5.3 sorts them by their names
 
 
 def test_the_menu_action_opens_the_docker(run: Run) -> None:

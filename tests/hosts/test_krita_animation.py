@@ -1,4 +1,4 @@
-"""An animated layer in the real Krita: every frame painted from the one before, as one new layer.
+"""An animated layer in the real Krita: every frame painted, held to the ones before, as one new layer.
 
 One run (`krita_scripts/animation.py`) does it all and tells what came of it; each test judges one thing that an
 animator would notice.
@@ -6,6 +6,7 @@ animator would notice.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,24 +26,31 @@ pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 
 KRITA_S = 500  # it takes a minute and a half on two free cores
 TIMES = [0, 3, 7, 8, 12]
+MOVED = (56, 8)  # the left and top edge of what the second frame has in another way
+MOVED_ON = (30, 36)  # and of what the third has besides
+MARGIN = 8  # pixels beside what changes that may change with it
 
 
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
-    """Krita has done all that `animation.py` asks for; the command line has painted two of the frames."""
+    """Krita has done all that `animation.py` asks for; the command line has painted some of the frames."""
     with tempfile.TemporaryDirectory(prefix="vp-") as name:
         folder = Path(name)
         art = packaged.art()
         picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "second", art / "styles" / "mosaic.jpg", (96, 72))
+        with Picture.open(folder / "content.png") as still, Picture.open(art / "styles" / "mosaic.jpg") as moving:
+            still.paste(moving.resize((24, 32)), MOVED)
+            still.save(folder / "moved.png")
+            still.paste(moving.resize((24, 32)), MOVED_ON)
+            still.save(folder / "moved_on.png")
+        picture(folder, "second", folder / "moved.png", (96, 72))
+        picture(folder, "third", folder / "moved_on.png", (96, 72))
         picture(folder, "style", art / "styles" / "impasto.jpg", (96, 72))
         home = folder / "vh"
         daemon = Daemon(home, worker_command=REAL_WORKER, weights="").start()
         try:
-            paint(home, folder, "content", "first")
-            with daemon.client() as client:
-                job = client.jobs()[-1].job
-            paint(home, folder, "second", "next", "--continue", job)
+            paint(home, folder, "painted", "content", "second", "style")
+            paint(home, folder, "turning", "content", "second", "content", "third", loop=True)
             with Desktop(root, folder) as desktop:
                 krita = Krita(desktop)
                 cli(home, "install", "krita", own=desktop.home)
@@ -57,11 +65,15 @@ def run(root: Root, looks: Path) -> Iterator[Run]:
             daemon.stop()
 
 
-def paint(home: Path, folder: Path, content: str, out: str, *more: str) -> None:
+def paint(home: Path, folder: Path, out: str, *frames: str, loop: bool = False) -> None:
     """What the plug-in asks for, by the command line. The style is the layer in Krita, which has the canvas's size."""
+    film = folder / f"film-{out}"
+    film.mkdir()
+    for number, source in enumerate(frames, 1):
+        shutil.copy(folder / f"{source}.png", film / f"{number}.png")
     recipe = ("--size", "96", "--steps", "3", "--quality", "draft", "--seed", "7", "--model", "vgg19-lite")
-    pictures = (str(folder / f"{content}.png"), str(folder / "style.png"))
-    cli(home, "stylize", *pictures, *recipe, *more, "-o", str(folder / f"{out}.png"))
+    pictures = (str(film), str(folder / "style.png"))
+    cli(home, "animate", *pictures, *recipe, *(["--loop"] if loop else []), "-o", str(folder / out))
 
 
 def frame(run: Run, name: str, moment: int) -> np.ndarray[Any, Any]:
@@ -109,11 +121,37 @@ def test_every_frame_is_at_its_time(run: Run) -> None:
 
 
 def test_the_first_frame_is_what_the_command_line_paints(run: Run) -> None:
-    assert np.abs(frame(run, "walk", 0) - wanted(run, "first")).max() <= 1 / 255
+    assert np.abs(frame(run, "walk", 0) - wanted(run, "painted/1")).max() <= 1 / 255
 
 
-def test_the_next_frame_goes_on_from_the_one_before(run: Run) -> None:
-    assert np.abs(frame(run, "walk", 3) - wanted(run, "next")).max() <= 1 / 255
+def test_what_stands_still_keeps_every_bit_and_what_has_changed_is_painted(run: Run) -> None:
+    still, moved = slice(0, MOVED[0] - MARGIN), slice(MOVED[0], MOVED[0] + 24)
+    first, second = frame(run, "walk", 0), frame(run, "walk", 3)
+    assert np.array_equal(first[:, still], second[:, still])
+    assert np.abs(first[8:40, moved] - second[8:40, moved])[..., :3].max() > 0.1
+
+
+def test_boil_goes_into_the_frames_and_is_kept_with_the_painting(run: Run) -> None:
+    assert run.told["boil"] == [0.5, True, 0.5]
+    still = slice(0, MOVED[0] - MARGIN)
+    assert np.abs(frame(run, "boiled", 0)[:, still] - frame(run, "boiled", 3)[:, still])[..., :3].max() > 2 / 255
+
+
+def test_the_next_frame_is_held_as_the_command_line_holds_it(run: Run) -> None:
+    assert np.abs(frame(run, "walk", 3) - wanted(run, "painted/2")).max() <= 1 / 255
+
+
+def test_a_frame_after_a_cut_begins_anew_as_the_command_line_s(run: Run) -> None:
+    assert np.abs(frame(run, "walk", 12) - wanted(run, "painted/3")).max() <= 1 / 255
+
+
+def test_a_loop_closes_as_the_command_line_closes_it(run: Run) -> None:
+    looped = run.told["looped"]
+    assert (looped["closing"], looped["stored"]) == (True, True)
+    assert looped["line"].startswith("4 frames in ")
+    assert looped["frames"] == [0, 2, 4, 6]
+    for number, moment in enumerate(looped["frames"], 1):
+        assert np.abs(frame(run, "looped", moment) - wanted(run, f"turning/{number}")).max() <= 1 / 255, moment
 
 
 def test_a_frame_that_shows_the_same_is_painted_the_same(run: Run) -> None:

@@ -6,6 +6,7 @@ One run (`krita_scripts/troubles.py`) meets it all and tells what the docker sho
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -18,7 +19,7 @@ import pytest
 from hosts.host import Desktop
 from hosts.krita import Krita, Run, cli, picture, scenes
 from hosts.root import Root
-from support.daemon import Daemon
+from support.daemon import Daemon, environment
 from support.router import Router
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.install import host_programs
@@ -65,7 +66,18 @@ class Keepers:
                 self.wish.unlink()
                 self.start()
 
+    def without_torch(self, _: object) -> None:
+        """A daemon that runs the real painter by a Python that has no torch."""
+        self.stop()
+        (self.home.parent / "none").mkdir()
+        (self.home.parent / "none" / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None")
+        paths = os.pathsep.join([str(self.home.parent / "none"), environment(self.home)["PYTHONPATH"]])
+        painter = [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.painter"]
+        settings = {**self.settings, "worker_command": painter}
+        self.daemon = Daemon(self.home, **settings).start(env={"PYTHONPATH": paths})
+
     def start(self, _: object = None) -> None:
+        self.stop()
         if self.router is not None:
             self.router.stop()
             self.router = None
@@ -110,6 +122,7 @@ def troubles(root: Root, looks: Path) -> Iterator[Run]:
             "stop": keepers.stop,
             "other version": keepers.other_version,
             "same version": keepers.start,
+            "without torch": keepers.without_torch,
         }
         try:
             with Desktop(root, folder) as desktop:
@@ -184,6 +197,17 @@ def test_another_version_is_said_with_its_cure(troubles: Run) -> None:
     assert wrong["kind"] == "wrong_version"
     assert "run: vaporbrush install gimp (or krita)" in wrong["sentence"]
     assert troubles.told["painting with the wrong version"]["error"][0] == "unsupported_version"
+
+
+def test_a_python_without_torch_is_no_green_light(troubles: Run) -> None:
+    found = troubles.told["without torch"]
+    assert found["kind"] == "broken"
+    assert "PyTorch is missing, without which nothing can be painted." in found["sentence"]
+    assert "-m pip install torch torchvision" in found["sentence"]
+    assert found["verbs"] == ["copy_command"]
+    assert not found["button"]
+    assert found["says"] == "Vaporbrush cannot paint yet: see below."
+    assert troubles.told["with torch again"]
 
 
 def test_memory_is_given_back_by_a_button(troubles: Run) -> None:

@@ -58,7 +58,7 @@ def test_a_root_of_another_recipe_is_built_anew(tmp_path: Path) -> None:
     (tmp_path / root.STAMP).write_text("{")
     assert root.stamp_of(tmp_path) is None
     (tmp_path / root.STAMP).write_text('{"recipe": "older"}')
-    assert root.stamp_of(tmp_path) == "older" != root.recipe_hash()
+    assert root.stamp_of(tmp_path) == "older" != root.suite().recipe
 
 
 def test_the_script_says_whether_the_root_is_there(tmp_path: Path) -> None:
@@ -68,3 +68,13 @@ def test_the_script_says_whether_the_root_is_there(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "make hosts" in done.stderr
+
+
+def test_another_debian_has_a_root_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = root.suite(), root.root_path()
+    monkeypatch.setenv("VAPORBRUSH_HOSTS_SUITE", "testing")
+    assert root.suite().recipe != usual[0].recipe
+    assert root.root_path() != usual[1]
+    monkeypatch.setenv("VAPORBRUSH_HOSTS_SUITE", "woody")
+    with pytest.raises(root.RootError, match="'woody': choose one of trixie, testing, experimental"):
+        root.suite()

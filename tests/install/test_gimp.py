@@ -135,6 +135,13 @@ def test_the_other_systems_profiles_are_known(tmp_path: Path) -> None:
     ]
 
 
+def test_a_gimp_from_the_microsoft_store_is_found_where_windows_keeps_its_folders(tmp_path: Path) -> None:
+    cache = tmp_path / "Local" / "Packages" / "GIMP.43237F745C88_kd82hyz8eb4dk" / "LocalCache"
+    (cache / "Roaming" / "GIMP" / "3.2").mkdir(parents=True)
+    found = profiles({"APPDATA": str(tmp_path / "Roaming"), "LOCALAPPDATA": str(tmp_path / "Local")}, "win32")
+    assert found == [Profile("GIMP 3.2 (Microsoft Store)", cache / "Roaming" / "GIMP" / "3.2")]
+
+
 def test_the_plug_in_knows_how_to_start_the_daemon(user: Path) -> None:
     folder = profile(user, ".config", "GIMP", "3.0")
     install_gimp.install()

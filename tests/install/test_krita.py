@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.daemon import environment
+from support.store_krita import StoreKrita
 from vaporbrush_daemon.install import krita as install_krita
 from vaporbrush_daemon.install.krita import with_key, without_key
 
@@ -161,6 +162,18 @@ def test_where_krita_keeps_its_files_on_each_system(tmp_path: Path) -> None:
     assert mac.settings == tmp_path / "Library/Preferences/kritarc"
     windows = {**own, "APPDATA": str(tmp_path / "Roaming"), "LOCALAPPDATA": str(tmp_path / "Local")}
     assert install_krita.profiles(windows, "win32")[0].settings == tmp_path / "Local/kritarc"
+
+
+def test_a_krita_from_the_microsoft_store_is_found_where_windows_keeps_its_folders(tmp_path: Path) -> None:
+    store = StoreKrita(tmp_path)
+    assert [one.name for one in install_krita.profiles(store.environment, "win32")] == ["Krita (Microsoft Store)"]
+    (one,) = install_krita.profiles(store.environment, "win32")
+    assert (one.pykrita, one.settings) == (store.cache / "Roaming/krita/pykrita", store.cache / "Local/kritarc")
+    (store.roaming / "krita").mkdir()
+    assert [one.name for one in install_krita.profiles(store.environment, "win32")] == [
+        "Krita", "Krita (Microsoft Store)",
+    ]  # fmt: skip
+    assert install_krita.profiles({**store.environment, "HOME": str(tmp_path)}, "darwin") == []
 
 
 lines = st.lists(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from vaporbrush_daemon.install.torch_builds import (
     linux_gpus,
     look,
     nvidia_gpus,
+    told,
     windows_gpus,
 )
 
@@ -51,16 +53,16 @@ def test_the_build_that_fits_is_named_with_the_command_that_gets_it(what: Machin
     assert build is not None
     assert (build.name, build.obstacle) == (name, "")
     if name == "rocm7.2.1":
-        assert build.cure("python3").startswith("See https://rocm.docs.amd.com/")
+        assert build.cure().startswith("See https://rocm.docs.amd.com/")
     else:
-        assert build.cure("python3").startswith("python3 -m pip install --upgrade --force-reinstall ")
-        assert name in build.cure("python3") or name == "mps"
+        assert build.cure().startswith(f"{sys.executable} -m pip install --upgrade --force-reinstall ")
+        assert name in build.cure() or name == "mps"
 
 
 def test_pascal_gets_the_last_release_that_still_has_its_kernels() -> None:
     build = fitting(machine(nvidia("GTX 1070", 6, 1)))
     assert build is not None
-    assert "'torch<2.15'" in build.cure("python3")
+    assert "'torch<2.15'" in build.cure()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_what_stands_in_the_way_is_said_instead_of_a_command_that_would_fail(wha
     build = fitting(what)
     assert build is not None
     assert sentence in build.obstacle
-    assert build.cure("python3") == ""
+    assert build.cure() == ""
 
 
 def test_no_gpu_needs_no_other_build() -> None:
@@ -124,3 +126,14 @@ def test_windows_list_is_read_with_one_or_several(answer: str) -> None:
 
 def test_this_machine_can_be_looked_at(tmp_path: Path) -> None:
     assert look(tmp_path).python >= (3, 11)
+
+
+def test_a_plug_in_is_told_the_build_or_what_stands_in_its_way() -> None:
+    assert told(machine()) == {"build": "", "gpu": "", "why": ""}
+    assert told(machine(nvidia("RTX 4090", 8, 9)))["build"] == "cu130"
+    old = told(machine(nvidia("RTX 4090", 8, 9, driver=470)))
+    assert (old["build"], old["gpu"]) == ("", "RTX 4090")
+    assert "update the driver" in old["why"]
+    guided = told(machine(Gpu("AMD", "Radeon"), system="Windows", python=(3, 12)))
+    assert guided["build"] == ""
+    assert "rocm.docs.amd.com" in guided["why"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,17 @@ from support.small_painter import SmallPainter, uv_wheel
 def daemon(home: Path) -> Iterator[Daemon]:
     with serving(home) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def no_painter_of_this_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever runs the tests may have Vaporbrush installed: what is found is what a test has put there."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    kept = [one for one in folders if shutil.which("vaporbrush", path=one) is None]
+    monkeypatch.setenv("PATH", os.pathsep.join(kept))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in ("UV_TOOL_DIR", "PIPX_HOME"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from vaporbrush_host.daemon_monitor import (
     condition_of_error,
     condition_of_status,
 )
+from vaporbrush_host.job_threads import ForgetThread
 from vaporbrush_protocol import Image, Recipe, RemoteError, Style
 
 
@@ -106,6 +107,11 @@ def test_the_status_becomes_words() -> None:
     assert (lite.kind, [a.verb for a in lite.actions]) == ("lite", ["fetch"])
     loading = condition_of_status({"workers": [{**worker, "state": "loading"}], "model": {}})
     assert loading.kind == "loading"
+    obstacle = {"message": "PyTorch is missing.", "command": "pip install torch"}
+    broken = condition_of_status({"workers": [], "model": {"auto": "vgg19", "message": ""}, "obstacle": obstacle})
+    assert (broken.kind, broken.short, broken.startable) == ("broken", "Vaporbrush cannot paint", False)
+    assert broken.reachable, "the bundled styles can be looked at meanwhile"
+    assert (broken.sentence, broken.command) == ("PyTorch is missing.\npip install torch", "pip install torch")
 
 
 def test_why_the_daemon_did_not_start_stands_until_something_changes(home: Path) -> None:
@@ -125,3 +131,17 @@ def test_why_the_daemon_did_not_start_stands_until_something_changes(home: Path)
     assert [one.kind for one in conditions] == ["starting", "stopped"]
     assert "/nowhere/python" in conditions[-1].sentence
     assert monitor.condition == conditions[-1]
+
+
+def test_whoever_lets_go_of_jobs_starts_no_daemon_that_was_stopped(daemon: Daemon, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    command = (sys.executable, "-c", f"open({str(started)!r}, 'w')")
+    monitor = DaemonMonitor(lambda _news: None, name="test", home=daemon.home, start_command=command)
+    monitor.reach().close()
+    daemon.stop()
+    forgets = ForgetThread(("a job",), monitor.reach)
+    forgets.start()
+    forgets.join(30)
+    assert forgets.state.error is not None
+    assert forgets.state.error.code == "no_daemon"
+    assert not started.exists()

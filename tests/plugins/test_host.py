@@ -6,6 +6,7 @@ import ast
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,16 @@ def test_a_slider_says_what_it_shows(control: controls.Control, place: float) ->
 )
 def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
     assert ui_text.duration(seconds) == text
+
+
+def test_a_long_path_may_be_wrapped_where_its_parts_end_and_short_words_stay_as_they_are() -> None:
+    said = (
+        "⚠ uv-0.13.9-py3-none-manylinux_2_17.whl is not in C:\\Users\\Maximiliane\\AppData\\Local: try again, or go on"
+    )
+    shown = ui_text.breakable(said)
+    assert shown.replace("\u200b", "") == said
+    assert all(len(part) < 16 for part in re.split("[ \u200b]", shown))
+    assert ui_text.breakable("What is here is kept; go-on, half/half.") == "What is here is kept; go-on, half/half."
 
 
 def test_sizes_are_said_as_people_do() -> None:

@@ -13,6 +13,7 @@ from vaporbrush_host.installer import kit as kits
 from vaporbrush_host.installer import places, plan
 from vaporbrush_host.installer.download import Web
 from vaporbrush_host.installer.index import Index
+from vaporbrush_host.installer.page import Page
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.installation import installed
 
@@ -116,7 +117,7 @@ def test_nothing_that_does_not_match_its_hash_is_used(painter, index, name):
 
 def test_a_spoiled_part_of_an_earlier_attempt_is_fetched_anew(painter, index):
     downloads = painter.home / "painter" / "downloads"
-    places.prepare(painter.home / "painter")
+    places.prepare(painter.home / "painter", painter.system)
     (downloads / "brushes-2.0-py3-none-any.whl.part").write_bytes(b"spoiled" * 100)
     assert painter.install(simple(index))[0].stage == "done"
     ready(painter)
@@ -154,6 +155,14 @@ def test_without_a_network_the_sentence_says_what_to_do(painter):
     last, _ = painter.install("", source=Web(Index(), pause=lambda _s: None))
     assert last.error.code == "download_failed"
     assert "choose a file" in last.error.message
+
+
+def test_offline_the_sentence_says_so(painter):
+    last, _ = painter.install(
+        "http://packages.invalid/simple", source=Web(Index("http://packages.invalid/simple"), pause=lambda _s: None)
+    )
+    assert "could not be fetched from packages.invalid: its address cannot be found" in last.error.message
+    assert "may be offline" in last.error.message
 
 
 def test_a_bundle_installs_without_a_network(painter, tmp_path):
@@ -211,6 +220,27 @@ def test_a_newer_zip_offers_itself_and_an_older_one_does_not(painter, index):
     assert painter.install(simple(index), plugin=newer)[0].stage == "done"
     assert installed(painter.home).version == "1.10.0"
     ready(painter)
+
+
+def test_an_older_zip_leaves_a_newer_painter_alone_even_one_whose_change_was_cut(painter, index, monkeypatch):
+    newer = painter.release("1.1.0")
+    painter.install(simple(index), plugin=newer)
+    first = installed(painter.home)
+    monkeypatch.setenv("SMALL_PAINTER_ILL", "1")
+    assert painter.install(simple(index), plugin=newer, backend="cuda")[0].stage == "failed"
+    monkeypatch.delenv("SMALL_PAINTER_ILL")
+    assert state(painter, newer) == "unfinished"
+
+    page = Page(painter.plugin, lambda _event: None, by="a test", home=painter.home)  # of 1.0.0
+    page.resume()
+    assert not page.running
+    assert page.view().mode == "hidden"
+    page.press()
+    assert installed(painter.home) == first
+    assert first.whole
+
+    assert painter.install(simple(index), plugin=newer, backend="cuda")[0].stage == "done"
+    assert (installed(painter.home).version, installed(painter.home).backend) == ("1.1.0", "cuda")
 
 
 def test_a_build_that_doctor_finds_ill_never_takes_the_old_ones_place(painter, index, monkeypatch):

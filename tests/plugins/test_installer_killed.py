@@ -8,23 +8,39 @@ import subprocess
 import psutil
 import pytest
 
-from support.small_painter import ready, simple, state
+from support.small_painter import check_middle, ready, simple, state
 from vaporbrush_host.installer import plan
 from vaporbrush_protocol.installation import installed
+from vaporbrush_protocol.launcher import clean_environment
 
 STEPS = tuple(plan.STEPS)
+
+
+def check_doctor(line):
+    """Doctor has said what goes on, in every line of an install into an empty home."""
+    if line["step"]:
+        check_middle(line["doctor"], line["step"])
+    else:
+        assert line["doctor"].startswith("note: plug-in from the zip, 1.0.0; it has installed no painter")
+
+
+def killed_at(child, step):
+    """Kill it there. Returns what doctor said before it began, and when it came to that step."""
+    lines = map(json.loads, child.stdout)
+    before = next(lines)["doctor"]
+    middle = next(line["doctor"] for line in lines if line["step"] == step)
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    return before, middle
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_the_next_start_finishes(painter, index, step):
     index.pace_s = 0.001
-    child = painter.child(simple(index))
-    for line in child.stdout:
-        if json.loads(line)["step"] == step:
-            break
-    child.kill()
-    child.wait()
-    child.stdout.close()
+    before, middle = killed_at(painter.child(simple(index)), step)
+    assert before.startswith("note: plug-in from the zip, 1.0.0; it has installed no painter")
+    check_middle(middle, step, "1.0.0, cpu" if step == "tidy" else "")
     assert state(painter) in (("unfinished", "absent", "ready") if step in ("space", "tidy") else ("unfinished",))
     assert painter.install(simple(index))[0].stage == "done"
     ready(painter)
@@ -36,19 +52,18 @@ def test_a_killed_uv_or_doctor_is_reported_and_the_next_click_finishes(painter, 
     lines, killed = [], 0
     for line in child.stdout:
         lines.append(json.loads(line))
+        check_doctor(lines[-1])
         if lines[-1]["step"] == step and not killed:
             process = psutil.Process(child.pid)
-            for _ in range(2000):
+            while not killed and child.poll() is None:
                 for one in process.children(recursive=True):
                     os.kill(one.pid, signal.SIGKILL)
                     killed += 1
-                if killed or child.poll() is not None:
-                    break
     child.wait()
     child.stdout.close()
-    if step != "python":  # which asks several times
-        assert killed
-        assert lines[-1]["stage"] == "failed"
+    assert killed
+    assert (lines[-1]["stage"], lines[-1]["step"]) == ("failed", step)
+    assert state(painter) == "unfinished"
     assert painter.install(simple(index))[0].stage == "done"
     ready(painter)
 
@@ -69,15 +84,13 @@ def test_two_programs_at_once_make_one_environment(painter, index):
 def test_a_change_of_backend_cut_anywhere_leaves_a_painter_that_works(painter, index, step):
     painter.install(simple(index))
     index.pace_s = 0.001
-    child = painter.child(simple(index), backend="cuda")
-    for line in child.stdout:
-        if json.loads(line)["step"] == step:
-            break
-    child.kill()
-    child.wait()
-    child.stdout.close()
+    before, middle = killed_at(painter.child(simple(index), backend="cuda"), step)
+    assert before.endswith("(1.0.0, cpu)")
+    check_middle(middle, step, f"1.0.0, {'cuda' if step == 'tidy' else 'cpu'}")
+    assert state(painter) in (("unfinished", "ready") if step == "tidy" else ("unfinished",))
     found = installed(painter.home)
     assert found.whole
-    subprocess.run([found.python, "-m", "vaporbrush_daemon", "doctor"], capture_output=True, check=True)
+    command = [found.python, "-m", "vaporbrush_daemon", "doctor"]
+    subprocess.run(command, capture_output=True, check=True, env=clean_environment(os.environ))
     assert painter.install(simple(index), backend="cuda")[0].stage == "done"
     ready(painter, "cuda")

@@ -13,7 +13,7 @@ from support.fake_worker import DIES, ENDLESS
 from support.paint_request import order
 from vaporbrush_host import controls, ui_text
 from vaporbrush_host.job_threads import FetchThread, PaintThread, Run, RunState
-from vaporbrush_host.request import PaintRequest, Pixels
+from vaporbrush_host.request import Before, PaintRequest, Pixels
 from vaporbrush_protocol import Image, LinkError, RemoteError
 
 
@@ -116,7 +116,7 @@ def test_a_later_frame_starts_from_the_earlier_one_which_is_then_forgotten(daemo
     assert canvas is not None
     with daemon.client() as client:
         assert len(client.download(canvas)) == canvas.size_bytes
-    second = paints(daemon, order(tint=50, start=canvas), keep_canvas=True, earlier=first.job.job).ends()
+    second = paints(daemon, order(tint=50, start=canvas), keep_canvas=True, earlier=(first.job.job,)).ends()
     assert second.result["recipe"]["start_image"]["blob"] == canvas.blob
     with daemon.client() as client, pytest.raises(RemoteError) as gone:
         client.download(canvas)
@@ -128,6 +128,20 @@ def test_a_frame_whose_earlier_one_is_lost_begins_as_the_first_did(daemon: Daemo
     state = paints(daemon, order(start=lost)).ends()
     assert state.stage == "done", state.line
     assert state.result["recipe"].get("start_image") is None
+
+
+def test_a_frame_is_held_to_earlier_ones_and_to_none_where_they_are_lost(daemon: Daemon) -> None:
+    first = paints(daemon, order(), keep_canvas=True).ends()
+    assert first.job is not None
+    assert first.job.canvas is not None
+    before = order().content
+    held = (Before(before, first.job.canvas),)
+    second = paints(daemon, order(tint=50, held=held)).ends()
+    assert [one["content"]["blob"] for one in second.result["recipe"]["held"]] == [before.image().blob]
+    lost = (Before(before, Image("1" * 64, 16, 16, "RGB", "f32")),)
+    third = paints(daemon, order(tint=60, held=lost)).ends()
+    assert third.stage == "done", third.line
+    assert third.result["recipe"]["held"] == []
 
 
 def test_a_daemon_that_dies_fails_the_painting(daemon: Daemon) -> None:

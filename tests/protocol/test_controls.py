@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from vaporbrush_protocol.controls import BY_NAME, CONTROLS, SETTINGS, TUNED, tuned
+from vaporbrush_protocol.controls import BY_NAME, CONTROLS, FILM, FILM_SETTINGS, SETTINGS, TUNED, tuned
 from vaporbrush_protocol.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = {"content", "styles", "mask", "start_image"}
+PICTURES = {"content", "styles", "mask", "start_image", "held"}
 NOT_OFFERED = {"outside"}  # the hosts and the command line each have one right answer
 
 FIELD = '    glow: float = field(default=0.25, metadata=real(0.125, 2.0, "how bright light areas are"))\n'
@@ -96,12 +96,15 @@ def run(copy: Path, *arguments: str, path: tuple[Path, ...] = (), **variables: s
 
 
 def test_every_setting_of_the_recipe_has_a_control() -> None:
-    assert {each.name for each in fields(Recipe)} - PICTURES - NOT_OFFERED == set(SETTINGS)
+    assert {each.name for each in fields(Recipe)} - PICTURES - NOT_OFFERED == {
+        *SETTINGS,
+        *FILM_SETTINGS,
+    }
 
 
 def test_a_control_never_lets_through_what_the_recipe_refuses() -> None:
     picture = {"blob": "0" * 64, "width": 32, "height": 32}
-    for control in CONTROLS:
+    for control in (*CONTROLS, *FILM):
         if not control.recipe:
             continue
         values: list[Any] = [*control.words, control.default]

@@ -36,10 +36,10 @@ def test_without_a_variable_the_user_s_own_is_taken() -> None:
     assert home({}) == Path.home() / ".local" / "share" / "vaporbrush"
 
 
-def test_on_windows_it_is_the_local_application_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "win32")
-    assert home({"LOCALAPPDATA": "/c/Users/ada/AppData/Local"}) == Path("/c/Users/ada/AppData/Local/vaporbrush")
-    assert home({}) == Path.home() / "AppData" / "Local" / "vaporbrush"
+def test_on_windows_it_is_where_the_store_s_programs_see_the_same_as_all_others() -> None:
+    ada = {"USERPROFILE": "/c/Users/ada", "LOCALAPPDATA": "/c/Users/ada/AppData/Local"}
+    assert home(ada, "win32") == Path("/c/Users/ada/.vaporbrush")
+    assert home({}, "win32") == Path.home() / ".vaporbrush"
 
 
 def test_the_environment_is_asked_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

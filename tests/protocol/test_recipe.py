@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaporbrush_protocol import Image, Job, Preview, Progress, Recipe, RemoteError, RequestError, Style
+from vaporbrush_protocol import Held, Image, Job, Preview, Progress, Recipe, RemoteError, RequestError, Style
 from vaporbrush_protocol import recipe as words
 from vaporbrush_protocol.codec import decode, encode
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
@@ -45,6 +45,7 @@ recipes = st.builds(
     content=pictures,
     styles=st.lists(styles, min_size=1, max_size=8).map(tuple),
     start_image=st.none() | pictures,
+    boil=shares,
     size=st.integers(1, MAX_SIDE) | st.sampled_from(["full", "auto"]),
     quality=literal(words.Quality),
     strength=st.floats(words.MIN_STRENGTH, words.MAX_STRENGTH),
@@ -70,6 +71,8 @@ def test_every_recipe_travels_in_msgpack_and_in_json(recipe: Recipe, masked: boo
     if masked:
         mask = Image(BLOB, recipe.content.width, recipe.content.height, "GRAY")
         recipe = replace(recipe, mask=mask, styles=(replace(recipe.styles[0], mask=mask), *recipe.styles[1:]))
+        before = Held(replace(recipe.content, channels="RGB"), Image(BLOB, 32, 24, "RGB", "f32"))
+        recipe = replace(recipe, held=(before, before))
     header, _ = decode(encode({"recipe": recipe.to_wire()}))
     assert Recipe.from_wire(header["recipe"]) == recipe
     assert Recipe.from_wire(json.loads(json.dumps(recipe.to_wire()))) == recipe

@@ -28,6 +28,7 @@ BEYOND = {
     "hello with a name of 201 bytes in 67 characters",
     "content of more than 2 GiB",
     "mask of another size",
+    "a held frame of another size",
 }
 
 
@@ -81,6 +82,7 @@ def test_every_field_of_a_request_is_in_one_vector_and_left_out_of_another_where
         **{f"request.{name}": [one for one in headers if one["request"] == name] for name in REQUESTS},
         "recipe": recipes,
         "style": [style for recipe in recipes for style in recipe["styles"]],
+        "held": [held for recipe in recipes for held in recipe.get("held") or ()],
         "image": [recipe["content"] for recipe in recipes if recipe["content"]["blob"]],
     }
     for name, found in records.items():

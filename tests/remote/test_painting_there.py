@@ -23,6 +23,8 @@ from vaporbrush_host import devices
 from vaporbrush_protocol import Client, Connection, Job, LinkError, RemoteError
 from vaporbrush_protocol.errors import VaporbrushError
 
+MINUTE_S = 60.0
+
 
 @pytest.fixture
 def laptop(home: Path, added: SshServer) -> Iterator[Daemon]:
@@ -101,6 +103,29 @@ def test_a_line_that_is_frozen_and_cut_has_the_picture_painted_once_all_the_same
         done = ended(client, job, 120.0)
         assert (done.state, done.attempts) == ("done", 1)
         assert bytes(client.download(done.image)) == negative(picture(tint=7)[1])
+        assert there.watch(job.job).attempts == 1
+
+
+def test_a_picture_that_did_not_ask_for_the_workstation_is_painted_once_when_the_line_is_away_for_over_a_minute(
+    laptop: Daemon, added: SshServer
+) -> None:
+    with laptop.client() as client, there_client(added) as there:
+        job = running(client, paint(client, tint=12, seed=fake.ENDLESS, device="auto"))
+        assert there.watch(job.job).state == "running"
+        for pid in added.children():
+            os.kill(pid, signal.SIGSTOP)
+        added.stop()
+        until(lambda: client.watch(job.job, 0, 0.2).notes, "the client is told", 60.0)
+        time.sleep(MINUTE_S + 2.0)  # what is asked for is a minute, not an event
+        now = client.watch(job.job)
+        assert (now.state, now.attempts) == ("running", 1), now.notes
+        there.finish(job.job)
+        added.start()
+        done = ended(client, job, 120.0)
+        assert (done.state, done.attempts) == ("done", 1), done.notes
+        assert done.result is not None
+        assert done.result["device"] == "workstation/cpu"
+        assert bytes(client.download(done.image)) == negative(picture(tint=12)[1])
         assert there.watch(job.job).attempts == 1
 
 

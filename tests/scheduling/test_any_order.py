@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from support.studio import Studio, asked, result
+from support.studio import Studio, asked, image, result
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.event_log import EventLog
 from vaporbrush_daemon.scheduling.job import JobRequest, digest
 from vaporbrush_daemon.scheduling.policy import Policy
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
-from vaporbrush_daemon.scheduling.worker_slots import Slot
+from vaporbrush_daemon.scheduling.slot import Slot
 from vaporbrush_daemon.workers import messages as worker
 from vaporbrush_protocol.errors import RemoteError, RequestError
 from vaporbrush_protocol.progress import Progress
@@ -32,6 +33,7 @@ def state(scheduler: Scheduler) -> Any:
     jobs = [
         (job.to_record(), repr(job.error), (job.deaths, job.losses), job.plan_step, job.wanted, job.preview_asked,
          job.preview_side, job.preview and job.preview.number, job.lease_until, job.began, job.ended,
+         job.asked.after, job.slot, job.beside,
          scheduler.shown(job)["position"])
         for job in scheduler.table.jobs.values()
     ]  # fmt: skip
@@ -64,14 +66,26 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(
         name=st.sampled_from(NAMES),
         client=CLIENTS,
-        device=st.sampled_from(["auto", "auto", *DEVICES, "box"]),
+        device=st.sampled_from(["auto", "auto", *DEVICES, "box", "box1/cuda:0"]),
         end=st.sampled_from(["finish", "cancel"]),
         memory=st.sampled_from([0, 2 * 10**9, 12 * 10**9, 60 * 10**9]),
+        yields=st.booleans(),
+        after=st.sampled_from(["", "", *NAMES, "fetch1"]),
+        holds=st.booleans(),
+        model=st.sampled_from(["auto", "auto", "full", "small"]),
+        away=st.booleans(),
     )
-    def submit(self, name: str, client: str, device: str, end: Any, memory: int) -> None:
+    def submit(
+        self, name: str, client: str, device: str, end: Any, memory: int, yields: bool, after: str, holds: bool,
+        model: str, away: bool,
+    ) -> None:  # fmt: skip
         before = state(self.studio.scheduler)
-        refusal = self.refused(ev.Submitted(asked(name, client, device, on_lease_end=end, memory=memory)))
-        assert refusal in ("", "conflict", "busy", "shutting_down", "device_missing")
+        more = {"on_lease_end": end, "memory": memory, "gives_way": yields, "after": after, "holds": holds}
+        job = asked(name, client, device, model_away=away and model != "auto", **more)
+        job = replace(job, recipe=replace(job.recipe, model=model))
+        refusal = self.refused(ev.Submitted(job))
+        expected = ("", "conflict", "busy", "shutting_down", "device_missing", "weights_missing")
+        assert refusal in (*expected, *(("unknown_job", "unknown_blob", "bad_field") if after else ()))
         assert not refusal or state(self.studio.scheduler) == before, "a refusal changes nothing"
 
     @rule(name=st.sampled_from(["fetch1", "fetch2"]))
@@ -93,6 +107,14 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(names=st.sampled_from([(), ("box",), ("box",), ("far", "box")]))
     def machines_come_and_go(self, names: tuple[str, ...]) -> None:
         self.studio.bring(ev.RemotesKnown(names))
+
+    @rule(
+        nodes=st.sampled_from([(), ("box1/cuda:0",), ("box2/cpu",), ("box1/cuda:0", "box2/cpu")]), small=st.booleans()
+    )
+    def nodes_come_and_go(self, nodes: tuple[str, ...], small: bool) -> None:
+        models = {"box1/cuda:0": ("full", "small"), "box2/cpu": ("small",) if small else ()}
+        facts = tuple(worker.DeviceFacts(name, speed=len(name), models=models[name]) for name in nodes)
+        self.studio.bring(ev.StudioKnown(facts))
 
     @rule()
     def unload(self) -> None:
@@ -116,7 +138,11 @@ class AnyOrder(RuleBasedStateMachine):
             return
         preview = worker.Preview(1, 1, b"rgb") if what == "preview" else None
         progress = Progress("loading" if what == "loading" else "painting", step=1, steps=3)
-        done = worker.Done(job.job, result(job)) if job.kind == "paint" else worker.Fetched(job.job, "vgg19", 1)
+        done = (
+            worker.Done(job.job, result(job, canvas=image("canvas")))
+            if job.kind == "paint"
+            else worker.Fetched(job.job, "vgg19", 1)
+        )
         said = {"done": done, "failed": worker.Failed(job.job, RemoteError(code, "It went wrong."))}
         self.studio.bring(ev.WorkerSaid(slot.key, said.get(what) or worker.Progressed(job.job, progress, preview)))
 

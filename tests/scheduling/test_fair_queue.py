@@ -37,6 +37,10 @@ class Simple:
             if left:
                 self.circle[client] = left
 
+    def change(self, job: str, needs: str) -> None:
+        for jobs in (self.again, *self.circle.values()):
+            jobs[:] = [(one, needs if one == job else other) for one, other in jobs]
+
     def order(self) -> list[str]:
         lines = [list(jobs) for jobs in self.circle.values()]
         rounds = max(map(len, lines), default=0)
@@ -59,6 +63,10 @@ def test_jobs_go_in_the_order_of_a_queue_that_looks_at_every_one(seed: int) -> N
             queue.add(client, job, needs, first=first)
             simple.add(client, job, needs, first=first)
             jobs.append(job)
+        elif what > 0.92:
+            job, needs = dice.choice(jobs), dice.choice(["cpu", "cuda:0", "auto"])
+            queue.change(job, needs)
+            simple.change(job, needs)
         else:
             among = set(dice.sample(["cpu", "cuda:0", "auto"], dice.randrange(1, 4)))
             job = dice.choice(jobs) if what < 0.7 else queue.first(among)
@@ -87,7 +95,9 @@ def test_among_very_many_clients_a_place_is_told_within_one_round(monkeypatch: p
     assert max(off) <= 40
 
 
-@pytest.mark.parametrize("shape", [Shape(10_000, watched=True), Shape(100, named=True)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [Shape(10_000, watched=True), Shape(100, named=True), Shape(100, chained=True)], ids=str
+)
 def test_an_event_costs_the_same_however_many_jobs_wait(shape: Shape) -> None:
     """Ten times as long as `python -m tests.bench.scheduler` is to show, for machines that do other things besides."""
     for name, (median_ms, _) in measured(shape, jobs=10_000, slots=64).items():

@@ -29,7 +29,7 @@ def away(studio: Studio) -> None:
 def test_a_job_goes_to_the_machine_that_it_asks_for() -> None:
     studio = with_box("cuda:0")
     job = studio.submit(device="box")
-    assert StartWorker(studio.slot("box").key, "box", remote=True) in studio.said
+    assert StartWorker(studio.slot("box").key, "box", place="remote") in studio.said
     studio.ready("box")
     assert (job.state, studio.slot("box").job) == ("running", job.job)
     assert studio.scheduler.worker_slots.devices == ("cuda:0",), "what it says of itself is no device of this machine"

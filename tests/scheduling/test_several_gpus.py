@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.studio import Studio, codes
 from vaporbrush_daemon.scheduling.effects import SendCommand, StartWorker
 from vaporbrush_daemon.scheduling.policy import GIVEN_UP_S, MAX_FAILED_STARTS
-from vaporbrush_daemon.workers.messages import Preview, ShowPreview
+from vaporbrush_daemon.workers.messages import Finish, Preview, ShowPreview
 
 GB = 10**9
 GPUS = ("cuda:0", "cuda:1", "cpu")
@@ -171,3 +171,38 @@ def test_a_large_job_does_not_wait_for_the_memory_of_a_gpu_that_was_given_up() -
         studio.tick(5.0)
         studio.exited("cuda:0")
     assert where(studio, large) == "cuda:1", "in tiles"
+
+
+def test_what_gives_way_ends_where_another_waits_and_only_there() -> None:
+    studio = two_gpus(cuda0=24, cuda1=24)
+    yielding = [studio.submit("live", gives_way=True) for _ in range(2)]
+    for job in yielding:
+        studio.step(job, device=where(studio, job), step=3, steps=9)
+    there = next(job for job in yielding if where(studio, job) == "cuda:1")
+    real = studio.submit("ann", device="cuda:1")
+    assert [job.wanted for job in yielding if job is not there] == ["go"]
+    assert there.wanted == "finish"
+    assert studio.said.count(SendCommand(studio.slot("cuda:1").key, Finish())) == 1
+    studio.done(there, "cuda:1")
+    assert where(studio, real) == "cuda:1"
+
+
+def test_what_gives_way_waits_until_no_other_does() -> None:
+    studio = Studio()
+    first = studio.painting("ann")
+    yielding, second, third = studio.submit("live", gives_way=True), studio.submit("ann"), studio.submit("ann")
+    studio.done(first)
+    assert (second.state, yielding.state) == ("running", "queued")
+    assert second.wanted == "go", "it gives way to none"
+    studio.done(second)
+    assert (third.state, yielding.state) == ("running", "queued")
+    studio.done(third)
+    assert yielding.state == "running"
+
+
+def test_what_gives_way_does_not_end_for_its_like() -> None:
+    studio = Studio()
+    one = studio.submit("live", gives_way=True)
+    studio.ready()
+    studio.submit("other", gives_way=True)
+    assert (one.state, one.wanted) == ("running", "go")

@@ -14,7 +14,7 @@ from vaporbrush_daemon.scheduling.effects import (
     StartWorker,
 )
 from vaporbrush_daemon.scheduling.policy import END_GRACE_S, MAX_FAILED_STARTS
-from vaporbrush_daemon.scheduling.worker_slots import Slot
+from vaporbrush_daemon.scheduling.slot import Slot
 from vaporbrush_daemon.workers.messages import End
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.states import ImpossibleMove

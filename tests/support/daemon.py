@@ -12,14 +12,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from support import fake_worker
+from vaporbrush_daemon.guests import Guests
 from vaporbrush_protocol import Client, Connection, Image, Job, LinkError, Recipe, Style
+from vaporbrush_protocol.endpoint import GUEST
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_WORKER = (sys.executable, fake_worker.__file__)
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 DEADLINE_S = 30.0  # generous: the machine may be busy; nothing here needs a tenth of it
 T = TypeVar("T")
 
@@ -177,6 +182,12 @@ def running(client: Client, job: Job) -> Job:
         assert not job.final, f"{job!r} ended early: {job.error}"
         job = client.watch(job.job, job.seq, 5.0)
     return job
+
+
+def invited(daemon: Daemon, name: str) -> Client:
+    """A client of a guest, who is let in if need be."""
+    guest = Guests(daemon.home).add(name, NOW)
+    return Client(replace(Connection.read(daemon.home), path=None, token=guest.token, user=GUEST + name), 20.0)
 
 
 def negative(pixels: bytes) -> bytes:

@@ -22,8 +22,8 @@ class FailingWorld:
 
     # -- pool
 
-    def start(self, slot: int, device: str, **how: object) -> None:
-        self._do("start", slot, device, how)
+    def start(self, slot: int, device: str, place: str = "here") -> None:
+        self._do("start", slot, device, place)
 
     def download(self, slot: int, job: str, model: str) -> None:
         self._do("download", slot, job, model)

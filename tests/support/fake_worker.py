@@ -1,10 +1,10 @@
 """A worker without torch: it speaks the real protocol and misbehaves as the recipe's seed says.
 
-    python fake_worker.py --device cpu [--start never|die|nonsense|slow] [--gpus 24,8]
+    python fake_worker.py --device cpu [--start never|die|nonsense|slow] [--gpus 24,8] [--step 0.01]
 
 `--gpus` gives it a machine with so many GPUs of so many GB; one is gone while a file `gone-cuda:1` lies in the current
-folder (the daemon's home). Deaths that happen once are counted in files there too, because the process is a new one
-each time.
+folder (the daemon's home). A picture diverges while there is a file `diverges-SHA256`. Deaths that happen once are
+counted in files there too, because the process is a new one each time.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ SLOW_START_S, SLOW_LOAD_S = 0.5, 0.4  # of the one that starts slowly
 class FakeWorker:
     """One process."""
 
-    def __init__(self, device: str, devices: tuple[DeviceFacts, ...], load_s: float) -> None:
-        self.device, self.devices, self.load_s = device, devices, load_s
+    def __init__(self, device: str, devices: tuple[DeviceFacts, ...], load_s: float, step_s: float) -> None:
+        self.device, self.devices, self.load_s, self.step_s = device, devices, load_s, step_s
         self.pipe = pipe.WorkerPipe.of_this_process()
 
     def run(self) -> None:
@@ -77,7 +77,7 @@ class FakeWorker:
                 break
             if step == 2 and self.misbehave(task):
                 return
-            time.sleep(STEP_S)
+            time.sleep(self.step_s)
             assert Path(task.out).is_dir(), "the folder was taken away while the job ran"
             progress = Progress("painting", scale=1, scales=1, step=step, steps=steps, loss=1.0 / step)
             side = self.pipe.preview
@@ -101,7 +101,7 @@ class FakeWorker:
         if does == OOM or (does == OOM_ONCE and task.plan_step == 0):
             self.fail(task, "out_of_memory", "The device ran out of memory.")
             return True
-        if does == DIVERGES:
+        if does == DIVERGES or Path(f"diverges-{task.recipe.content.blob}").exists():
             self.fail(task, "diverged", "The loss became NaN at step 2.")
             return True
         if does == DISK_FULL:
@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense", "slow"))
     parser.add_argument("--gpus", default="")
+    parser.add_argument("--step", default=STEP_S, type=float, help="seconds")
     options = parser.parse_args()
     if options.start == "die":
         sys.exit("The fake worker was asked to die.")
@@ -153,7 +154,7 @@ def main() -> None:
         devices = (DeviceFacts(device),)
     slow = options.start == "slow"
     time.sleep(slow * SLOW_START_S)
-    FakeWorker(device, devices, slow * SLOW_LOAD_S).run()
+    FakeWorker(device, devices, slow * SLOW_LOAD_S, options.step).run()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from vaporbrush_protocol.codec import Buffer
 class Step:
     """One call: `file` is the file's number, names are paths."""
 
-    kind: Literal["create", "write", "sync", "rename", "unlink", "sync_folder"]
+    kind: Literal["create", "write", "sync", "rename", "link", "unlink", "sync_folder"]
     file: int = 0
     path: Path = Path()
     target: Path = Path()
@@ -29,7 +29,12 @@ class Step:
     @property
     def names(self) -> set[Path]:
         """The paths whose meaning this changes."""
-        return {"create": {self.path}, "unlink": {self.path}, "rename": {self.path, self.target}}.get(self.kind, set())
+        return {
+            "create": {self.path},
+            "unlink": {self.path},
+            "rename": {self.path, self.target},
+            "link": {self.path, self.target},
+        }.get(self.kind, set())
 
 
 class Recorder(System):
@@ -69,6 +74,11 @@ class Recorder(System):
         super().rename(source, target)
         self._named[target] = self._named.pop(source, 0)
         self.steps.append(Step("rename", path=source, target=target))
+
+    def link(self, source: Path, target: Path) -> None:
+        super().link(source, target)
+        self._named[target] = self._named.get(source, 0)
+        self.steps.append(Step("link", path=source, target=target))
 
     def unlink(self, path: Path) -> None:
         super().unlink(path)
@@ -133,6 +143,8 @@ class Disk:
                 self.names[step.path] = step.file
             elif step.kind == "unlink":
                 self.names.pop(step.path, None)
+            elif step.kind == "link" and step.path in self.names:
+                self.names[step.target] = self.names[step.path]
             elif step.path in self.names:
                 self.names[step.target] = self.names.pop(step.path)
         self.pending = [step for index, step in enumerate(self.pending) if index not in chosen]

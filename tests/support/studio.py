@@ -12,7 +12,7 @@ from vaporbrush_daemon.scheduling.invariants import validate
 from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
 from vaporbrush_daemon.scheduling.policy import Policy
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
-from vaporbrush_daemon.scheduling.worker_slots import Slot
+from vaporbrush_daemon.scheduling.slot import Slot
 from vaporbrush_daemon.workers import messages as worker
 from vaporbrush_protocol.errors import RemoteError
 from vaporbrush_protocol.progress import Progress
@@ -24,10 +24,10 @@ def image(name: str, side: int = 16) -> Image:
     return Image(digest("picture", name), side, side)
 
 
-def asked(name: str, client: str = "ann", device: str = "auto", **fields: Any) -> JobRequest:
-    """`memory` is in bytes."""
-    recipe = Recipe(image(f"{name} content"), (Style(image=image("style")),), device=device)
-    return JobRequest(name, client, digest("paint", [name, device]), recipe=recipe, **fields)
+def asked(name: str, client: str = "ann", device: str = "auto", content: str = "", **fields: Any) -> JobRequest:
+    """`memory` is in bytes; jobs of the same `content` have the same picture."""
+    recipe = Recipe(image(f"{content or name} content"), (Style(image=image("style")),), device=device)
+    return JobRequest(name, client, digest("paint", [name, device]), **{"recipe": recipe, **fields})
 
 
 def result(job: Job, **fields: Any) -> Result:

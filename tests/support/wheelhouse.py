@@ -15,6 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from conftest import skip
 from support.package_index import sha256, write_wheel
@@ -49,9 +50,16 @@ def fill(folder: Path, python: str) -> Path:
         else:
             shutil.copy(path, target)
     files = [{**one, "size": (wheels / one["name"]).stat().st_size, "pythons": [python]} for one in files]
+    files = [_without_tls(one) for one in files]
+    uv = {**uv, "systems": {name: _without_tls(one) for name, one in uv["systems"].items()}}
     (locks / "uv.json").write_text(json.dumps(uv))
     (locks / f"{SYSTEM}-cpu.json").write_text(json.dumps({**lock, "pythons": [python], "files": files}))
     return locks
+
+
+def _without_tls(one: dict[str, Any]) -> dict[str, Any]:
+    """The entry with an address for which a proxy on loopback can answer, at the same host."""
+    return {**one, "url": f"http://{urlsplit(one['url']).hostname}/{quote(one['name'])}"}
 
 
 def _here(one: dict[str, Any]) -> bool:

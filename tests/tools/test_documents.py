@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 FAULTS = (ROOT / "tests/faults/README.md").read_text(encoding="utf-8")
 STOPS = re.findall(r"^\| \d+ \|.*\| `(\S+)` `(\w+)` \|$", ARCHITECTURE, re.MULTILINE)
-ROWS = re.findall(r"^\| (\d+b?) \|(.*)\|$", FAULTS, re.MULTILINE)
+ROW = re.compile(r"^\| (\d+b?) \|(.*)\|$", re.MULTILINE)
+ROWS = ROW.findall(FAULTS)
+INSTALLER_ROWS = ROW.findall((ROOT / "tests/plugins/README.md").read_text(encoding="utf-8"))
 
 
 def defined(path: Path) -> set[str]:
@@ -47,11 +49,18 @@ def test_the_fault_table_has_every_row() -> None:
     assert [number for number, _ in ROWS] == [*map(str, range(1, 30)), "29b", "30", "31", "32"]
 
 
-@pytest.mark.parametrize(("number", "row"), ROWS, ids=[number for number, _ in ROWS])
-def test_every_fault_names_tests_that_exist(number: str, row: str) -> None:
+def test_the_installers_fault_table_has_every_row() -> None:
+    assert [number for number, _ in INSTALLER_ROWS] == [*map(str, range(1, 23))]
+
+
+@pytest.mark.parametrize(
+    ("folder", "number", "row"),
+    [*(("faults", *row) for row in ROWS), *(("plugins", *row) for row in INSTALLER_ROWS)],
+)
+def test_every_fault_names_tests_that_exist(folder: str, number: str, row: str) -> None:
     named = re.findall(r"`(?:([\w./]+\.py)::)?(test_\w+)`", row)
     assert named or "**open**" in row
     file = ""
     for where, name in named:
         file = where or file
-        assert name in defined(ROOT / "tests/faults" / file), f"{file}::{name}"
+        assert name in defined(ROOT / "tests" / folder / file), f"{number}: {file}::{name}"

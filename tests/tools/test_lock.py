@@ -32,7 +32,10 @@ def pins() -> dict[str, list[Requirement]]:
 def test_the_lock_pins_a_fitting_version_of_every_dependency() -> None:
     locked = pins()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*map(Requirement, project["dependencies"]), *map(Requirement, project["optional-dependencies"]["dev"])]
+    asked = [
+        *map(Requirement, project["dependencies"]),
+        *(Requirement(one) for extra in ("dev", "studio") for one in project["optional-dependencies"][extra]),
+    ]
     for one in asked:
         for pin in locked.get(canonicalize_name(one.name), [Requirement(f"{one.name}==0")]):
             version = next(iter(pin.specifier)).version

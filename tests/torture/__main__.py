@@ -1,9 +1,10 @@
 """Torture: `python -m torture [--short] [--seed N] [--only PART …]`, with tests/ on the path (`make torture`).
 
-A million mutated messages, five thousand jobs among kills, a soak of 25 minutes, and a power cut after every step of a
-day of the spool. Bounded: loopback and private folders only, all processes end with it, under 30 minutes (`--short`:
-three). The soak runs beside the others, so that its latencies are those of a busy machine. Exit status 1 if anything
-that is promised did not hold.
+A million mutated messages, five thousand jobs among kills, a soak of 25 minutes, a power cut after every step of a
+day of the spool, and a studio: its bridge killed for a minute, a hundred thousand strangers, half a gigabyte under way.
+Bounded: loopback and private folders only, all processes end with it, under 30 minutes (`--short`: four). The soak runs
+beside the others, so that its latencies are those of a busy machine. Exit status 1 if anything that is promised did not
+hold.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.daemon import ROOT
-from torture import jobs, messages, soak
+from torture import jobs, messages, soak, studio
 from torture.measure import Report
 
+PARTS = ("messages", "jobs", "soak", "cuts", "bridges", "strangers", "parcels")
 CUTS = ("tests/front/test_power_cut.py", "tests/front/test_damage.py")
 
 
 def main() -> int:
     """Run the parts and print their reports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="three minutes, as in CI")
+    parser.add_argument("--short", action="store_true", help="four minutes, as in CI")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of everything that is chosen by chance")
-    parser.add_argument("--only", nargs="+", choices=("messages", "jobs", "soak", "cuts"), help="these parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     given = parser.parse_args()
-    wanted = given.only or ["messages", "jobs", "soak", "cuts"]
+    wanted = given.only or PARTS
     count, painted, seconds = (40_000, 300, 150.0) if given.short else (1_000_000, 5_000, 1500.0)
     began = time.monotonic()
     reports: list[Report] = []
@@ -55,6 +57,9 @@ def main() -> int:
     part("messages", lambda home: messages.run(home, count, given.seed))
     part("jobs", lambda home: jobs.run(home, painted, given.seed))
     part("cuts", lambda _: cuts())
+    part("bridges", lambda home: studio.bridges(home, 10.0 if given.short else 60.0, given.seed))
+    part("strangers", lambda home: studio.strangers(home, count // 10, given.seed))
+    part("parcels", lambda home: studio.parcels(home, 2 if given.short else 8))
     beside.join()
     broken = [what for report in reports for what in report.broken]
     print(f"{time.monotonic() - began:.0f} s in all; {len(broken)} promises broken")

@@ -18,6 +18,7 @@ from support.daemon import Daemon, environment, until
 from torture import client as client_script
 from torture.client import Journal
 from torture.measure import Report
+from vaporbrush_daemon.front.history import Entry
 from vaporbrush_daemon.scheduling.policy import Policy
 from vaporbrush_protocol import LinkError
 
@@ -25,7 +26,7 @@ CLIENTS = 10
 KILL_EVERY_S = (1.0, 4.0)
 LIMIT_S = 1500.0  # for all jobs; a client that hangs is found out earlier
 SETTINGS = {"devices": ["cpu", "cuda:0"], "max_jobs": 64}  # two of the fake workers
-FOLDERS = {"clock", "blobs", "jobs", "parts", "work", "quarantine"}
+FOLDERS = {"clock", "blobs", "jobs", "parts", "work", "quarantine", "history"}
 
 
 class Run:
@@ -165,6 +166,10 @@ def strays(home: Path, jobs: set[str]) -> list[str]:
         if record.stem not in jobs:
             found.append(str(record))
         used |= set(_blobs(json.loads(record.read_text())))
+    # What is in the history is whole. A painting that it had not yet written down goes at the next start.
+    for record in (spool / "history" / "records").iterdir():
+        entry = Entry.from_record(json.loads(record.read_text()))
+        found += [f"{record}: {blob}" for blob in entry.blobs if not (spool / "history" / "files" / blob).is_file()]
     # An upload whose job was never submitted, because its client was killed, waits for its time to run out.
     return found
 

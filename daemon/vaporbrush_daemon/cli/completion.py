@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import rich_click as click
 from click.shell_completion import get_completion_class
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.errors import RequestError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +27,8 @@ STARTUP = {
 def _shell() -> str:
     shell = Path(os.environ.get("SHELL", "")).name
     if shell not in STARTUP:
-        raise RequestError("bad_field", f"SHELL is {shell!r}; completion is there for {', '.join(STARTUP)}.")
+        problem = _("SHELL is {shell}; completion is there for {shells}.")
+        raise RequestError("bad_field", problem.format(shell=repr(shell), shells=", ".join(STARTUP)))
     return shell
 
 
@@ -49,7 +51,7 @@ def _install(context: click.Context, _parameter: click.Parameter, wanted: bool) 
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{'' if not known or known.endswith(chr(10)) else chr(10)}{line}\n")
-    click.echo(f"{path} asks for completion now; open a new terminal.")
+    click.echo(_("{path} asks for completion now; open a new terminal.").format(path=path))
     context.exit()
 
 

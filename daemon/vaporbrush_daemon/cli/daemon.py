@@ -13,6 +13,7 @@ from click.exceptions import Exit
 
 from vaporbrush_daemon import config
 from vaporbrush_daemon.daemon_client import SERVE, STOP_S, has_ended, reach, wait_for
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import Connection, home
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
@@ -57,10 +58,11 @@ def serve(*, foreground: bool, idle_exit: bool, listen_tcp: bool, new_token: boo
     else:
         if flags_given:
             client.close()
-            raise RequestError("bad_field", f"A daemon runs already; `vaporbrush stop` it to use {flags_given[0]}.")
+            problem = _("A daemon runs already; `vaporbrush stop` it to use {flag}.")
+            raise RequestError("bad_field", problem.format(flag=flags_given[0]))
     with client:
         pid, endpoints = client.daemon["pid"], ", ".join(client.connection.endpoints)
-    terminal.tell(f"The daemon serves at {endpoints} (process {pid}).")
+    terminal.tell(_("The daemon serves at {addresses} (process {pid}).").format(addresses=endpoints, pid=pid))
 
 
 @click.command()
@@ -72,14 +74,15 @@ def stop(*, now: bool) -> None:
     except LinkError as error:
         if error.code != "no_daemon":
             raise
-        terminal.tell("No daemon runs.")
+        terminal.tell(_("No daemon runs."))
         return
     with client:
         pid = int(client.daemon["pid"])
         client.shutdown(now=now)
     if not wait_for(lambda: has_ended(home()), STOP_S):
-        raise VaporbrushError("internal", f"The daemon (process {pid}) has not ended within {STOP_S:.0f} s.")
-    terminal.tell("The daemon has ended.")
+        problem = _("The daemon (process {pid}) has not ended within {seconds} s.")
+        raise VaporbrushError("internal", problem.format(pid=pid, seconds=f"{STOP_S:.0f}"))
+    terminal.tell(_("The daemon has ended."))
 
 
 @click.command()
@@ -87,7 +90,7 @@ def stop(*, now: bool) -> None:
 @json_option
 def status(*, watch: bool, as_json: bool) -> None:
     """Show what the daemon does, and the settings in force."""
-    client, _ = reach()
+    client, _started = reach()
     with client:
         if watch and not as_json:
             with terminal.live() as show:
@@ -123,7 +126,7 @@ def logs(*, lines: int, follow: bool) -> None:
     with suppress(LinkError):  # without a connection file there may be a log all the same
         path = Path(Connection.read().log or path)
     if not path.is_file():
-        raise LinkError("no_daemon", f"There is no log yet ({path}): the daemon has not run.")
+        raise LinkError("no_daemon", _("There is no log yet ({path}): the daemon has not run.").format(path=path))
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file.readlines()[-lines:] if lines else []:
             terminal.tell(line.rstrip("\n"))

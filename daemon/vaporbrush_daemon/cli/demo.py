@@ -13,6 +13,7 @@ import rich_click as click
 
 from vaporbrush_daemon import packaged, weights
 from vaporbrush_daemon.daemon_client import SERVE, STOP_S, has_ended, wait_for
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.errors import VaporbrushError
 
@@ -40,7 +41,7 @@ def demo(*, out: Path, size: int) -> None:
     known = weights.configured()
     model = next((one for one in known if one.present), None)
     if model is None:
-        raise VaporbrushError("weights_missing", f"The demo needs a model. {known[0].advice}")
+        raise VaporbrushError("weights_missing", f"{_('The demo needs a model.')} {known[0].advice}")
     content = next(packaged.art().glob("demo/content.*"))
     began = time.perf_counter()
     request = PaintRequest(content=content, styles=(f"@{STYLE}",), out=out, settings={"size": size})
@@ -52,7 +53,7 @@ def demo(*, out: Path, size: int) -> None:
     # A short path, since a unix socket's may have 104 bytes.
     with tempfile.TemporaryDirectory(prefix="vaporbrush-", ignore_cleanup_errors=True) as folder:
         os.environ["VAPORBRUSH_HOME"] = folder
-        terminal.say("Starting a private daemon …")
+        terminal.say(_("Starting a private daemon …"))
         client = connect(start=(*SERVE, "--idle-exit"), home=Path(folder), name="vaporbrush demo")
         pid = int(client.daemon["pid"])
         try:
@@ -65,7 +66,7 @@ def demo(*, out: Path, size: int) -> None:
     summarise(summary)
     for phase, seconds in summary["seconds"].items():
         terminal.tell(f"  {phase:<10} {seconds:8.2f} s")
-    terminal.tell(f"The picture: {out.absolute()}")
+    terminal.tell(_("The picture: {path}").format(path=out.absolute()))
 
 
 def _no_job(name: str) -> NoReturn:

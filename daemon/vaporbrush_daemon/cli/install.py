@@ -20,10 +20,16 @@ def uninstall() -> None:
     """Take away exactly what was installed."""
 
 
+own_option = click.option(
+    "--own", is_flag=True, help="Start this command's painter, also where a plug-in has installed one."
+)
+
+
 @install.command("krita")
-def krita() -> None:
+@own_option
+def krita(*, own: bool) -> None:
     """Install or update the plug-in in every Krita of this user, and enable it."""
-    for sentence in install_krita.install():
+    for sentence in install_krita.install(own=own):
         terminal.tell(sentence)
 
 
@@ -35,9 +41,10 @@ def uninstall_krita() -> None:
 
 
 @install.command("gimp")
-def gimp() -> None:
+@own_option
+def gimp(*, own: bool) -> None:
     """Install or update the plug-in in every GIMP 3 of this user."""
-    for sentence in install_gimp.install():
+    for sentence in install_gimp.install(own=own):
         terminal.tell(sentence)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 
 from vaporbrush_daemon.daemon_client import reach
+from vaporbrush_daemon.texts import _, _n
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.errors import RemoteError, RequestError
 from vaporbrush_protocol.job import Job
@@ -22,7 +23,7 @@ from .options import argument_panel, json_option
 @json_option
 def jobs(*, story: str | None, as_json: bool) -> None:
     """List the jobs that the daemon knows, the newest last."""
-    client, _ = reach()
+    client, _started = reach()
     if story is not None:
         with client:
             _tell_story(client, story, as_json=as_json)
@@ -34,7 +35,7 @@ def jobs(*, story: str | None, as_json: bool) -> None:
     elif listed:
         terminal.out.print(terminal.jobs_table(listed))
     else:
-        terminal.tell("No jobs.")
+        terminal.tell(_("No jobs."))
 
 
 def _tell_story(client: Client, name: str, *, as_json: bool) -> None:
@@ -46,15 +47,17 @@ def _tell_story(client: Client, name: str, *, as_json: bool) -> None:
             raise
         raise RequestError(
             "unknown_request",
-            f"The daemon that runs ({client.daemon['daemon']}) is older than this command and keeps no stories: "
-            "`vaporbrush stop` it, and the next command starts the new one.",
+            _(
+                "The daemon that runs ({version}) is older than this command and keeps no stories: "
+                "`vaporbrush stop` it, and the next command starts the new one."
+            ).format(version=client.daemon["daemon"]),
         ) from None
     if as_json:
         click.echo(json.dumps({"job": job.job, "story": [asdict(entry) for entry in entries]}))
     elif entries:
         terminal.out.print(terminal.story_table(entries))
     else:
-        terminal.tell("Nothing is remembered of it: it ended before the daemon was started, or long ago.")
+        terminal.tell(_("Nothing is remembered of it: it ended before the daemon was started, or long ago."))
 
 
 def _job_wire(job: Job) -> dict[str, Any]:
@@ -74,16 +77,23 @@ def _job_wire(job: Job) -> dict[str, Any]:
 @click.argument("id", metavar="ID", help="As `vaporbrush jobs` shows it.")
 def cancel(*, id: str) -> None:  # noqa: A002 - the name that the help shows
     """Cancel a job."""
-    client, _ = reach()
+    client, _started = reach()
     with client:
         found = client.cancel(find_job(client, id).job)
-    terminal.tell(f"{found.job}: {'cancelled' if found.state in ('cancelled', 'running', 'queued') else found.state}")
+    ended = terminal.state_word("cancelled" if found.state in ("running", "queued") else found.state)
+    terminal.tell(f"{found.job}: {ended}")
 
 
 def find_job(client: Client, name: str) -> Job:
     """The job of this id, of which the first characters are enough. Raises `unknown_job`."""
     found = [job for job in client.jobs() if job.job.startswith(name.lower())] if name else []
     if len(found) != 1:
-        problem = "no file and no job that the daemon knows" if not found else f"the beginning of {len(found)} jobs"
-        raise RequestError("unknown_job", f"`{name}` is {problem}; `vaporbrush jobs` lists them.")
+        problem = _("`{name}` is no file and no job that the daemon knows; `vaporbrush jobs` lists them.")
+        if found:
+            problem = _n(
+                "`{name}` is the beginning of {count} job; `vaporbrush jobs` lists them.",
+                "`{name}` is the beginning of {count} jobs; `vaporbrush jobs` lists them.",
+                len(found),
+            )
+        raise RequestError("unknown_job", problem.format(name=name, count=len(found)))
     return client.watch(found[0].job, 0, 0.0)

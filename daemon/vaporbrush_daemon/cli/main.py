@@ -15,12 +15,14 @@ import rich_click as click
 from click.exceptions import NoArgsIsHelpError
 
 from vaporbrush_daemon.config import ConfigError
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.private import make_folder, open_private
 from vaporbrush_protocol.version import __version__
 
 from . import (
+    animate,
     completion,
     conformance,
     daemon,
@@ -28,16 +30,20 @@ from . import (
     doctor,
     exit_status,
     guest,
+    history,
     install,
     jobs,
     presets,
     remote,
+    spoken,
+    studio,
     styles,
     stylize,
     terminal,
     weights,
 )
 
+ENDS = (".", ")", "?", "\u3002", "\uff09", "\uff1f")  # of a sentence, in the languages that we speak
 PATHS = ("VAPORBRUSH_HOME", "VAPORBRUSH_WEIGHTS")  # a daemon started from here has another working directory
 LOOK = click.RichHelpConfiguration(
     theme="default-box",
@@ -48,7 +54,7 @@ LOOK = click.RichHelpConfiguration(
 
 
 PANELS: dict[str, tuple[click.Command, ...]] = {
-    "Paint": (stylize.stylize, styles.styles, presets.presets, demo.demo),
+    "Paint": (stylize.stylize, animate.animate, history.history, styles.styles, presets.presets, demo.demo),
     "The daemon, which paints in the background": (
         daemon.serve,
         daemon.stop,
@@ -57,7 +63,7 @@ PANELS: dict[str, tuple[click.Command, ...]] = {
         jobs.cancel,
         daemon.logs,
     ),
-    "Other machines": (remote.remote, guest.guest),
+    "Other machines": (remote.remote, guest.guest, studio.studio),
     "Set up": (doctor.doctor, weights.weights, install.install, install.uninstall),
     "For those who write programs": (conformance.conformance,),
 }
@@ -85,6 +91,7 @@ def main() -> NoReturn:
     for variable in PATHS:
         if os.environ.get(variable):
             os.environ[variable] = str(Path(os.environ[variable]).expanduser().absolute())
+    spoken.speak(vaporbrush, LOOK)
     sys.exit(_run())
 
 
@@ -102,9 +109,9 @@ def _run() -> int:
         click.echo(error.ctx.get_help())
         status = exit_status.USAGE
     except click.UsageError as error:
-        hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
+        hint = " " + _("See `{command} --help`.").format(command=error.ctx.command_path) if error.ctx else ""
         message = error.format_message()
-        terminal.complain(f"{message}{'' if message.endswith(('.', ')')) else '.'}{hint}")
+        terminal.complain(f"{message}{'' if message.endswith(ENDS) else '.'}{hint}")
         status = exit_status.USAGE
     except (KeyboardInterrupt, click.Abort):
         status = exit_status.CANCELLED
@@ -117,6 +124,7 @@ def _run() -> int:
         make_folder(path.parent)
         with open_private(path, "a") as log:
             traceback.print_exc(file=log)
-        terminal.complain(f"This is a defect in Vaporbrush: {error!r}. Please report it with the end of {path}.")
+        defect = _("This is a defect in Vaporbrush: {error}. Please report it with the end of {path}.")
+        terminal.complain(defect.format(error=repr(error), path=path))
         status = exit_status.FAILED
     return status

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from vaporbrush_protocol.controls import CONTROLS, Control, Value, recipe_limits
+from vaporbrush_daemon.texts import _, speech
+from vaporbrush_protocol.controls import CONTROLS, FILM, Control, Value, recipe_limits
 from vaporbrush_protocol.errors import RequestError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,7 +23,20 @@ def argument_panel(*arguments: str) -> Callable[[F], F]:
     return click.option_panel("Arguments", options=list(arguments), column_types=["required", "opt_long", "help"])
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for programs.")
+def _to_program(_context: click.Context, _parameter: click.Parameter, as_json: bool) -> bool:
+    if as_json:
+        speech.be_english()
+    return as_json
+
+
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    is_eager=True,  # before the others are read, and may be wrong
+    callback=_to_program,
+    help="Print one JSON object for programs.",
+)
 
 
 def size(flag: str) -> Callable[[str], int | str]:
@@ -34,8 +48,8 @@ def size(flag: str) -> Callable[[str], int | str]:
         try:
             return int(given)
         except ValueError:
-            problem = f"{flag} is {given!r}, but must be a number of pixels, full or auto."
-            raise RequestError("bad_field", problem) from None
+            problem = _("{flag} is {value}, but must be a number of pixels, full or auto.")
+            raise RequestError("bad_field", problem.format(flag=flag, value=repr(given))) from None
 
     return read
 
@@ -47,8 +61,8 @@ def numbers(flag: str) -> Callable[[str], tuple[float, ...]]:
         try:
             return tuple(float(part) for part in given.split(","))
         except ValueError:
-            problem = f"{flag} is {given!r}, but must be numbers with commas between."
-            raise RequestError("bad_field", problem) from None
+            problem = _("{flag} is {value}, but must be numbers with commas between.")
+            raise RequestError("bad_field", problem.format(flag=flag, value=repr(given))) from None
 
     return read
 
@@ -67,6 +81,13 @@ def setting_options(command: F) -> F:
     for control in reversed(CONTROLS):
         if control.recipe:
             command = _option(control.worded(CONTENT))(command)
+    return command
+
+
+def film_options(command: F) -> F:
+    """The same for what only a film's frames have."""
+    for control in reversed(FILM):
+        command = _option(control.worded(CONTENT))(command)
     return command
 
 
@@ -94,9 +115,11 @@ def _metavar(control: Control) -> str:
 
 
 def _help(control: Control) -> str:
-    low, high = recipe_limits(control.name)
     options = [f"{option.value}: {option.tip}" for option in control.options if option.tip]
-    limits = [f"From {low:.10g} to {high:.10g}."] if control.kind == "number" else []
+    limits = []
+    if control.kind == "number":
+        low, high = recipe_limits(control.name)
+        limits = [f"From {low:.10g} to {high:.10g}."]
     return " ".join([control.help or control.tip, *options, *limits])
 
 
@@ -111,5 +134,5 @@ def _default(control: Control) -> str:
 
 def given_settings(options: dict[str, Value]) -> dict[str, Value]:
     """The settings among a command's options that were given."""
-    names = {control.name for control in CONTROLS if control.recipe}
+    names = {control.name for control in (*CONTROLS, *FILM) if control.recipe}
     return {name: value for name, value in options.items() if name in names and value is not None}

@@ -15,6 +15,7 @@ from click.exceptions import Exit
 
 from vaporbrush_daemon.images import files as pictures
 from vaporbrush_daemon.images.files import Picture
+from vaporbrush_daemon.texts import _
 from vaporbrush_daemon.weights import VARIABLE
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.codec import Buffer
@@ -54,7 +55,7 @@ def carry_out(request: PaintRequest, prepared: Prepared, client: Client, *, quie
                 _foretell(client.estimate(prepared.recipe))
             job, picture = paint(client, prepared, request, shows.job)
     except KeyboardInterrupt:
-        terminal.say("Cancelled; nothing was written.")
+        terminal.say(_("Cancelled; nothing was written."))
         raise Exit(CANCELLED) from None
     encode_s = save(request, job, picture)
     return report(request, job, transfer, client.daemon, {"upload": upload_s, "encode": encode_s})
@@ -73,27 +74,30 @@ def prepare_to_paint(client: Client) -> None:
 def _foretell(estimate: dict[str, Any]) -> None:
     painted = f"{estimate['painted_width']}×{estimate['painted_height']}"
     full = f"{estimate['width']}×{estimate['height']}"
-    of = f" of {full}" if painted != full else ""
-    guess = "about " if estimate["measured"] else "perhaps "
-    took = terminal.duration(estimate["seconds"])
-    terminal.say(f"Painting {painted}{of} with {estimate['model']} on {estimate['device']}, {guess}{took}.")
+    size = _("{painted} of {full}").format(painted=painted, full=full) if painted != full else painted
+    guess = _("about {time}") if estimate["measured"] else _("perhaps {time}")
+    about = guess.format(time=terminal.duration(estimate["seconds"]))
+    line = _("Painting {size} with {model} on {device}, {time}.")
+    terminal.say(line.format(size=size, model=estimate["model"], device=estimate["device"], time=about))
 
 
 def summarise(summary: dict[str, Any]) -> None:
     """The result in one line, after whatever the painter remarks."""
     delivered = "×".join(map(str, summary["delivered"] or ()))
     painted = "×".join(map(str, summary["painted"] or ()))
-    at = delivered if painted in ("", delivered) else f"{delivered}, painted at {painted}"
+    at = _("{full}, painted at {painted}").format(full=delivered, painted=painted)
+    at = delivered if painted in ("", delivered) else at
     took = terminal.duration(summary["seconds"]["all"])
-    for note in summary["notes"]:
-        terminal.say(note)
     for note in summary["notes"]:
         terminal.say(note)
     if summary["degraded"]:
         terminal.say(summary["degraded"])
     if summary["clipped"]:
-        terminal.say("Values beyond white or black were painted clipped.")
-    terminal.tell(f"{summary['out']}: {at}, by {summary['model']} on {summary['device']} in {took}")
+        terminal.say(_("Values beyond white or black were painted clipped."))
+    line = _("{file}: {size}, by {model} on {device} in {time}")
+    terminal.tell(
+        line.format(file=summary["out"], size=at, model=summary["model"], device=summary["device"], time=took)
+    )
 
 
 def upload(client: Client, blobs: Mapping[str, Buffer], on_bytes: OnUpload) -> Transfer:
@@ -107,7 +111,7 @@ def upload(client: Client, blobs: Mapping[str, Buffer], on_bytes: OnUpload) -> T
 
         def step(have: int, _size: int, first: list[int] = first, done: int = done) -> None:
             first.append(have)
-            on_bytes("Sending the pictures", done + have, total)
+            on_bytes(_("Sending the pictures"), done + have, total)
 
         client.upload(data, step, blob=blob)
         size = memoryview(data).nbytes
@@ -116,8 +120,10 @@ def upload(client: Client, blobs: Mapping[str, Buffer], on_bytes: OnUpload) -> T
     return Transfer(len(sent), sum(sent), len(reused), sum(reused))
 
 
-def paint(client: Client, prepared: Prepared, request: PaintRequest, on_job: OnJob) -> tuple[Job, Picture]:
-    """Submit, watch and collect. Any exception out of `on_job`, and Ctrl-C, cancels the job."""
+def paint(
+    client: Client, prepared: Prepared, request: PaintRequest, on_job: OnJob, *, history: bool = True
+) -> tuple[Job, Picture]:
+    """Submit, watch and collect, with an entry in the `history`. Any exception out of `on_job`, and Ctrl-C, cancels."""
     job, data = client.stylize(
         prepared.recipe,
         prepared.blobs,
@@ -127,9 +133,30 @@ def paint(client: Client, prepared: Prepared, request: PaintRequest, on_job: OnJ
         on_lease_end="cancel",  # nobody else waits for this file
         label=short(request.content.name),
         release=False,  # for `--continue`
+        style_names=_style_names(request),
+        history=history,
     )
     assert job.image is not None
     return job, pictures.received(bytes(data), job.image, prepared.content)
+
+
+def submit(client: Client, prepared: Prepared, request: PaintRequest, after: str | None, lease_s: float) -> Job:
+    """Submit a film's frame, without an entry in the history; with `after`, held to the frame that this job paints."""
+    return client.submit(
+        prepared.recipe,
+        str(uuid.uuid4()),
+        lease_s,
+        "cancel",
+        short(request.content.name),
+        style_names=_style_names(request),
+        history=False,
+        after=after,
+        holds=after is not None,
+    )
+
+
+def _style_names(request: PaintRequest) -> list[str]:
+    return [short(style[1:] if style.startswith("@") else Path(style).name) for style in request.styles]
 
 
 def save(request: PaintRequest, job: Job, picture: Picture) -> float:
@@ -148,9 +175,8 @@ def other_weights(status: Mapping[str, Any], wanted: str | None) -> str:
     used = str(status.get("config", {}).get("weights", {}).get("value") or "")
     if used and Path(used).expanduser().absolute() == Path(wanted).expanduser().absolute():
         return ""
-    return (
-        f"The running daemon uses {used or 'its own weights'} as vgg19, not {VARIABLE}={wanted};"
-        " `vaporbrush stop`, then run this again."
+    return _("The running daemon uses {file} as vgg19, not {setting}; `vaporbrush stop`, then run this again.").format(
+        file=used or _("its own weights"), setting=f"{VARIABLE}={wanted}"
     )
 
 
@@ -158,7 +184,8 @@ def other_version(daemon: Mapping[str, Any]) -> str:
     """One sentence if the running daemon is of another version, as after an update; else empty."""
     if daemon.get("daemon") == f"vaporbrush {__version__}":
         return ""
-    return f"The running daemon is {daemon.get('daemon')}, not {__version__}; `vaporbrush stop` makes way for that."
+    line = _("The running daemon is {running}, not {wanted}; `vaporbrush stop` makes way for that.")
+    return line.format(running=daemon.get("daemon"), wanted=__version__)
 
 
 def report(

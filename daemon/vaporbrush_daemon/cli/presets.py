@@ -12,6 +12,7 @@ import rich_click as click
 from rich.table import Column, Table
 
 from vaporbrush_daemon.styles import StyleLibrary
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.controls import BY_NAME, Value
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import RequestError
@@ -45,7 +46,10 @@ def meant(styles: tuple[str, ...], weights: tuple[float, ...] | None, given: Map
         return Meant(styles, weights, given)
     if len(styles) > 1:
         raise RequestError(
-            "bad_field", f"@{called[0]} is a preset with styles of its own: name it alone, without other styles."
+            "bad_field",
+            _("@{name} is a preset with styles of its own: name it alone, without other styles.").format(
+                name=called[0]
+            ),
         )
     preset = store.load(called[0])
     own = tuple(style.weight for style in preset.styles)
@@ -76,13 +80,13 @@ def list_presets(*, as_json: bool) -> None:
                  for name, one in found]  # fmt: skip
         click.echo(json.dumps({"presets": shown}))
         return
-    table = Table("Preset", Column("", overflow="fold"), box=None, pad_edge=False)
+    table = Table(_("Preset"), Column("", overflow="fold"), box=None, pad_edge=False)
     for name, one in found:
         table.add_row(f"@{name}", one.message if isinstance(one, RequestError) else summary(one))
     if found:
         terminal.out.print(table)
     else:
-        terminal.say("There is none yet. Keep one: vaporbrush presets save NAME STYLE... --strength 300")
+        terminal.say(_("There is none yet. Keep one: vaporbrush presets save NAME STYLE... --strength 300"))
 
 
 @presets.command("show")
@@ -97,9 +101,9 @@ def show_preset(*, name: str, as_json: bool) -> None:
         return
     table = Table("", Column("", overflow="fold"), box=None, pad_edge=False, show_header=False)
     for style in preset.styles:
-        table.add_row("Style", f"{_argument(style)}{f' × {style.weight:g}' if len(preset.styles) > 1 else ''}")
+        table.add_row(_("Style"), f"{_argument(style)}{f' × {style.weight:g}' if len(preset.styles) > 1 else ''}")
     for setting, value in preset.settings.items():
-        table.add_row(BY_NAME[setting].worded(CONTENT).label, _shown(setting, value))
+        table.add_row(_(BY_NAME[setting].worded(CONTENT).label), _shown(setting, value))
     terminal.out.print(table)
 
 
@@ -130,7 +134,10 @@ def save_preset(
     weights = style_weights or (1.0,) * len(style)
     if len(weights) != len(style):
         raise RequestError(
-            "bad_field", f"--style-weights has {len(weights)} numbers for {len(style)} styles; give one for each."
+            "bad_field",
+            _("--style-weights has {weights} numbers for {styles} styles; give one for each.").format(
+                weights=len(weights), styles=len(style)
+            ),
         )
     library = StyleLibrary.of(home())
     kept = []
@@ -151,7 +158,7 @@ def export_preset(*, name: str, file: Path) -> None:
     """Write a preset to one file, pictures included, for another computer or person."""
     target = file if file.suffix else file.with_name(file.name + SUFFIX)
     if target.is_dir():
-        raise RequestError("bad_field", f"{target} is a folder; name a file in it.")
+        raise RequestError("bad_field", _("{file} is a folder; name a file in it.").format(file=target))
     pack(PresetStore(home()), name, target)
     terminal.tell(f"{target}: {terminal.amount(target.stat().st_size)}")
 
@@ -189,7 +196,7 @@ def summary(preset: Preset) -> str:
     styles = " + ".join(f"@{style.name}" if style.picture is None else style.picture.stem for style in preset.styles)
     unusual = {name: value for name, value in preset.settings.items() if value != BY_NAME[name].default}
     settings = [
-        f"{BY_NAME[name].worded(CONTENT).label.lower()} {_shown(name, value)}" for name, value in unusual.items()
+        f"{_(BY_NAME[name].worded(CONTENT).label).lower()} {_shown(name, value)}" for name, value in unusual.items()
     ]
     return " · ".join([styles, *settings])
 
@@ -198,9 +205,9 @@ def _shown(name: str, value: Value) -> str:
     control = BY_NAME[name].worded(CONTENT)
     label = next((option.label for option in control.options if option.value == value), None)
     if label is not None:
-        return label
+        return _(label)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, tuple):
         return ", ".join(f"{one:g}" for one in value)
-    return control.unset if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return _(control.unset) if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,12 +14,18 @@ from vaporbrush_daemon.images import files as pictures
 from vaporbrush_daemon.images.files import Picture
 from vaporbrush_daemon.images.profiles import Pixels
 from vaporbrush_daemon.styles import StyleLibrary
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.codec import Buffer
-from vaporbrush_protocol.controls import SETTINGS, Value
+from vaporbrush_protocol.controls import FILM_SETTINGS, SETTINGS, Value
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.recipe import Image, Recipe, Style
+
+from .regions import masks
+from .terminal import state_word
+
+KEPT = (*SETTINGS, *FILM_SETTINGS)  # what an earlier painting's settings give a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class PaintRequest:
     style_weights: tuple[float, ...] | None = None
     mask: Path | None = None
     style_masks: tuple[Path, ...] = ()
+    regions: dict[int, Path] = field(default_factory=dict)  # the mask of a style, by its number from 1
     recipe: Path | None = None
     go_on: str | None = None  # a picture file or the id of a job, where the painting begins
 
@@ -51,34 +58,43 @@ def check_target(request: PaintRequest) -> None:
     try:
         _check_target(request)
     except OSError as error:  # a name that is too long for this disk, a folder that may not be searched
-        raise RequestError("bad_field", f"{request.out} cannot be written: {error.strerror}.") from None
+        problem = _("{file} cannot be written: {reason}.").format(file=request.out, reason=error.strerror)
+        raise RequestError("bad_field", problem) from None
+
+
+def check_out(out: Path) -> None:
+    """Refuse before any work a file that could not be written in the end. Raises `OSError` for a strange name."""
+    if out.suffix.lower() not in pictures.WRITABLE:
+        formats = ", ".join(pictures.WRITABLE)
+        problem = _("{file} has no suffix of a format that can be written: {formats}.")
+        raise RequestError("bad_field", problem.format(file=out, formats=formats))
+    if out.is_dir():
+        raise RequestError("bad_field", _("{file} is a folder; name a file in it.").format(file=out))
+    if not out.parent.is_dir():
+        raise RequestError("bad_field", _("The folder {folder} does not exist.").format(folder=out.parent))
+    if not os.access(out.parent, os.W_OK):
+        raise RequestError("bad_field", _("The folder {folder} cannot be written to.").format(folder=out.parent))
 
 
 def _check_target(request: PaintRequest) -> None:
     out = request.out
-    if out.suffix.lower() not in pictures.WRITABLE:
-        formats = ", ".join(pictures.WRITABLE)
-        raise RequestError("bad_field", f"{out} has no suffix of a format that can be written: {formats}.")
-    if out.is_dir():
-        raise RequestError("bad_field", f"{out} is a folder; name a file in it.")
-    if not out.parent.is_dir():
-        raise RequestError("bad_field", f"The folder {out.parent} does not exist.")
-    if not os.access(out.parent, os.W_OK):
-        raise RequestError("bad_field", f"The folder {out.parent} cannot be written to.")
+    check_out(out)
     if out.exists():
-        inputs = [request.content, request.mask, request.recipe, *request.style_masks]
+        inputs = [request.content, request.mask, request.recipe, *request.style_masks, *request.regions.values()]
         inputs += [Path(style) for style in request.styles if not style.startswith("@")]
         for path in inputs:
             if path is not None and path.exists() and path.samefile(out):
-                raise RequestError("bad_field", f"{out} is one of the inputs; -o has to name another file.")
+                problem = _("{file} is one of the inputs; -o has to name another file.")
+                raise RequestError("bad_field", problem.format(file=out))
 
 
-def prepare(request: PaintRequest, lookup: Callable[[str], Job]) -> Prepared:
-    """Read every picture and build the recipe. `lookup` finds the job that `--continue` names.
+def prepare(request: PaintRequest, lookup: Callable[[str], Job], content: Picture | None = None) -> Prepared:
+    """Read every picture and build the recipe. `lookup` finds the job that `--continue` names; `content` is the content
+    where it has been read.
 
     Raises `RequestError` for what is wrong with the request.
     """
-    content = pictures.read(request.content)
+    content = content or pictures.read(request.content)
     settings = dict(pictures.read_recipe(request.recipe)) if request.recipe else {}
     side = _side(request, settings, content)
     if side:
@@ -97,14 +113,14 @@ def prepare(request: PaintRequest, lookup: Callable[[str], Job]) -> Prepared:
         blobs[made.blob] = data
         return made
 
-    whole = pictures.read(request.content) if side and request.style_masks else content
+    whole = pictures.read(request.content) if side and (request.style_masks or request.regions) else content
 
     def mask(path: Path) -> Image:
         return gray(pictures.read_mask(path, whole.width, whole.height, (content.width, content.height)))
 
     start, inherited = _start(request, lookup, image)
     # A recipe file sets no pictures: the command names them, and where nothing is painted the content stays.
-    settings = {k: v for k, v in {**inherited, **settings}.items() if k in SETTINGS}
+    settings = {k: v for k, v in {**inherited, **settings}.items() if k in KEPT}
     tuned = _tuned(request.styles) if not settings else {}
     settings = {**tuned, **settings, **request.settings}
     recipe = {
@@ -121,16 +137,17 @@ def prepare(request: PaintRequest, lookup: Callable[[str], Job]) -> Prepared:
 def _side(request: PaintRequest, settings: Mapping[str, Any], content: Picture) -> int | None:
     """The longest side of the file to write, where it is smaller than the content's.
 
-    Who names a size gets a file of that size, as everywhere. With `auto`, and where a mask leaves pixels that have to
-    stay as they are, the file is as large as the content; a recipe does what the command did that it came from.
+    Who names a size gets a file of that size, as everywhere. With `auto`, and where a mask or regions leave pixels that
+    have to stay as they are, the file is as large as the content; a recipe does what the command did that it came from.
     """
     size = request.settings.get("size")
     if size is None:
         size, before = settings.get("size"), settings.get("content")
         if not isinstance(before, Mapping) or size not in (before.get("width"), before.get("height")):
             return None
-    reduces = isinstance(size, int) and 0 < size < max(content.width, content.height) and request.mask is None
-    return size if reduces else None
+    smaller = isinstance(size, int) and 0 < size < max(content.width, content.height)
+    keeps = request.mask is not None or None not in masks(request.style_masks, request.regions, len(request.styles))
+    return size if smaller and not keeps else None
 
 
 def _styles(
@@ -140,16 +157,14 @@ def _styles(
     if len(weights) != len(request.styles):
         raise RequestError(
             "bad_field",
-            f"--style-weights has {len(weights)} numbers for {len(request.styles)} styles; give one for each.",
+            _("--style-weights has {weights} numbers for {styles} styles; give one for each.").format(
+                weights=len(weights), styles=len(request.styles)
+            ),
         )
-    if request.style_masks and len(request.style_masks) != len(request.styles):
-        raise RequestError(
-            "bad_field", f"--style-mask is given {len(request.style_masks)} times for {len(request.styles)} styles;"
-            " give one for each style.",
-        )  # fmt: skip
+    places = masks(request.style_masks, request.regions, len(request.styles))
     found = []
-    for index, (style, weight) in enumerate(zip(request.styles, weights, strict=True)):
-        where = mask(request.style_masks[index]) if request.style_masks else None
+    for style, weight, place in zip(request.styles, weights, places, strict=True):
+        where = None if place is None else mask(place)
         if style.startswith("@"):
             found.append(Style(name=style[1:], weight=weight, mask=where))
         else:
@@ -186,6 +201,7 @@ def _start(
         return image(colours), found if isinstance(found, dict) else {}
     job = lookup(request.go_on)
     if job.canvas is None:
-        raise RequestError("bad_field", f"The job {request.go_on} is {job.state} and has no painting to go on from.")
+        problem = _("The job {id} is {state} and has no painting to go on from.")
+        raise RequestError("bad_field", problem.format(id=request.go_on, state=state_word(job.state)))
     recipe = (job.result or {}).get("recipe", {})
     return job.canvas, recipe

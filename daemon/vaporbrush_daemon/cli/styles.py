@@ -8,6 +8,7 @@ import rich_click as click
 from rich.table import Table
 
 from vaporbrush_daemon.styles import StyleLibrary
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.endpoint import home
 
 from . import terminal
@@ -23,8 +24,8 @@ def styles(*, as_json: bool) -> None:
         shown = [{"name": one.name, "title": one.title, "description": one.description, **one.tuned} for one in files]
         click.echo(json.dumps({"styles": shown}))
         return
-    table = Table("Style", "", box=None, pad_edge=False)
+    table = Table(_("Style"), "", box=None, pad_edge=False)
     for file in files:
         table.add_row(f"@{file.name}", file.description or file.title)
     terminal.out.print(table)
-    terminal.say(f"Add your own: put pictures into {home() / 'styles'}.")
+    terminal.say(_("Add your own: put pictures into {folder}.").format(folder=home() / "styles"))

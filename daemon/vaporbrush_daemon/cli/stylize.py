@@ -10,6 +10,7 @@ from pathlib import Path
 import rich_click as click
 
 from vaporbrush_daemon.daemon_client import reach
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.controls import Value
 from vaporbrush_protocol.job import Job
 
@@ -18,6 +19,7 @@ from .exit_status import DONE
 from .jobs import find_job
 from .options import argument_panel, given_settings, json_option, numbers, setting_options
 from .presets import meant
+from .regions import read_regions
 
 INPUT = "Masks and beginnings"
 FILE = click.Path(path_type=Path)
@@ -72,6 +74,15 @@ FILE = click.Path(path_type=Path)
     panel=INPUT,
 )
 @click.option(
+    "--region",
+    "regions",
+    metavar="N:FILE",
+    multiple=True,
+    help="Paint style N (1 is the first) only where FILE is white, softly where it is grey. Styles without a region"
+    " paint the rest; without any such style, the rest stays as it is.",
+    panel=INPUT,
+)
+@click.option(
     "--continue", "go_on", metavar="FILE|ID", help="Go on from a painting or a job, with its settings.", panel=INPUT
 )
 @click.option(
@@ -91,6 +102,7 @@ def stylize(
     style_weights: tuple[float, ...] | None,
     mask: Path | None,
     style_masks: tuple[Path, ...],
+    regions: tuple[str, ...],
     go_on: str | None,
     recipe: Path | None,
     each: bool,
@@ -115,6 +127,7 @@ def stylize(
         style_weights=style_weights,
         mask=mask,
         style_masks=style_masks,
+        regions=read_regions(regions),
         recipe=recipe,
         go_on=go_on,
     )
@@ -128,7 +141,8 @@ def stylize(
     decode_s = time.perf_counter() - began
     own, asked = max(prepared.content.width, prepared.content.height), request.settings.get("size")
     if isinstance(asked, int) and asked > own and not as_json:
-        terminal.say(f"{content} has {own} px; it is not painted larger than that, so --size {asked} means {own}.")
+        smaller = _("{file} has {pixels} px; it is not painted larger than that, so --size {asked} means {pixels}.")
+        terminal.say(smaller.format(file=content, pixels=own, asked=asked))
     client, started = reach(say=terminal.say)
     with client:
         connect_s = time.perf_counter() - began - decode_s
@@ -143,6 +157,6 @@ def stylize(
 
 
 def _lookup(name: str) -> Job:
-    client, _ = reach()
+    client, _started = reach()
     with client:
         return find_job(client, name)

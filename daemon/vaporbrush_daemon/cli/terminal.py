@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
+from vaporbrush_daemon.texts import _, _n
 from vaporbrush_protocol.job import Job, StoryEntry
 from vaporbrush_protocol.shown import plain
 
@@ -32,14 +33,29 @@ class PlainConsole(Console):
 out = PlainConsole(highlight=False)
 err = PlainConsole(stderr=True, highlight=False)
 
-PHASES = {
-    "loading": "Loading the model",
-    "measuring": "Measuring the speed of this machine",
-    "style": "Reading the style",
-    "painting": "Painting",
-    "finishing": "Finishing",
-    "downloading": "Downloading",
-}
+
+def phase_word(phase: str) -> str:
+    """What a job does in a phase."""
+    return {
+        "loading": _("Loading the model"),
+        "measuring": _("Measuring the speed of this machine"),
+        "style": _("Reading the style"),
+        "painting": _("Painting"),
+        "finishing": _("Finishing"),
+        "downloading": _("Downloading"),
+    }[phase]
+
+
+def state_word(state: str) -> str:
+    """A job's state, as people read it; one that a newer daemon may have stays as it is."""
+    words = {
+        "queued": _("queued"),
+        "running": _("running"),
+        "done": _("done"),
+        "failed": _("failed"),
+        "cancelled": _("cancelled"),
+    }
+    return words.get(state, state)
 
 
 def duration(seconds: float | None) -> str:
@@ -57,11 +73,26 @@ def duration(seconds: float | None) -> str:
 
 def amount(count: float) -> str:
     """Bytes in words."""
-    for unit in ("B", "kB", "MB"):
+    for unit in (_("B"), _("kB"), _("MB")):
         if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+            return f"{count:.0f} {unit}" if unit == _("B") or count >= 10 else f"{count:.1f} {unit}"
         count /= 1000
-    return f"{count:.1f} GB"
+    return f"{count:.1f} {_('GB')}"
+
+
+def of(some: float, every: float) -> str:
+    """So many bytes of so many."""
+    return _("{some} of {every}").format(some=amount(some), every=amount(every))
+
+
+def left_for_all(seconds: float) -> str:
+    """How long a whole batch takes still."""
+    return _("{time} left for all").format(time=duration(seconds))
+
+
+def numbered(done: int, count: int, title: str) -> str:
+    """Which painting of a batch begins, after how many."""
+    return _("{number} of {count}: {title}").format(number=done + 1, count=count, title=title)
 
 
 def say(sentence: str) -> None:
@@ -100,29 +131,30 @@ class Bar:
         self._batch: TaskID | None = None
         self._what = ""
         self._task = self._progress.add_task("", total=None, detail="")
-        self._update("Starting", 0, None, "")
+        self._update(_("Starting"), 0, None, "")
 
     def item(self, done: int, count: int, title: str, left_s: float | None) -> None:
         """Above the bar of one painting, one of the whole batch."""
-        left = f"{duration(left_s)} left for all" if left_s is not None else ""
+        left = left_for_all(left_s) if left_s is not None else ""
         if self._batch is None:
             self._batch = self._progress.add_task("", total=count, detail="")
             self._progress.remove_task(self._task)  # it comes below
             self._what, self._task = "", self._progress.add_task("", total=None, detail="")
-        what = f"{done + 1} of {count}: {plain(title)}"
+        what = numbered(done, count, plain(title))
         self._progress.update(self._batch, description=what, completed=done, detail=left)
-        self._update("Starting", 0, None, "")
+        self._update(_("Starting"), 0, None, "")
 
     def bytes(self, what: str, done: int, size: int) -> None:
         """Bytes that move."""
-        self._update(what, done, size, f"{amount(done)} of {amount(size)}")
+        self._update(what, done, size, of(done, size))
 
     def job(self, job: Job) -> None:
         """A job's state."""
         if job.state == "queued":
-            self._update(f"Waiting, {job.position} before this" if job.position else "Waiting", 0, None, "")
+            before = _n("Waiting, {count} before this", "Waiting, {count} before this", job.position)
+            self._update(before.format(count=job.position) if job.position else _("Waiting"), 0, None, "")
         elif job.progress is None:
-            self._update("Starting", 0, None, "")
+            self._update(_("Starting"), 0, None, "")
         else:
             self._update(heading(job), job.progress.step, job.progress.steps or None, detail(job))
 
@@ -150,8 +182,8 @@ class Lines:
 
     def item(self, done: int, count: int, title: str, left_s: float | None) -> None:
         """Which painting of a batch begins."""
-        left = f", {duration(left_s)} left for all" if left_s is not None else ""
-        self._print(f"{done + 1} of {count}: {title}{left}")
+        left = f", {left_for_all(left_s)}" if left_s is not None else ""
+        self._print(f"{numbered(done, count, title)}{left}")
 
     def _print(self, line: str) -> None:
         if line != self._last:
@@ -181,8 +213,11 @@ def heading(job: Job) -> str:
     assert progress is not None
     where = f" {progress.width}×{progress.height}" if progress.width else ""
     several = progress.phase == "painting" and progress.scales > 1
-    scale = f", scale {progress.scale} of {progress.scales}" if several and progress.scale else ""
-    return f"{PHASES[progress.phase]}{where}{scale}"
+    line = f"{phase_word(progress.phase)}{where}"
+    if several and progress.scale:
+        scaled = _("{what}, scale {scale} of {scales}")
+        return scaled.format(what=line, scale=progress.scale, scales=progress.scales)
+    return line
 
 
 def detail(job: Job) -> str:
@@ -190,21 +225,25 @@ def detail(job: Job) -> str:
     progress = job.progress
     assert progress is not None
     if progress.phase == "downloading":
-        return f"{amount(progress.step)} of {amount(progress.steps)}"
-    parts = [f"step {progress.step} of {progress.steps}"] if progress.steps else []
+        return of(progress.step, progress.steps)
+    step = _("step {step} of {steps}").format(step=progress.step, steps=progress.steps)
+    parts = [step] if progress.steps else []
     if progress.loss is not None:
-        parts.append(f"loss {progress.loss:.3g}")
+        parts.append(_("loss {loss}").format(loss=f"{progress.loss:.3g}"))
     if progress.eta_s is not None:
-        parts.append(f"{duration(progress.eta_s)} left")
+        parts.append(_("{time} left").format(time=duration(progress.eta_s)))
     return " · ".join(parts)
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:
     """One row per job, the newest last."""
-    table = Table("Job", "Picture", "State", "Progress", "Left", box=None, pad_edge=False)
+    columns = (_("Job"), _("Picture"), _("State"), _("Progress"), _("Left"))
+    table = Table(*columns, box=None, pad_edge=False)
     for job in jobs:
         progress, running = job.progress, job.state == "running"
-        state = f"{job.state} ({job.position} before)" if job.state == "queued" and job.position else job.state
+        state = state_word(job.state)
+        if job.state == "queued" and job.position:
+            state = _n("queued ({count} before)", "queued ({count} before)", job.position).format(count=job.position)
         done = f"{progress.fraction:.0%}" if progress and running else "100%" if job.state == "done" else ""
         left = duration(progress.eta_s) if progress and running else ""
         table.add_row(job.job[:8], job.label or job.kind, state, done, left)
@@ -213,10 +252,10 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
 
 def story_table(entries: Sequence[StoryEntry]) -> Table:
     """One row per thing that happened, with the time of day to a tenth of a second."""
-    table = Table("When", "State", Column("What", overflow="fold"), box=None, pad_edge=False)
+    table = Table(_("When"), _("State"), Column(_("What"), overflow="fold"), box=None, pad_edge=False)
     for entry in entries:
         when = datetime.fromtimestamp(entry.at, UTC).astimezone()
-        table.add_row(f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 100_000}", entry.state, entry.text)
+        table.add_row(f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 100_000}", state_word(entry.state), entry.text)
     return table
 
 
@@ -224,25 +263,30 @@ def status_table(status: Mapping[str, Any]) -> Table:
     """The daemon's state for people; `--json` has all of it."""
     table = Table("", Column(overflow="fold"), box=None, pad_edge=False, show_header=False)
     queue, spool, model = status["queue"], status["spool"], status["model"]
-    table.add_row("Daemon", f"{status['daemon']}, process {status['pid']}, up {duration(status['uptime_s'])}")
-    table.add_row("Serves at", ", ".join(status["endpoints"]))
-    table.add_row("Model", f"{model['auto'] or 'none'}{'. ' + model['message'] if model['message'] else ''}")
+    running = _("{version}, process {pid}, up {time}")
+    running = running.format(version=status["daemon"], pid=status["pid"], time=duration(status["uptime_s"]))
+    table.add_row(_("Daemon"), running)
+    table.add_row(_("Serves at"), ", ".join(status["endpoints"]))
+    table.add_row(_("Model"), f"{model['auto'] or _('none')}{'. ' + model['message'] if model['message'] else ''}")
     for worker in status["workers"]:
         facts = [worker["state"], worker["model"]]
-        facts.append(f"{amount(worker['rss_bytes'])} of memory" if worker["rss_bytes"] else "")
-        table.add_row(f"Worker {worker['device']}", ", ".join(fact for fact in facts if fact))
+        facts.append(_("{size} of memory").format(size=amount(worker["rss_bytes"])) if worker["rss_bytes"] else "")
+        table.add_row(_("Worker {device}").format(device=worker["device"]), ", ".join(fact for fact in facts if fact))
     for one in status.get("devices") or ():
         if one["memory_bytes"]:
-            free = f"{amount(one['free_bytes'])} of " if one["free_bytes"] else ""
-            table.add_row(
-                f"Device {one['device']}", f"{one['title']}, {free}{amount(one['memory_bytes'])}{' free' * bool(free)}"
-            )
-    table.add_row("Queue", f"{queue['jobs']} of {queue['max_jobs']} jobs, {amount(queue['bytes'])}")
-    table.add_row("Kept on disk", f"{amount(spool['bytes'])} of {amount(spool['budget'])}")
-    table.add_row("Log", status["log"])
+            room = amount(one["memory_bytes"])
+            if one["free_bytes"]:
+                room = _("{some} of {every} free").format(some=amount(one["free_bytes"]), every=room)
+            table.add_row(_("Device {device}").format(device=one["device"]), f"{one['title']}, {room}")
+    jobs = _n("{jobs} of {most} jobs, {size}", "{jobs} of {most} jobs, {size}", queue["max_jobs"])
+    jobs = jobs.format(jobs=queue["jobs"], most=queue["max_jobs"], size=amount(queue["bytes"]))
+    table.add_row(_("Queue"), jobs)
+    table.add_row(_("Kept on disk"), of(spool["bytes"], spool["budget"]))
+    table.add_row(_("Log"), status["log"])
     for name, entry in sorted(status["config"].items()):
         if entry["origin"] != "default":
-            table.add_row(f"Setting {name}", f"{entry['value']} (from {entry['origin']})")
+            origin = _("{value} (from {origin})").format(value=entry["value"], origin=entry["origin"])
+            table.add_row(_("Setting {name}").format(name=name), origin)
     return table
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from vaporbrush_daemon import weights as models
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.errors import RequestError
 
 from . import terminal
@@ -32,9 +33,8 @@ def list_weights(*, as_json: bool) -> None:
         click.echo(json.dumps({"models": shown}))
         return
     for one in known:
-        terminal.tell(
-            f"{one.model}: {f'{terminal.amount(one.size)}, {one.origin}, {one.path}' if one.present else 'not here'}"
-        )
+        here = f"{terminal.amount(one.size)}, {one.origin}, {one.path}"
+        terminal.tell(f"{one.model}: {here if one.present else _('not here')}")
     for one in known:
         if not one.present:
             terminal.say(one.advice)
@@ -44,12 +44,12 @@ def list_weights(*, as_json: bool) -> None:
 def fetch_weights() -> None:
     """Download VGG19 (575 MB; 52 MB of it are kept). Stops and resumes at any time."""
     if models.kept().is_file():
-        terminal.tell(f"vgg19 is here already: {models.kept()}")
+        terminal.tell(_("vgg19 is here already: {path}").format(path=models.kept()))
         return
     with terminal.showing() as shows:
 
         def report(done: int, size: int) -> None:
-            shows.bytes("Downloading VGG19" if done < size else "Checking and converting", done, size)
+            shows.bytes(_("Downloading VGG19") if done < size else _("Checking and converting"), done, size)
 
         report(0, models.VGG19.size)  # said before the first answer of a server that may be slow to give it
         path = models.fetch(report)
@@ -64,6 +64,6 @@ def fetch_weights() -> None:
 def import_weights(*, file: Path) -> None:
     """Use a VGG19 file that you have."""
     if not file.is_file():
-        raise RequestError("bad_field", f"{file} does not exist or is not an ordinary file.")
+        raise RequestError("bad_field", _("{file} does not exist or is not an ordinary file.").format(file=file))
     models.import_file(file)
     terminal.tell(f"vgg19: {models.kept()}")

@@ -2,16 +2,17 @@
 
 The painting is the image x, started from the content, that minimises
 
-    L(x) = ContentLoss + strength · StyleLoss + tv · total variation + penalty on values outside of [0, 1]
+    L(x) = ContentLoss + strength · (StyleLoss + GamutLoss) + tv · total variation + penalty on values outside of [0, 1]
 
 where ContentLoss compares VGG19's activations at relu4_2 with the content's, and StyleLoss the Gram matrices of its
-activations at relu1_1 … relu5_1 with the style's; `losses` has the formulas. That is the look `texture`. The look
-`brushwork` has another loss in the place of StyleLoss, see `brushwork`; all else is the same. Where we go beyond the
-paper:
+activations at relu1_1 … relu5_1 with the style's; `losses` has the formulas. GamutLoss, ours, leaves no colours that
+the style does not have (`gamut`). That is the look `texture`. The look `brushwork` has another loss in the place of
+both, see `brushwork`; all else is the same. Where we go beyond the paper:
 
 - scales: a small painting is finished first, and each larger one starts from it (Gatys et al. 2017, section 6);
 - phases: a scale approaches the minimum by gradients that lead there faster, and settles in the published loss;
-- steps: L-BFGS over a pyramid of residuals instead of pixels, without line search.
+- steps: L-BFGS over a pyramid of residuals instead of pixels, without line search;
+- films: a frame keeps of the paintings before it what its content keeps of theirs, see `hold`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from vaporbrush_protocol.recipe import Recipe
 
 from .brushwork import BrushworkLoss
 from .convergence import LossCurve
+from .gamut import Gamut, GamutLoss
 from .graphs import Graphs
 from .inputs import Area, Inputs, areas, regions
 from .losses import Losses, Weighting, tap_weights
@@ -59,13 +61,17 @@ def paint(
         monitor.begin(number, scale)
         coarse = content  # the content at the scale before
         content, alpha = inputs.content(scale)  # (1, 3, h, w), and (h, w), None if opaque
+        hold = inputs.hold(scale, content, alpha)
         if image is None or coarse is None:
-            image = inputs.start(scale, content)
+            image = inputs.start(scale, content) if hold is None else inputs.begun(scale, hold)
         else:
             image = refine(image, coarse, content, wrap=recipe.tileable)
-        if finished_early:
+            image = image if hold is None else hold.applied(image)
+        if finished_early or (hold is not None and not hold.share):
             continue  # no more steps; but the picture grows to its size
         with monitor.timed("style"):
+            where = areas(recipe.styles, inputs.style_masks(scale), alpha, inputs.mask(scale))
+            gamuts = [Gamut(targets.colours(area.styles), area.mask) for area in where]
             canvas = Canvas(
                 network,
                 content,
@@ -74,18 +80,19 @@ def paint(
                 wrap=recipe.tileable,
                 tile=plan.tile,
                 alive=monitor.check,
+                gamut=GamutLoss(gamuts, recipe.strength) if recipe.look == "texture" else None,
                 transfer=inputs.transfer,
+                hold=hold,
             )
-            where = areas(recipe.styles, inputs.style_masks(scale), alpha, inputs.mask(scale))
             objective = _objective(canvas, where, targets, scale, plan, recipe)
         finest = scale is plan.scales[-1]
         if finest:
             content = coarse = None  # no finer scale asks for them, and here their memory counts
-        phases = _phases(scale, recipe, finest=finest, first=number == 0)
+        phases = _phases(scale, recipe, finest=finest, first=number == 0, film=hold is not None)
         curve = LossCurve(
             recipe.strength,
             settling_from=sum(phase.steps for phase in phases if not phase.settling),
-            fresh=number == 0 and recipe.start_image is None,
+            fresh=number == 0 and recipe.start_image is None and hold is None,
         )
         with monitor.timed("painting"):
             image, losses = _paint_scale(image, objective, phases, scale, plan, inputs, curve, monitor, graphs)
@@ -115,12 +122,12 @@ def _objective(
     return BrushworkObjective(canvas, losses)
 
 
-def _phases(scale: Scale, recipe: Recipe, *, finest: bool, first: bool) -> tuple[Phase, ...]:
+def _phases(scale: Scale, recipe: Recipe, *, finest: bool, first: bool, film: bool) -> tuple[Phase, ...]:
     if recipe.look == "texture":
         deepest_first = first or recipe.layer_weights is not None
         return phases_of(scale.steps, recipe.strength, finest=finest, deepest_first=deepest_first)
     # a painting that is gone on from has begun
-    begun = not first or recipe.start_image is not None
+    begun = not first or recipe.start_image is not None or film
     return brush_phases_of(scale.steps, recipe.strength, finest=finest, first=not begun)
 
 
@@ -138,14 +145,16 @@ def _paint_scale(
     """Take the steps of one scale."""
     losses: Losses | None = None
     monitor.stopped = "steps"
-    pyramid = Pyramid.of(scale.height, scale.width, wrap=inputs.recipe.tileable)
-    optimiser = _optimiser(inputs.recipe, plan, pyramid.variables, image.device)
+    hold = objective.canvas.hold
+    free, share = (None, 1.0) if hold is None else (hold.free, hold.share)
+    pyramid = Pyramid.of(scale.height, scale.width, wrap=inputs.recipe.tileable, free=free)
+    optimiser = _optimiser(inputs.recipe, plan, pyramid.variables, image.device, share)
     reading = Reading(inputs, curve, monitor, plan.enough, scale.steps - 1)
     step, before = 0, None
     for phase in phases:
         objective.aim(phase, image)
         if before is not None and (before.whitened or phase.split):
-            optimiser.reset(SETTLING_MOVE)
+            optimiser.reset(SETTLING_MOVE * share)
         before = phase
         take = graphs.steps_of(objective, pyramid, optimiser, image, phase.steps)
         for _ in range(phase.steps):
@@ -162,7 +171,8 @@ def _paint_scale(
     return image, losses
 
 
-def _optimiser(recipe: Recipe, plan: Plan, variables: int, device: torch.device) -> Optimiser:
+def _optimiser(recipe: Recipe, plan: Plan, variables: int, device: torch.device, share: float) -> Optimiser:
+    """`share`: of the variables, so many move; the means over all of them are to be those of the ones that do."""
     if recipe.optimizer == "adam":
         return Adam(variables, device)
-    return Lbfgs(variables, plan.history, device, first=FIRST_MOVE, longest=LONGEST_MOVE)
+    return Lbfgs(variables, plan.history, device, first=FIRST_MOVE * share, longest=LONGEST_MOVE * share)

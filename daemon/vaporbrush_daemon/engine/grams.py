@@ -41,9 +41,10 @@ def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Te
     `augmented` borders it as if F had a column of ones, (N + 1, N + 1): what a metric maps.
     """
     channels = features.shape[1]
+    size = channels + augmented
     dtype = torch.promote_types(features.dtype, torch.float32)
-    gram = torch.zeros(channels, channels, device=features.device, dtype=dtype)
-    sums = count = torch.zeros((), device=features.device)
+    whole = torch.zeros(size, size, device=features.device, dtype=dtype)
+    gram, border = whole[:channels, :channels], whole[-1]
     rows_at_once = max(1, CHUNK // channels)
     for start in range(0, len(features), rows_at_once):
         f = summable(features[start : start + rows_at_once])
@@ -51,12 +52,15 @@ def raw_gram(features: Tensor, weights: Tensor | None, *, augmented: bool) -> Te
         weighted = f if w is None else f * w[:, None]
         gram.addmm_(f.T, weighted)
         if augmented:
-            sums = sums + weighted.sum(0)  # (N,)
-            count = count + (torch.full_like(f[0, 0], len(f)) if w is None else w.sum())
+            border[:channels] += weighted.sum(0)  # (N,)
         del f, weighted  # before the next ones are made
-    if not augmented:
-        return gram
-    return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count[None]])[None]], 0)
+    if augmented:
+        whole[:channels, -1] = border[:channels]
+        if weights is None:
+            whole[-1, -1:].fill_(len(features))  # a number that is assigned travels to the device first
+        else:
+            whole[-1, -1] = weights.sum()
+    return whole
 
 
 def through(metric: Tensor | None, gram: Tensor) -> Tensor:

@@ -65,11 +65,13 @@ class Losses:
     variation: Tensor
     range: Tensor
     lines: Tensor
+    hold: Tensor
+    gamut: Tensor
 
     @property
     def total(self) -> Tensor:
         """What is minimised."""
-        return self.content + self.style + self.variation + self.range + self.lines
+        return self.content + self.style + self.variation + self.range + self.lines + self.hold + self.gamut
 
     def reported(self) -> Tensor:
         """Content, style and total (3,): what is read from the device at once."""

@@ -16,7 +16,9 @@ from torch import Tensor
 from vaporbrush_protocol.recipe import CONTENT_TAP, STYLE_TAPS, Pool
 
 from .brushwork import BrushworkLoss, Slope, inner_rows, passes, shape_of
+from .gamut import GamutLoss
 from .grams import Grams, rows
+from .hold import Hold, HoldLoss
 from .hypercolumns import BRUSH_TAPS, grid_of, inner_span, scatter
 from .lines import LinesLoss
 from .losses import ContentLoss, Losses, Region, StyleLoss, Weighting, range_penalty, total_variation
@@ -39,11 +41,15 @@ class Canvas:
     wrap: bool = False  # opposite edges are neighbours
     tile: int | None = None  # side in pixels, a multiple of 16; None for one pass over the whole
     alive: Callable[[], None] = lambda: None  # called before each tile, and may raise
+    gamut: GamutLoss | None = None  # None: any colour will do
     transfer: Transfer | None = None  # between the network's device and the host, where the content may be
+    hold: Hold | None = None  # what is kept of a film's earlier frames
 
 
 class Objective(ABC):
-    """L = content + style of all regions + lines + total variation + range penalty, for images of one size."""
+    """L = content + style of all regions + lines + total variation + range penalty + what is held, for images of one
+    size.
+    """
 
     def __init__(self, canvas: Canvas) -> None:
         height, width = canvas.content.shape[2:]
@@ -52,6 +58,7 @@ class Objective(ABC):
         self.tiles = tiles(width, height, canvas.tile, wrap=canvas.wrap)
         self.content = ContentLoss(self.network, width, height)
         self.lines = LinesLoss(canvas.content, canvas.weighting.lines, wrap=canvas.wrap)
+        self.hold = HoldLoss(canvas.hold)
         here = canvas.content.device
         with torch.no_grad():
             self.content_activations = [  # P of each tile's inner part (1, C, h, w), wherever the image is
@@ -90,7 +97,11 @@ class Objective(ABC):
         variation = total_variation(image, weighting.tv, wrap=self.canvas.wrap, accumulate_into=gradient)
         penalty = range_penalty(image, accumulate_into=gradient)
         lines = self.lines(image, accumulate_into=gradient)
-        terms = (one.to(content.device) for one in (variation, penalty, lines))
+        hold = self.hold(image, accumulate_into=gradient)
+        gamut = torch.zeros_like(lines)
+        if self.canvas.gamut is not None:
+            gamut = self.canvas.gamut(image, accumulate_into=gradient)
+        terms = (one.to(content.device) for one in (variation, penalty, lines, hold, gamut))
         return Losses(content, style, *terms), gradient
 
     def _content_loss(self, number: int, activations: Tensor) -> Tensor:

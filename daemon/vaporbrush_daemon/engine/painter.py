@@ -113,7 +113,7 @@ class Painter:
         began = self.clock()
         speed = self.load(recipe.model, lambda progress: control.report(progress, no_image))
         loaded = self.clock()
-        frame = framed(pictures)
+        frame = framed(recipe.styles, pictures)
         chosen = plan(
             frame.width,
             frame.height,
@@ -121,7 +121,7 @@ class Painter:
             speed,
             memory,
             plan_step=plan_step,
-            start_side=None if pictures.start is None else max(pictures.start.shape[:2]),
+            start_side=_start_side(recipe, pictures),
         )
         if chosen.tile is None and (memory is None or memory > AMPLE * chosen.memory_bytes):
             malloc.keep()
@@ -146,7 +146,7 @@ class Painter:
                 pictures.content,
                 canvas if recipe.look == "texture" else color_transfer.even(canvas, wrap=recipe.tileable),
                 frame,
-                pictures.mask,
+                inputs.cover,
                 outside=recipe.outside,
                 blend=recipe.blend,
                 recolour=inputs.recolour(),
@@ -177,6 +177,14 @@ class Painter:
             "seconds": {name: round(seconds, 4) for name, seconds in monitor.seconds.items()},
             "style_targets_cached": cached,
         }
+
+
+def _start_side(recipe: Recipe, pictures: Pictures) -> int | None:
+    """The longest side of the canvas that the painting begins from, in pixels; None without one."""
+    canvases = [canvas for _, canvas in pictures.held] if recipe.boil < 1 else []
+    if not canvases and pictures.start is not None:
+        canvases = [pictures.start]
+    return max((int(side) for canvas in canvases for side in canvas.shape[:2]), default=None)
 
 
 __all__ = ["Control", "Facts", "Painter", "Painting", "Pictures"]

@@ -87,16 +87,17 @@ class Pyramid:
 
     sizes: tuple[tuple[int, int], ...]  # (height, width), finest first
     wrap: bool = False  # opposite edges are neighbours at every level, or the coarse ones would draw a seam
+    free: Tensor | None = None  # (1, 1, H, W), 0 to 1: how far each pixel of the image follows; None: wholly
 
     @classmethod
-    def of(cls, height: int, width: int, *, wrap: bool = False) -> Pyramid:
+    def of(cls, height: int, width: int, *, wrap: bool = False, free: Tensor | None = None) -> Pyramid:
         """The pyramid for an image of `height` × `width` pixels."""
         sizes = [(height, width)]
         while min(sizes[-1]) > SMALLEST_LEVEL:
             if wrap and (sizes[-1][0] % 2 or sizes[-1][1] % 2):
                 break  # edges meet only where a level is exactly half the finer one
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-        return cls(tuple(sizes), wrap)
+        return cls(tuple(sizes), wrap, free)
 
     @property
     def variables(self) -> int:
@@ -116,11 +117,11 @@ class Pyramid:
             else:  # the finer one may be odd
                 enlarged = functional.interpolate(total, level.shape[2:], mode="bilinear", align_corners=False)
             total = enlarged.mul_(LEVEL_GAIN).add_(level)
-        return total
+        return total if self.free is None else total * self.free
 
     def backward(self, gradient: Tensor) -> Tensor:
         """dL/d(variables) (n,) from dL/d(image) (1, 3, H, W): the adjoint of `forward`."""
-        parts = [gradient]
+        parts = [gradient if self.free is None else gradient * self.free]
         for finer, size in pairwise(self.sizes):
             if self.wrap:
                 shrunk = enlarge_backward(parts[-1], 2, size, wrap=True)

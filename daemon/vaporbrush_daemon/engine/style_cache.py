@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from vaporbrush_daemon.plan import GRID, Plan, Scale
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.recipe import STYLE_TAPS
 
 from .brushwork import Bank, style_bank
+from .gamut import nearest_colours
 from .grams import Grams, style_statistics
 from .inputs import Inputs
 from .monitor import Monitor
@@ -34,6 +36,7 @@ class StyleCache:
         self.folder = folder
         self.recent: OrderedDict[str, Grams] = OrderedDict()
         self.banks: OrderedDict[str, Bank] = OrderedDict()  # too large for the disk, and soon computed
+        self.tables: OrderedDict[str, Tensor] = OrderedDict()  # of colours; soon computed
 
     @staticmethod
     def key(*about: object) -> str:
@@ -74,6 +77,12 @@ class StyleCache:
         while len(self.banks) > 1 and sum(each.size_bytes for each in self.banks.values()) > BANK_BYTES:
             self.banks.popitem(last=False)
 
+    def keep_table(self, key: str, table: Tensor) -> None:
+        """Keep the table of some styles' colours while this process lives, as long as it is among the most recent."""
+        self.tables[key] = table
+        while len(self.tables) > IN_MEMORY:
+            self.tables.popitem(last=False)
+
     def _remember(self, key: str, grams: Grams) -> None:
         self.recent[key] = grams
         self.recent.move_to_end(key)
@@ -95,6 +104,14 @@ class StyleTargets:
     def grams(self, scale: Scale, plan: Plan) -> list[Grams]:
         """The Gram matrices of each style at a scale."""
         return [self._target(number, scale, plan) for number in range(len(self.inputs.recipe.styles))]
+
+    def colours(self, numbers: tuple[int, ...]) -> Tensor:
+        """The table of the colours that these styles have together, see `gamut.nearest_colours`."""
+        key = StyleCache.key("colours", *map(self.inputs.style_digest, numbers))
+        if key not in self.cache.tables:
+            table = nearest_colours([self.inputs.style_sketched(number) for number in numbers])
+            self.cache.keep_table(key, table)
+        return self.cache.tables[key]
 
     def banks(self, scale: Scale, plan: Plan) -> list[Bank]:
         """The hypercolumns of each style at a scale."""

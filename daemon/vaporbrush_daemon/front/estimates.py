@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from vaporbrush_daemon.scheduling.job import Needs, in_grains
 from vaporbrush_daemon.scheduling.worker_slots import WorkerSlots
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_protocol.recipe import Recipe
@@ -25,15 +26,23 @@ class Estimates:
             if style.name:
                 self._library.file(style.name)
         usual = self._worker_slots.usual_device
-        machine = next((one for one in self._remotes.known if one.name == recipe.device), None)
-        if machine is None:
+        wanted = recipe.device if recipe.device != "auto" else self._worker_slots.usual_node
+        has_gpu = {name: not name.endswith("/cpu") for name in self._worker_slots.studio}
+        has_gpu.update((one.name, one.has_gpu) for one in self._remotes.known)
+        if wanted not in has_gpu:
             return self._models.forecast(recipe, usual)
-        like = "cuda" if machine.has_gpu else "cpu"  # a guess: how fast it is, only that machine knows
-        guess = self._models.forecast(replace(recipe, device=like), usual, elsewhere=True)
-        return replace(guess, device=machine.name, speed=replace(guess.speed, measured=False))
+        like = "cuda" if has_gpu[wanted] else "cpu"  # a guess, as long as that machine has not told how fast it is
+        told = self._worker_slots.facts.get(wanted)
+        guess = self._models.forecast(replace(recipe, device=like), usual, elsewhere=True, told=told)
+        return replace(guess, device=wanted)
 
-    def estimate(self, recipe: Recipe) -> dict[str, Any]:
-        """The fields of the reply to `estimate`. Raises like `of`."""
+    def estimate(self, recipe: Recipe, *, guest: bool = False) -> dict[str, Any]:
+        """The fields of the reply to `estimate`; `guest`: for one. Raises like `of`."""
         found = self.of(recipe)
         process, model = self._worker_slots.lacks(found.device, found.model)
-        return self._models.estimate(recipe, found, self._models.start_s(found, process=process, model=model))
+        estimate = self._models.estimate(recipe, found, self._models.start_s(found, process=process, model=model))
+        away = not any(one.present for one in self._models.known() if one.model == found.model)
+        # as of a job: it goes where it is painted whole, though here it were cut into tiles
+        whole = self._models.whole_bytes(replace(recipe, model=found.model), self._worker_slots.usual_device)
+        needs = Needs("paint", recipe.device, in_grains(whole), here=guest, model=found.model, model_away=away)
+        return {**estimate, "at_once": max(1, len(self._worker_slots.suiting(needs)))}

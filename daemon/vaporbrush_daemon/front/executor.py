@@ -14,10 +14,12 @@ from dataclasses import replace
 from vaporbrush_daemon import logs
 from vaporbrush_daemon.scheduling import effects as fx
 from vaporbrush_daemon.scheduling import events as ev
+from vaporbrush_daemon.scheduling.job import JobRequest
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
 from vaporbrush_daemon.workers import messages as worker
-from vaporbrush_daemon.workers.pool import Exited, News, Nonsense, Pool, Said
+from vaporbrush_daemon.workers.pool import Exited, News, Nonsense, Pool, Said, StudioMoved, StudioTold, StudioTrouble
 from vaporbrush_protocol.errors import RemoteError
+from vaporbrush_protocol.result import Result
 
 from .spool import Spool
 
@@ -25,8 +27,9 @@ TICK_PAUSE_S = 1.0  # after a defect in `TimePassed`: what is due is due at once
 
 
 class Executor:
-    """Between the pure scheduler and the world. `answer` replies to a poll, `told` hears of news of devices, and
-    `learned` how long a start took.
+    """Between the pure scheduler and the world. `answer` replies to a poll, `told` hears of news of devices,
+    `learned` how long a start took, `studio` of what travels there and goes wrong, and `closed` that the bridge to it
+    has ended. `keep` puts a painting into the history.
     """
 
     def __init__(
@@ -39,9 +42,13 @@ class Executor:
         refuse: Callable[[ev.Poll, Exception], None],
         told: Callable[[], None],
         learned: Callable[[str, str, float], None],
+        closed: Callable[[], None],
+        studio: Callable[[StudioMoved | StudioTrouble], None],
+        keep: Callable[[float, JobRequest, Result], None] | None = None,
     ) -> None:
         self._scheduler, self._pool, self._spool, self._clock = scheduler, pool, spool, clock
         self._answer, self._refuse, self._told, self._learned = answer, refuse, told, learned
+        self._closed, self._studio, self._keep = closed, studio, keep
         self._effects: deque[fx.Effect] = deque()
         self._executing = False
         self._next_tick = 0.0
@@ -103,6 +110,15 @@ class Executor:
                 self.bring(ev.WorkerBroke(slot, sentence))
             case Exited(slot, reason, away):
                 self.bring(ev.WorkerExited(slot, reason, away))
+            case StudioMoved(_, size):
+                self._scheduler.counters["studio_bytes_moved"] += size
+                self._studio(news)
+            case StudioTrouble():
+                self._studio(news)
+            case StudioTold(devices, gone):
+                self.bring(ev.StudioKnown(devices))
+                if gone:
+                    self._closed()
 
     def _adopted(self, slot: int, done: worker.Done) -> worker.Done | worker.Failed:
         """Make blobs of the pictures before anybody is told of them."""
@@ -116,6 +132,8 @@ class Executor:
         except OSError as error:
             sentence = f"The painting could not be kept: {error.strerror or error}."
             return worker.Failed(done.job, RemoteError("disk_full", sentence))
+        if self._keep is not None:
+            self._keep(self._clock(), job.asked, done.result)
         cached = {"blobs": done.job in self.warm, **done.result.cached}
         return replace(done, result=replace(done.result, cached=cached))
 
@@ -125,8 +143,8 @@ class Executor:
         match effect:
             case fx.AnswerPoll(poll):
                 self._answer_when_kept(poll)
-            case fx.StartWorker(slot, device, remote):
-                self._pool.start(slot, device, remote=remote)
+            case fx.StartWorker(slot, device, place):
+                self._pool.start(slot, device, place)
             case fx.StartDownload(slot, job, model):
                 logs.event("job_started", job=job, model=model)
                 self._pool.download(slot, job, model)

@@ -4,11 +4,9 @@ scheduler.
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from vaporbrush_daemon import logs, weights
@@ -17,44 +15,29 @@ from vaporbrush_daemon.guests import Guests
 from vaporbrush_daemon.scheduling import events as ev
 from vaporbrush_daemon.scheduling.job import Job, JobRequest, digest
 from vaporbrush_daemon.scheduling.scheduler import Scheduler
-from vaporbrush_daemon.scheduling.worker_slots import DOWNLOADS
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_daemon.workers.messages import Fetched
 from vaporbrush_daemon.workers.pool import Pool
 from vaporbrush_protocol import messages as m
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError
-from vaporbrush_protocol.job import MAX_STORY
 from vaporbrush_protocol.recipe import Image, Recipe
-from vaporbrush_protocol.session import greeting
-from vaporbrush_protocol.version import __version__
+from vaporbrush_protocol.result import Result
 
 from .background import Background
 from .connections import Connections, Reply
 from .estimates import Estimates
 from .executor import Executor
+from .history_files import HistoryFiles
+from .history_requests import HistoryRequests
 from .models import Models
 from .permissions import Permissions
 from .remotes import Remotes
+from .reports import DaemonInfo, Fields, Reports, Respond, replying
 from .spool import Spool
+from .studio import StudioDoor
 from .style_cache import StyleCache
 from .uploads import Key
-
-LIST_BYTES = 40 * 1024  # of a page of jobs or a story, well within a header
-MAX_STORY_TEXT = 1000  # characters of an entry
-DAEMON = f"vaporbrush {__version__}"
-
-Fields = dict[str, Any]  # of a reply's header
-Respond = Callable[[Reply | Exception], None]
-
-
-@dataclass(slots=True)
-class DaemonInfo:
-    """Facts of this process."""
-
-    boot: str
-    began: float
-    endpoints: list[str] = field(default_factory=list)
 
 
 class Handlers:
@@ -71,31 +54,45 @@ class Handlers:
         spool: Spool,
         pool: Pool,
         guests: Guests,
+        history: HistoryFiles,
         remotes: Remotes,
+        studio: StudioDoor,
         background: Background,
         counters: Counter[str],
         stop: Callable[[bool], None],
         clock: Callable[[], float],
     ) -> None:
-        self._config, self._info, self._counters = config, info, counters
         self._scheduler, self._executor, self._connections = scheduler, executor, connections
-        self._spool, self._pool, self._stop, self._clock = spool, pool, stop, clock
+        self._spool, self._stop, self._clock = spool, stop, clock
         self.models = Models(config)
-        self._remotes = remotes
+        self._remotes, self._studio = remotes, studio
+        self._reports = Reports(
+            config=config,
+            info=info,
+            scheduler=scheduler,
+            spool=spool,
+            pool=pool,
+            models=self.models,
+            remotes=remotes,
+            studio=studio,
+            counters=counters,
+            clock=clock,
+        )
         self._permissions = Permissions(scheduler.table, guests)
+        self._past = HistoryRequests(history, spool, self._permissions, clock)
         library = StyleLibrary.of(config.home)
         self._style_cache = StyleCache(library, spool, background, clock)
         self._estimates = Estimates(self.models, library, scheduler.worker_slots, remotes)
-        self._now: dict[type[m.Request], Callable[[Any], Fields]] = {  # what is answered at once
-            m.Ping: lambda _: {},
-            m.Models: lambda _: self.models.to_wire(),
-            m.Estimate: lambda r: self._estimates.estimate(r.recipe),
-            m.Cancel: lambda r: self._about(r.job, ev.CancelAsked(r.job)),
-            m.Finish: lambda r: self._about(r.job, ev.FinishAsked(r.job)),
-            m.Release: lambda r: self._about(r.job, ev.Released(r.job)),
-            m.Story: lambda r: self._story(r.job),
-            m.Unload: lambda _: self._unload(),
-            m.Shutdown: lambda r: self._shutdown(r.now),
+        self._now: dict[type[m.Request], Callable[[Any, ev.Ticket], Fields]] = {  # what is answered at once
+            m.Ping: lambda _r, _t: {},
+            m.Models: lambda _r, _t: self.models.to_wire(),
+            m.Estimate: lambda r, t: self._estimates.estimate(r.recipe, guest=bool(t.guest)),
+            m.Cancel: lambda r, _t: self._about(r.job, ev.CancelAsked(r.job)),
+            m.Finish: lambda r, _t: self._about(r.job, ev.FinishAsked(r.job)),
+            m.Release: lambda r, _t: self._about(r.job, ev.Released(r.job)),
+            m.Story: lambda r, _t: self._reports.story(r.job),
+            m.Unload: lambda _r, _t: self._unload(),
+            m.Shutdown: lambda r, _t: self._shutdown(r.now),
         }
 
     def handle(self, request: m.Request, ticket: ev.Ticket) -> None:
@@ -110,13 +107,14 @@ class Handlers:
         self._permissions.check(request, ticket)
         if isinstance(request, (m.Submit, m.Status)):
             self._remotes.refresh()
+            self._studio.refresh()
         match request:
             case m.Hello():
-                respond((self._hello(ticket), None))
+                respond((self._reports.hello(ticket), None))
             case m.Status():
-                respond((self._status(ticket), None))
+                respond((self._reports.status(ticket), None))
             case m.List():
-                respond((self._list(request.after, ticket.client if ticket.guest else ""), None))
+                respond((self._reports.list(request.after, ticket.client if ticket.guest else ""), None))
             case m.Put():
                 self._put(request, ticket, respond)
             case m.Get():
@@ -127,81 +125,14 @@ class Handlers:
                 respond((self._fetch_model(request, ticket), None))
             case m.Watch():
                 self._watch(request, ticket)
+            case m.History() | m.Recall() | m.Pin() | m.Forget():
+                self._past.answer(request, ticket, respond)
             case m.Styles():
-                self._style_cache.with_thumbs(_then(respond, lambda: self._styles(ticket)))
+                self._style_cache.with_thumbs(replying(respond, lambda: self._styles(ticket)))
             case _:
-                respond((self._now[type(request)](request), None))
+                respond((self._now[type(request)](request, ticket), None))
 
     # -- the daemon
-
-    def _hello(self, ticket: ev.Ticket) -> Fields:
-        log = "" if ticket.guest else logs.path()
-        return {**greeting(), "daemon": DAEMON, "boot": self._info.boot, "pid": os.getpid(), "log": log}
-
-    def _status(self, ticket: ev.Ticket) -> Fields:
-        """A guest learns what there is and how much is at work, not whose it is or where it lies."""
-        scheduler, spool, models = self._scheduler, self._spool, self.models.to_wire()
-        return {
-            "daemon": DAEMON,
-            "boot": self._info.boot,
-            "pid": os.getpid(),
-            "uptime_s": self._clock() - self._info.began,
-            "workers": self._workers(ticket),
-            "queue": {
-                "jobs": len(scheduler.dispatcher.queues),
-                "bytes": scheduler.table.live_bytes,
-                "max_jobs": scheduler.policy.max_jobs,
-                "max_bytes": scheduler.policy.max_bytes,
-            },
-            "spool": {"bytes": spool.total, "budget": spool.budget},
-            "model": {"auto": models["auto"], "message": models["message"]},
-            "config": {} if ticket.guest else self._config.to_wire(),
-            "endpoints": [] if ticket.guest else self._info.endpoints,
-            "log": "" if ticket.guest else logs.path(),
-            "counters": {} if ticket.guest else dict(self._counters),
-            "devices": [
-                {"device": one.name, "title": one.title, "memory_bytes": one.memory, "free_bytes": one.free}
-                for one in self.models.devices
-                if one.name in (scheduler.worker_slots.devices or (one.name,))
-            ]
-            + ([] if ticket.guest else self._machines()),
-        }
-
-    def _machines(self) -> list[Fields]:
-        """The other machines as devices."""
-        facts = self._scheduler.worker_slots.facts
-        return [
-            {
-                "device": one.name,
-                "title": one.label,
-                "memory_bytes": 0 if told is None else told.memory,
-                "free_bytes": 0,
-            }
-            for one in self._remotes.known
-            for told in [facts.get(one.name)]
-        ]
-
-    def _workers(self, ticket: ev.Ticket) -> list[Fields]:
-        jobs = self._scheduler.table.jobs
-        workers = []
-        for slot in self._scheduler.slots.values():
-            if slot.device != DOWNLOADS:
-                pid, resident = self._pool.facts(slot.key)
-                facts = self._scheduler.worker_slots.facts.get(slot.device)
-                job = jobs.get(slot.job or "")
-                hidden = ticket.guest and (job is None or job.client != ticket.client)
-                workers.append(
-                    {
-                        "device": slot.device,
-                        "state": slot.shown,
-                        "model": slot.model,
-                        "pid": pid,
-                        "job": "" if hidden else slot.job or "",
-                        "rss_bytes": resident,
-                        "device_memory_bytes": facts.memory if facts and pid else 0,
-                    }
-                )
-        return workers
 
     def _unload(self) -> Fields:
         idle = sum(slot.state == "idle" for slot in self._scheduler.slots.values())
@@ -276,7 +207,7 @@ class Handlers:
 
         if not self._is_known(submit):
             self._estimates.of(submit.recipe)
-        queue = _then(kept, lambda: self._submit(submit, ticket))
+        queue = replying(kept, lambda: self._submit(submit, ticket))
         blobs = [image.blob for image in submit.recipe.images if image.blob]
         self._spool.check(blobs, lambda: self._style_cache.with_pictures(submit.recipe.styles, queue))
 
@@ -284,28 +215,54 @@ class Handlers:
         if self._is_known(submit):
             self._executor.bring(ev.Touched(submit.job))
             return self._shown(submit.job)
-        recipe = self._resolved(submit.recipe)
+        recipe, is_here = self._resolved(submit.recipe)
         for image in recipe.images:
             self._check_here(image)
         job = JobRequest(
             job=submit.job,
             client=ticket.client,
-            digest=digest("paint", submit.recipe.to_wire()),
+            digest=_digest(submit),
             recipe=recipe,
             label=submit.label,
             lease_s=submit.lease_s,
             on_lease_end=submit.on_lease_end,
-            memory=self.models.whole_bytes(recipe, self._scheduler.worker_slots.usual_device),
+            style_names=submit.style_names or tuple(style.name for style in submit.recipe.styles),
+            history=submit.history,
+            gives_way=submit.gives_way,
+            after=submit.after or "",
+            holds=submit.holds,
+            model_away=not is_here,
         )
-        reply = self._queue(job)
-        if self._spool.use(self._clock(), sorted(job.blobs)):
+        planned = self._check_canvas(job)
+        memory = self.models.whole_bytes(planned, self._scheduler.worker_slots.usual_device)
+        reply = self._queue(replace(job, memory=memory))
+        blobs = self._scheduler.table.get(job.job).asked.blobs
+        if self._spool.use(self._clock(), sorted(blobs)):
             self._executor.warm.add(job.job)
         return reply
+
+    def _check_canvas(self, asked: JobRequest) -> Recipe:
+        """The recipe as it will be, so far as that is known of a job after another one. Raises `unknown_blob` where
+        what that one has painted is not here any more.
+        """
+        assert asked.recipe is not None
+        before = self._scheduler.dispatcher.chains.before(asked)
+        if before is None or before.asked.recipe is None:
+            return asked.recipe
+        made = before.result.canvas if isinstance(before.result, Result) else None
+        content = before.asked.recipe.content
+        for what, image in (("canvas", made), ("content", content if made and asked.holds else None)):
+            if image is not None and self._spool.size(image.blob) is None:
+                raise RequestError(
+                    "unknown_blob",
+                    f"The {what} of job {before.job} is not here any more; paint that again, or leave `after` out.",
+                )
+        return asked.following(before.asked, made or content).recipe or asked.recipe
 
     def _is_known(self, submit: m.Submit) -> bool:
         """Whether it asks for nothing but the state of a job that is here."""
         known = self._scheduler.table.jobs.get(submit.job)
-        return known is not None and known.is_asked_by(digest("paint", submit.recipe.to_wire()))
+        return known is not None and known.is_asked_by(_digest(submit))
 
     def _queue(self, asked: JobRequest) -> Fields:
         self._executor.bring(ev.Submitted(asked))
@@ -316,14 +273,19 @@ class Handlers:
     def _shown(self, job: str) -> Fields:
         return self._scheduler.shown(self._scheduler.table.get(job))
 
-    def _resolved(self, recipe: Recipe) -> Recipe:
-        """The recipe with pictures for style names, and a model's name for `auto`: another machine has its own."""
+    def _resolved(self, recipe: Recipe) -> tuple[Recipe, bool]:
+        """The recipe with pictures for style names, and a model's name for `auto`: another machine has its own. And
+        whether the model is on this machine.
+        """
         styles = tuple(
             replace(style, name="", image=self._style_cache.picture(style.name)) if style.name else style
             for style in recipe.styles
         )
-        elsewhere = recipe.device in self._scheduler.worker_slots.remotes
-        return replace(recipe, styles=styles, model=recipe.model if elsewhere else self.models.resolved(recipe.model))
+        slots = self._scheduler.worker_slots
+        model, is_here = recipe.model, True
+        if recipe.device not in slots.remotes:
+            model, is_here = self.models.resolved(slots.model_on(recipe.device, model), slots.is_on_nodes)
+        return replace(recipe, styles=styles, model=model), is_here
 
     def _check_here(self, image: Image) -> None:
         size = self._spool.size(image.blob)
@@ -354,40 +316,8 @@ class Handlers:
         self._executor.bring(event)
         return self._shown(job)
 
-    def _story(self, job_id: str) -> Fields:
-        """The last entries that fit a header."""
-        job, now, wall = self._scheduler.table.get(job_id), self._clock(), time.time()
-        entries: list[Fields] = []
-        size = 0
-        for entry in reversed(self._scheduler.log.story(job.job)):
-            wire = {"at": wall - (now - entry.at), "state": entry.state, "text": entry.text[:MAX_STORY_TEXT]}
-            size += len(repr(wire).encode())
-            if size > LIST_BYTES or len(entries) == MAX_STORY:
-                break
-            entries.append(wire)
-        return {"job": job.job, "entries": entries[::-1]}
 
-    def _list(self, after: str | None, client: str) -> Fields:
-        jobs, more = self._scheduler.table.page(after, client)
-        shown: list[Fields] = []
-        size = 0
-        for job in jobs:
-            wire = {**self._scheduler.shown(job), "result": None}
-            size += len(repr(wire).encode())  # a little more than it takes as msgpack
-            if shown and size > LIST_BYTES:
-                return {"jobs": shown, "more": True}
-            shown.append(wire)
-        return {"jobs": shown, "more": more}
-
-
-def _then(respond: Respond, make: Callable[[], Fields]) -> Callable[[Exception | None], None]:
-    """Respond with what `make` makes, or with what went wrong before or in it."""
-
-    def then(error: Exception | None) -> None:
-        try:
-            outcome: Reply | Exception = error or (make(), None)
-        except Exception as wrong:  # noqa: BLE001 -- whatever it is, the client gets its reply
-            outcome = wrong
-        respond(outcome)
-
-    return then
+def _digest(submit: m.Submit) -> str:
+    """What is asked for, as a hash: a job after another one is a different one after none."""
+    chain = {"after": submit.after, "holds": submit.holds} if submit.after else {}
+    return digest("paint", {**submit.recipe.to_wire(), **chain})

@@ -35,11 +35,14 @@ from .background import Background
 from .clock import AwakeClock
 from .connections import Connections
 from .executor import Executor
-from .handlers import DaemonInfo, Handlers
+from .handlers import Handlers
+from .history_files import HistoryFiles
 from .listener import Listener
 from .peers import Peers
 from .remotes import Remotes
+from .reports import DaemonInfo
 from .spool import Spool
+from .studio import StudioDoor
 from .systemd import Notifier
 
 HOUSEKEEPING_S = 5.0  # socket file still there? anything expired?
@@ -71,18 +74,20 @@ class Front:
         self._background = Background()
         pinned = self._scheduler.table.live_blobs
         self._spool = Spool(config.home / "spool", config.spool_bytes, self._ttl_s, pinned, self._background)
+        self._history = HistoryFiles(self._spool, config.history, self._background)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
-        guests = Guests(config.home)
+        self._guests = guests = Guests(config.home)
         door = Door(tokens, guests.token)
         self._peers = Peers(self._poller, door, self.counters, self.now, files)
         self._listener = Listener(self._peers)
         self._surplus = Surplus()
         self._connections = Connections(self._peers, self.counters, self.now, self._spool.abandon)
         self._pool = Pool(self._context, config)
-        self._executor = Executor(
-            self._scheduler, self._pool, self._spool, self.now, self._answer, self._refuse, self._told, self._learned
-        )
+        self._studio = StudioDoor(config, self._pool, self.now)
+        studio = (self._studio.closed, self._studio.heard)
+        hear = (self._answer, self._refuse, self._told, self._learned, *studio, self._history.keep)
+        self._executor = Executor(self._scheduler, self._pool, self._spool, self.now, *hear)
         self._remotes = Remotes(config.home, lambda names: self._executor.bring(ev.RemotesKnown(names)))
         self._handlers = Handlers(
             config=config,
@@ -93,7 +98,9 @@ class Front:
             spool=self._spool,
             pool=self._pool,
             guests=guests,
+            history=self._history,
             remotes=self._remotes,
+            studio=self._studio,
             background=self._background,
             counters=self.counters,
             stop=self.stop,
@@ -112,7 +119,9 @@ class Front:
     def _told(self) -> None:
         """A worker has told of devices."""
         slots = self._scheduler.worker_slots
-        self._handlers.models.remember(one for one in slots.facts.values() if one.name not in slots.remotes)
+        self._handlers.models.remember(
+            one for one in slots.facts.values() if one.name not in (*slots.remotes, *slots.studio)
+        )
 
     def _learned(self, device: str, model: str, seconds: float) -> None:
         self._handlers.models.remember_start(device, model, seconds)
@@ -123,6 +132,7 @@ class Front:
         """Read the spool, bind, and return the connection file's new content. Raises `OSError`, `zmq.ZMQError`."""
         now = self.now()
         self._spool.open(now)
+        self._history.open(now, lambda guest: guest in self._guests)
         for job in self._spool.records.read(now, Job.from_record):
             self._executor.bring(ev.Adopted(job))
             if job.state == "done" and not job.released and not job.asked.guest:
@@ -194,7 +204,12 @@ class Front:
         slept = self.now.lost
         while not self._ended():
             now = self.now()
-            deadlines = [self._executor.next_deadline(), self._stop_at, housekeeping + HOUSEKEEPING_S]
+            deadlines = [
+                self._executor.next_deadline(),
+                self._stop_at,
+                housekeeping + HOUSEKEEPING_S,
+                self._studio.due(),
+            ]
             wait_s = min([min(beats), *(max(0.0, due - now) for due in deadlines if due is not None)])
             # Rounded up: a poll that returns a fraction early would only poll again.
             self.now.expect(wait_s)
@@ -213,6 +228,8 @@ class Front:
             self._connections.hear(ready, self._handlers.handle)
             now = self.now()
             self._executor.pass_time()
+            if (due := self._studio.due()) is not None and now >= due and self._stop_at is None:
+                self._studio.refresh()
             if self._notifier.watchdog_s and now >= beat + self._notifier.watchdog_s:
                 beat = now
                 self._notifier.tell("WATCHDOG=1")
@@ -233,6 +250,8 @@ class Front:
     def _housekeep(self, now: float) -> None:
         self._executor.bring(ev.RecordsAged(self._ttl_s))
         self._remotes.refresh()
+        if self._stop_at is None:
+            self._studio.refresh()
         self._spool.sweep(now)
         self._peers.sweep(now)
         self._connections.drop_departed()

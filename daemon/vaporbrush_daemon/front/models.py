@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vaporbrush_daemon import machine, weights
 from vaporbrush_daemon.config import Config
-from vaporbrush_daemon.plan import Plan, Speed, predict, read_speed
+from vaporbrush_daemon.plan import Plan, Speed, predict, read_speed, times_faster
 from vaporbrush_daemon.workers.messages import DeviceFacts, parse_devices
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
@@ -64,13 +64,15 @@ class Models:
             "message": known[0].advice,
         }
 
-    def resolved(self, name: str) -> str:
-        """The model that a recipe's name means now. Raises `unknown_model` and `weights_missing`."""
+    def resolved(self, name: str, is_elsewhere: Callable[[str], bool]) -> tuple[str, bool]:
+        """The model that a recipe's name means now, and whether it is on this machine. Raises `unknown_model`, and
+        `weights_missing` where it is not elsewhere either.
+        """
         known = {one.model: one for one in self.known()}
         name = self._named(name)
-        if not known[name].present:
+        if not known[name].present and not is_elsewhere(name):
             raise RequestError("weights_missing", f"The weights of {name} are not here. {known[name].advice}")
-        return name
+        return name, known[name].present
 
     def _named(self, name: str) -> str:
         """The model that a recipe's name means, whether it is here or not. Raises `unknown_model`."""
@@ -82,17 +84,24 @@ class Models:
             raise RequestError("unknown_model", f"There is no model `{name}`; there is {', '.join(names)}.")
         return name
 
-    def forecast(self, recipe: Recipe, usual_device: str, *, elsewhere: bool = False) -> Forecast:
+    def forecast(
+        self, recipe: Recipe, usual_device: str, *, elsewhere: bool = False, told: DeviceFacts | None = None
+    ) -> Forecast:
         """How a recipe would be painted. `usual_device` is where paintings go now, empty where nobody knows.
 
         What does not fit into the memory that is free there now, but would if others took none or on a larger device,
-        is planned for that: it may wait for its turn. `elsewhere`: on another machine, whose models and memory nobody
-        knows here. Raises `unknown_model`, `too_small` and `out_of_memory`, for an
+        is planned for that: it may wait for its turn. `elsewhere`: on another machine, of which is known here only
+        what is `told`. Raises `unknown_model`, `too_small` and `out_of_memory`, for an
         estimate as for a job.
         """
         named = recipe.model != "auto" and elsewhere
         model, device = recipe.model if named else self._named(recipe.model), self._device_of(recipe, usual_device)
         speed = read_speed(self._config.home / "cache", device, model)
+        if told is not None and told.speed:
+            seconds = told.speed / times_faster(model)
+            speed = replace(speed, per_megapixel=seconds, fastest=0.0, measured=True)
+        elif elsewhere:
+            speed = replace(speed, measured=False)
         free, most = (None, None) if elsewhere else self._memory_of(device, others=recipe.device == "auto")
         try:
             plan = predict(recipe, speed, free)

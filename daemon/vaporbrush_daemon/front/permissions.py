@@ -51,6 +51,8 @@ class Permissions:
             raise RequestError(
                 "conflict", f"Job {submit.job} is already taken by a different job; make a new id for this one."
             )
+        if submit.after is not None:
+            self._table.get(submit.after, ticket.client)
         for image in submit.recipe.images:
             if image.blob and not self.has(ticket, image.blob):
                 raise RequestError("unknown_blob", f"The blob {image.blob} is not here: send it with `put` first.")

@@ -4,6 +4,7 @@
     spool/parts/SHA256.SIZE…    uploads under way; swept at start (the hash so far is in memory only)
     spool/jobs/JOB.json         records of jobs
     spool/work/JOB/             what a worker writes; adopted as blobs when its job is done, swept otherwise
+    spool/history/              paintings that stay after their jobs, see `history_files`
     spool/quarantine/           what was damaged or did not belong there
     spool/clock                 how long the machine has run, see `age`
 
@@ -13,8 +14,8 @@ waits for the disk, in order, so that the loop does not wait and a record never 
 blob that an earlier process wrote is hashed before it is used first; a wrong one counts as absent.
 
 Room is counted in bytes that are there, not in bytes that are announced. Where it runs out, blobs that nobody needs go,
-the least recently used first, and then uploads of those who hold most. Never for somebody else's sake: the pictures of
-jobs that live, and results that nobody has fetched.
+the least recently used first, then entries of the history, and then uploads of those who hold most. Never for somebody
+else's sake: the pictures of jobs that live, and results that nobody has fetched.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from vaporbrush_daemon import logs
 from vaporbrush_daemon.files import delete, open_plain
@@ -35,22 +36,14 @@ from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 from .age import Age
-from .background import Lane, Task
+from .background import Task
 from .blob import Blob, hash_of, is_sha256
+from .neighbour import Neighbour, Nobody, Runs
 from .quarantine import Quarantine, make_folder
 from .records import Records
-from .uploads import Key, Upload, Uploads, pieces, spool_error
+from .uploads import Key, Then, Upload, Uploads, pieces, settle, spool_error
 
 DISK_RESERVE = 64 * 1024**2  # bytes left to others on the disk
-T = TypeVar("T")
-Then = Callable[[Any], None]  # called once with the outcome, or with the exception that says what went wrong
-
-
-class Runs(Protocol):
-    """What runs tasks beside the loop: `Background`, or in tests something that runs them at once."""
-
-    def do(self, task: Task, lane: Lane) -> None:
-        """Queue a task."""
 
 
 class Spool:
@@ -69,13 +62,18 @@ class Spool:
         self.folder, self.budget, self.ttl_s = folder, budget, ttl_s
         self._pinned, self._background, self._system = pinned, background, system
         self._age = Age(folder / "clock", wall)
-        self._quarantine = Quarantine(folder / "quarantine", system)
+        self.quarantine = Quarantine(folder / "quarantine", system)
+        self.neighbour: Neighbour = Nobody()
         self._blobs: dict[str, Blob] = {}
         self._checks: dict[str, list[Callable[[], None]]] = {}  # blobs that are being hashed, and who waits
         self._unfetched: dict[str, str] = {}  # the blobs of results, and their jobs
         self._writing = 0  # tasks that the disk's thread has not done
         self._uploads = Uploads(folder / "parts", system)
-        self.records = Records(folder / "jobs", self._age, self._quarantine, self._write, system)
+        self.records = self.records_in(folder / "jobs")
+
+    def records_in(self, folder: Path) -> Records:
+        """Records in another folder, written by the same thread."""
+        return Records(folder, self._age, self.quarantine, self._write, self._system)
 
     # -- start and rest
 
@@ -84,17 +82,17 @@ class Spool:
         for name in ("parts", "work"):
             delete(self.folder / name)
         for name in ("blobs", "parts", "jobs", "work"):
-            make_folder(self.folder / name, self._quarantine)
+            make_folder(self.folder / name, self.quarantine)
         age_is_known = self._age.open(now)
         for path in (self.folder / "blobs").iterdir():
             facts = path.lstat()
             if is_sha256(path.name) and stat.S_ISREG(facts.st_mode):
                 self._blobs[path.name] = Blob(facts.st_size, self._age.used(facts.st_mtime, now), served=True)
             else:
-                self._quarantine.take(path, "not a blob")
+                self.quarantine.take(path, "not a blob")
         if not age_is_known:
             if os.path.lexists(self.folder / "clock"):
-                self._quarantine.take(self.folder / "clock", "not a time")
+                self.quarantine.take(self.folder / "clock", "not a time")
             for path in (*(self.folder / "blobs").iterdir(), *(self.folder / "jobs").iterdir()):
                 self._age.stamp(path, now)
             for blob in self._blobs.values():
@@ -116,8 +114,9 @@ class Spool:
 
     @property
     def total(self) -> int:
-        """Bytes that the blobs take, and that have come of the uploads."""
-        return sum(blob.size for blob in self._blobs.values()) + self._uploads.total
+        """Bytes that the blobs and the history take, and that have come of the uploads."""
+        blobs = sum(blob.size for blob in self._blobs.values())
+        return blobs + self._uploads.total + self.neighbour.bytes_apart(self._blobs)
 
     def when_written(self, then: Callable[[], None]) -> None:
         """Call `then` when everything that was saved until now is on the disk."""
@@ -144,7 +143,7 @@ class Spool:
         A chunk that does not continue what is there changes nothing: the reply says where to go on.
         What may go wrong: `conflict`, `disk_full`, `busy`.
         """
-        self.check([key[0]], lambda: _settle(then, lambda: self._put(now, client, key, offset, chunk, then)))
+        self.check([key[0]], lambda: settle(then, lambda: self._put(now, client, key, offset, chunk, then)))
 
     def abandon(self, client: str) -> None:
         """Its connection is gone: what it was sending gives way to others."""
@@ -214,7 +213,8 @@ class Spool:
 
     def _refuse_hopeless(self, size: int) -> None:
         """Say at once that an upload will not fit, whatever gives way. Raises `disk_full`, `OSError`."""
-        needed = sum(self._blobs[blob].size for blob in self._needed())
+        stays = self._needed()
+        needed = sum(self._blobs[blob].size for blob in stays) + self.neighbour.bytes_pinned(stays)
         if needed + size > self.budget:
             raise self._full(needed, size)
         free = shutil.disk_usage(self.folder).free
@@ -227,14 +227,21 @@ class Spool:
         """Let blobs go that nobody needs, then greedier clients' uploads, until this fits. Raises `disk_full`."""
         if self.total + size <= self.budget:
             return
-        needed = self._needed()
-        idle = iter(sorted((facts.used, blob) for blob, facts in self._blobs.items() if blob not in needed))
+        idle = iter(self._idle())
         while self.total + size > self.budget:
-            _, victim = next(idle, (0.0, ""))
+            victim = next(idle, "")
             if victim:
                 self._remove(victim)
+            elif self.neighbour.give_way():
+                idle = iter(self._idle())
             elif client is None or not self._uploads.give_way(client):
                 raise self._full(self.total, size)
+
+    def _idle(self) -> list[str]:
+        """Blobs whose going frees bytes that nobody needs, the least recently used first."""
+        needed, holds = self._needed(), self.neighbour.holds
+        found = [(facts.used, blob) for blob, facts in self._blobs.items() if blob not in needed and not holds(blob)]
+        return [blob for _, blob in sorted(found)]
 
     def _needed(self) -> set[str]:
         """Blobs that do not go for somebody else's sake."""
@@ -243,9 +250,9 @@ class Spool:
     def _full(self, held: int, size: int) -> RequestError:
         return RequestError(
             "disk_full",
-            f"The spool may hold {self.budget} bytes; {held} are in use by present jobs, uploads and results that "
-            f"nobody has fetched, and {size} more do not fit. Wait for a job to end, release results, or raise "
-            "`spool_bytes` in config.toml.",
+            f"The spool may hold {self.budget} bytes; {held} are in use by present jobs, uploads, pinned paintings "
+            f"and results that nobody has fetched, and {size} more do not fit. Wait for a job to end, release results, "
+            "unpin paintings, or raise `spool_bytes` in config.toml.",
             retry_after_s=5.0,
         )
 
@@ -279,7 +286,7 @@ class Spool:
         elif facts is not None:
             del self._blobs[blob]
             if not isinstance(found, FileNotFoundError):
-                self._quarantine.take(self.path(blob), f"its sha256 is wrong: {found}")
+                self.quarantine.take(self.path(blob), f"its sha256 is wrong: {found}")
         for then in self._checks.pop(blob):
             then()
 
@@ -295,7 +302,7 @@ class Spool:
 
     def read(self, now: float, blob: str, offset: int, size: int, then: Then) -> None:
         """Up to `size` bytes from `offset` on, and the blob's size. What may go wrong: `unknown_blob`."""
-        self.check([blob], lambda: _settle(then, lambda: self._read(now, blob, offset, size)))
+        self.check([blob], lambda: settle(then, lambda: self._read(now, blob, offset, size)))
 
     def _read(self, now: float, blob: str, offset: int, size: int) -> tuple[Buffer, int]:
         gone = RequestError("unknown_blob", f"The blob {blob} is not here (any more): send it with `put`.")
@@ -334,6 +341,24 @@ class Spool:
         delete(self.path(blob))
         logs.event("blob_dropped", blob=blob)
 
+    def give_name(self, blob: str, path: Path) -> None:
+        """Give a blob's bytes a second name, under which they stay when the blob goes. Raises `OSError`."""
+        if not (path.exists() and path.samefile(self.path(blob))):
+            self._system.unlink(path)
+            self._system.link(self.path(blob), path)
+
+    def take_name(self, now: float, blob: str, size: int, path: Path) -> None:
+        """Make a blob of a file that is known to hold its bytes, unless it is one already. Raises `OSError`."""
+        if blob in self._blobs:
+            self._blobs[blob].used = now
+            return
+        self._system.link(path, self.path(blob))
+        self._blobs[blob] = Blob(size, now)  # hashed before it is used: the file may be old
+
+    def sync_names(self, folder: Path) -> None:
+        """Have the names in a folder be on the disk before whatever is written next."""
+        self._write(Task(partial(self._system.sync_folder, folder), partial(_not_synced, folder.name)))
+
     # -- what workers write
 
     def work(self, job: str) -> Path:
@@ -368,16 +393,6 @@ class Spool:
     def clear(self, job: str) -> None:
         """Drop what a worker wrote for a job that did not end well."""
         delete(self.folder / "work" / job)
-
-
-def _settle(then: Then, act: Callable[[], Any]) -> None:
-    """Hand on what `act` returns or raises; None: it hands its outcome on itself, later."""
-    try:
-        outcome = act()
-    except (OSError, VaporbrushError) as error:
-        outcome = spool_error(error, logs.path())
-    if outcome is not None:
-        then(outcome)
 
 
 def _not_synced(job: str, error: OSError | None) -> None:

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vaporbrush_daemon import logs
 from vaporbrush_daemon.files import delete
 from vaporbrush_protocol.atomic import System
 from vaporbrush_protocol.codec import Buffer
-from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 UPLOAD_TTL_S = 600.0  # an upload that rests so long has lost its client
 RESTING_S = 10.0  # a client that sends nothing for so long is not sending; its upload may be taken for somebody else's
 MAX_UPLOADS = 64  # at once: two dozen clients have fewer; each is a file, and no descriptor between its chunks
 
+Then = Callable[[Any], None]  # called once with the outcome, or with the exception that says what went wrong
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC)
 
 
@@ -156,3 +158,13 @@ def spool_error(error: Exception, log: str) -> Exception:
     if error.errno in FULL:
         return RequestError("disk_full", f"The spool cannot grow: {error.strerror}. Free some space on its disk.")
     return RequestError("internal", f"The spool cannot be used: {error.strerror or error}; the log is {log}.")
+
+
+def settle(then: Then, act: Callable[[], Any]) -> None:
+    """Hand on what `act` returns or raises; None: it hands its outcome on itself, later."""
+    try:
+        outcome = act()
+    except (OSError, VaporbrushError) as error:
+        outcome = spool_error(error, logs.path())
+    if outcome is not None:
+        then(outcome)

@@ -30,7 +30,7 @@ KEYWORD = "vaporbrush"  # of the PNG text that holds the recipe
 COPIES = 3  # of a picture while it is read: as decoded, put together, turned upright
 DEFLATE_LIMIT = 1032  # deflate cannot shrink more than this; a header that claims more lies or the file is cut
 
-Image.MAX_IMAGE_PIXELS = None  # `_bounded` checks sizes, against the limits of the wire
+Image.MAX_IMAGE_PIXELS = None  # `check_bounds` checks sizes, against the limits of the wire
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say about odd tags would land in the terminal
 
 
@@ -50,7 +50,7 @@ def decode_png(path: Path, data: bytes) -> Decoded:
     if len(data) < 33:
         raise RequestError("bad_field", f"{path} is damaged and cannot be read (it ends after {len(data)} bytes).")
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
-    _bounded(path, width, height, 4 * (2 if bits == 16 else 1))
+    check_bounds(path, width, height, 4 * (2 if bits == 16 else 1))
     if width * height * bits // 8 > DEFLATE_LIMIT * len(data):
         raise RequestError("bad_field", f"{path} is damaged: {len(data)} bytes cannot hold {width}×{height} pixels.")
     profile = exif = None
@@ -85,7 +85,7 @@ def decode_tiff(path: Path, data: bytes) -> Decoded:
         page = file.pages.first
         tags = {tag.code: tag.value for tag in page.tags}
         samples, bits = int(page.samplesperpixel), int(page.bitspersample)
-        _bounded(path, page.imagewidth, page.imagelength, samples * max(1, bits // 8))
+        check_bounds(path, page.imagewidth, page.imagelength, samples * max(1, bits // 8))
         if any(at + size > len(data) for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)):
             raise RequestError("bad_field", f"{path} is damaged: it ends before its pixels do.")
         pixels = page.asarray()
@@ -142,7 +142,7 @@ def decode_with_pillow(path: Path, data: bytes) -> Decoded:
     except UnidentifiedImageError:
         raise RequestError("bad_field", f"{path} is damaged and cannot be read (its header makes no sense).") from None
     with image:
-        _bounded(path, *image.size, 4)
+        check_bounds(path, *image.size, 4)
         profile, exif = image.info.get("icc_profile"), image.info.get("exif")
         image.load()
         model: Model = "gray" if image.mode in ("L", "LA") else "cmyk" if image.mode == "CMYK" else "rgb"
@@ -167,7 +167,7 @@ def _exif(raw: bytes | None) -> tuple[bytes | None, int]:
         return None, 1
 
 
-def _bounded(path: Path, width: int, height: int, pixel_bytes: int) -> None:
+def check_bounds(path: Path, width: int, height: int, pixel_bytes: int) -> None:
     """Refuse before a decoder allocates. Raises `RequestError`, or `out_of_memory`."""
     if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE:
         raise RequestError("too_large", f"{path} is {width}×{height} pixels; each side may have at most {MAX_SIDE}.")

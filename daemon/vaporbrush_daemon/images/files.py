@@ -28,6 +28,7 @@ from vaporbrush_protocol.limits import MAX_BLOB_BYTES
 from vaporbrush_protocol.recipe import Channels, Depth, Transfer
 from vaporbrush_protocol.recipe import Image as WireImage
 
+from . import pixels as wire_pixels
 from . import png_chunks
 from .decoders import KEYWORD, Decoded, decode_png, decode_tiff, decode_with_pillow, recipe_in
 from .profiles import SRGB, Pixels, is_linear, resized, same_space, scaled, straight, transform, unit
@@ -140,6 +141,16 @@ def received(data: bytes, image: WireImage, like: Picture) -> Picture:
     """A painting as it came over the wire, with the profile and the EXIF of the content it was painted from."""
     pixels = np.frombuffer(data, DTYPES[image.depth]).reshape(image.height, image.width, -1)
     return Picture(pixels, like.profile, like.exif, transfer=image.transfer)
+
+
+def recalled(data: bytes, image: WireImage) -> Picture:
+    """A painting of the history, in whatever form its program wanted it: as sRGB, RGB or RGBA, at the depth it has; of
+    linear light with 8 bits, 16 are made, or the shadows would band.
+    """
+    floats, _clipped = wire_pixels.decode(data, image)
+    depth = "u16" if image.depth == "u8" and image.transfer == "linear" else image.depth
+    form = WireImage("", image.width, image.height, "RGBA" if "A" in image.channels else "RGB", depth)
+    return received(wire_pixels.encode(floats, form), form, Picture(floats))
 
 
 def write(path: Path, picture: Picture, record: Mapping[str, Any] | None = None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vaporbrush_daemon import machine, packaged
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
 from . import host_programs, vendor
@@ -19,10 +20,6 @@ ENTRY = "vaporbrush.py"  # GIMP runs what is called like its folder, and only if
 LIBRARIES = PurePosixPath()  # GIMP gives each plug-in a process of its own: its folder is the module path
 FLATPAK = "org.gimp.GIMP"
 VERSION = re.compile(r"3\.\d+")  # GIMP 2 has another API; each 3.x has a profile of its own
-SNAP = (
-    "GIMP (Snap): not supported. A Snap may not read hidden folders, so that the plug-in could not find the daemon. "
-    "Use GIMP from your distribution, as Flatpak or as AppImage. Found: {path}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,10 @@ def profiles(environment: Mapping[str, str] | None = None, platform: str = sys.p
     if environment.get("GIMP3_DIRECTORY"):
         return [Profile("GIMP (GIMP3_DIRECTORY)", own / environment["GIMP3_DIRECTORY"])]
     found = [Profile(f"GIMP {folder.name}", folder) for folder in _versions(_settings(environment, own, platform))]
+    if platform == "win32":
+        for cache in host_programs.store_caches("GIMP", environment, own):
+            store = _versions(cache / "Roaming" / "GIMP")
+            found += [Profile(f"GIMP {folder.name} (Microsoft Store)", folder) for folder in store]
     if platform.startswith("linux"):
         sandbox = own / ".var" / "app" / FLATPAK / "config" / "GIMP"
         found += [Profile(f"GIMP {folder.name} (Flatpak)", folder, flatpak=True) for folder in _versions(sandbox)]
@@ -80,39 +81,46 @@ def flatpak_is_here(environment: Mapping[str, str] | None = None) -> bool:
     return any((place / FLATPAK).is_dir() for place in places)
 
 
-def install() -> list[str]:
-    """Install into every profile. Returns what was done, one sentence each. Raises `VaporbrushError`."""
-    found, unsupported = profiles(), [SNAP.format(path=path) for path in snaps()]
+def install(*, own: bool = False) -> list[str]:
+    """Install into every profile. Returns what was done, one sentence each. Raises `VaporbrushError`. With `own`, the
+    plug-in starts the painter of this command, also where a plug-in has installed one.
+    """
+    snap = _(
+        "GIMP (Snap): not supported. A Snap may not read hidden folders, so that the plug-in could not find the "
+        "daemon. Use GIMP from your distribution, as Flatpak or as AppImage. Found: {path}"
+    )
+    found, unsupported = profiles(), [snap.format(path=path) for path in snaps()]
     if not found and not unsupported:
         raise RequestError(
-            "bad_field", "No profile of GIMP 3 was found for this user. Start GIMP 3 once, then run this again."
+            "bad_field", _("No profile of GIMP 3 was found for this user. Start GIMP 3 once, then run this again.")
         )
-    sentences = [sentence for profile in found for sentence in _install(profile)]
+    sentences = [sentence for profile in found for sentence in _install(profile, own=own)]
     if found and flatpak_is_here() and host_programs.allow_tcp():
-        sentences.append("The daemon will listen on 127.0.0.1 for the Flatpak, from its next start.")
+        sentences.append(_("The daemon will listen on 127.0.0.1 for the Flatpak, from its next start."))
     return sentences + unsupported
 
 
 def uninstall() -> list[str]:
     """Remove from every profile. Returns what was done, one sentence each."""
     sentences = [sentence for profile in profiles() for sentence in _uninstall(profile)]
-    return sentences or ["Vaporbrush was not installed in GIMP."]
+    return sentences or [_("Vaporbrush was not installed in GIMP.")]
 
 
-def _install(profile: Profile) -> list[str]:
+def _install(profile: Profile, *, own: bool) -> list[str]:
     before = vendor.replaced(profile.target)
     installed = vendor.install(packaged.plugins() / "gimp" / NAME, profile.target, LIBRARIES)
     try:
-        (profile.target / host_programs.START_FILE).write_bytes(host_programs.start_file())
+        (profile.target / host_programs.START_FILE).write_bytes(host_programs.start_file(own=own))
         (profile.target / ENTRY).chmod(0o755)
     except OSError as error:
         raise VaporbrushError("disk_full", f"{profile.target} cannot be changed: {error.strerror or error}.") from None
     host_programs.check(profile.target / LIBRARIES)
-    news = "installed" if before is None else "updated" if before != installed else "is up to date"
-    sentences = [f"{profile.name}: the plug-in {installed.version} {news} in {profile.target}."]
-    if news != "is up to date":
-        start = "Restart GIMP" if _runs() else "Start GIMP"
-        sentences.append(f"{start} and choose Filters ▸ Artistic ▸ Vaporbrush…")
+    sentences = [host_programs.news(profile.name, before, installed, profile.target)]
+    if which := host_programs.painter_sentence(own=own):
+        sentences.append(which)
+    if before != installed:
+        start = _("Start GIMP and choose Filters ▸ Artistic ▸ Vaporbrush…")
+        sentences.append(_("Restart GIMP and choose Filters ▸ Artistic ▸ Vaporbrush…") if _runs() else start)
     return sentences
 
 
@@ -129,5 +137,4 @@ def _uninstall(profile: Profile) -> list[str]:
     changed = vendor.uninstall(profile.target)
     if profile.target.is_dir() and not any(profile.target.iterdir()):
         profile.target.rmdir()
-    kept = [f"{profile.name}: {path} stays, because somebody changed it." for path in changed]
-    return [f"{profile.name}: the plug-in {before.version} was removed.", *kept]
+    return host_programs.removed(profile.name, before, changed)

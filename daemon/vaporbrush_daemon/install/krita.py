@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vaporbrush_daemon import machine, packaged
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
@@ -44,6 +45,9 @@ def profiles(environment: Mapping[str, str] | None = None, platform: str = sys.p
     found = [_native(environment, own, platform)]
     if not (found[0].data.is_dir() or found[0].settings.is_file() or shutil.which("krita")):
         found = []
+    if platform == "win32":
+        for cache in host_programs.store_caches("Krita", environment, own):
+            found.append(Profile("Krita (Microsoft Store)", cache / "Roaming" / "krita", cache / "Local" / "kritarc"))
     sandbox = own / ".var" / "app" / FLATPAK
     if platform.startswith("linux") and sandbox.is_dir():
         found.append(Profile("Krita (Flatpak)", sandbox / "data" / "krita", sandbox / "config" / "kritarc", True))
@@ -53,8 +57,7 @@ def profiles(environment: Mapping[str, str] | None = None, platform: str = sys.p
 def _native(environment: Mapping[str, str], own: Path, platform: str) -> Profile:
     if platform == "win32":
         roaming = Path(environment.get("APPDATA") or own / "AppData" / "Roaming")
-        local = Path(environment.get("LOCALAPPDATA") or own / "AppData" / "Local")
-        return Profile("Krita", roaming / "krita", local / "kritarc")
+        return Profile("Krita", roaming / "krita", host_programs.local_data(environment, own) / "kritarc")
     if platform == "darwin":
         library = own / "Library"
         return Profile("Krita", library / "Application Support" / "krita", library / "Preferences" / "kritarc")
@@ -63,48 +66,50 @@ def _native(environment: Mapping[str, str], own: Path, platform: str) -> Profile
     return Profile("Krita", data / "krita", settings / "kritarc")
 
 
-def install() -> list[str]:
-    """Install into every profile. Returns what was done, one sentence each. Raises `VaporbrushError`."""
-    found = _ready("install into")
+def install(*, own: bool = False) -> list[str]:
+    """Install into every profile. Returns what was done, one sentence each. Raises `VaporbrushError`. With `own`, the
+    plug-in starts the painter of this command, also where a plug-in has installed one.
+    """
+    running = _("Krita is running, and would overwrite its settings when it ends. Close Krita to install into it.")
+    found = _ready(running)
     if not found:
         raise RequestError(
             "bad_field",
-            "No Krita was found for this user. Install Krita (an AppImage: start it once), then run this again.",
+            _("No Krita was found for this user. Install Krita (an AppImage: start it once), then run this again."),
         )
-    return [sentence for profile in found for sentence in _install(profile)]
+    return [sentence for profile in found for sentence in _install(profile, own=own)]
 
 
 def uninstall() -> list[str]:
     """Remove from every profile. Returns what was done, one sentence each."""
-    sentences = [sentence for profile in _ready("uninstall from") for sentence in _uninstall(profile)]
-    return sentences or ["Vaporbrush was not installed in Krita."]
+    running = _("Krita is running, and would overwrite its settings when it ends. Close Krita to uninstall from it.")
+    sentences = [sentence for profile in _ready(running) for sentence in _uninstall(profile)]
+    return sentences or [_("Vaporbrush was not installed in Krita.")]
 
 
-def _ready(purpose: str) -> list[Profile]:
+def _ready(running: str) -> list[Profile]:
     if machine.runs("krita"):
-        raise VaporbrushError(
-            "busy",
-            f"Krita is running, and would overwrite its settings when it ends. Close Krita to {purpose} it.",
-        )
+        raise VaporbrushError("busy", running)
     return profiles()
 
 
-def _install(profile: Profile) -> list[str]:
+def _install(profile: Profile, *, own: bool) -> list[str]:
     before = vendor.replaced(profile.pykrita)
     installed = vendor.install(packaged.plugins() / "krita", profile.pykrita, LIBRARIES)
-    _write(profile.pykrita / "vaporbrush" / host_programs.START_FILE, host_programs.start_file())
+    _write(profile.pykrita / "vaporbrush" / host_programs.START_FILE, host_programs.start_file(own=own))
     _write(profile.data / "actions" / ACTION, (profile.pykrita / ACTION).read_bytes())
     text = _settings(profile)
     enabled = with_key(text, SECTION, KEY, "true")
     if enabled != text:
         _write(profile.settings, enabled.encode())
     host_programs.check(profile.pykrita / LIBRARIES)
-    news = "installed" if before is None else "updated" if before != installed else "is up to date"
-    sentences = [f"{profile.name}: the plug-in {installed.version} {news} in {profile.pykrita}."]
+    sentences = [host_programs.news(profile.name, before, installed, profile.pykrita)]
+    if which := host_programs.painter_sentence(own=own):
+        sentences.append(which)
     if profile.flatpak and host_programs.allow_tcp():
-        sentences.append("The daemon will listen on 127.0.0.1 for the Flatpak, from its next start.")
+        sentences.append(_("The daemon will listen on 127.0.0.1 for the Flatpak, from its next start."))
     if before is None:
-        sentences.append("Start Krita and choose Settings ▸ Dockers ▸ Vaporbrush.")
+        sentences.append(_("Start Krita and choose Settings ▸ Dockers ▸ Vaporbrush."))
     return sentences
 
 
@@ -121,8 +126,7 @@ def _uninstall(profile: Profile) -> list[str]:
         profile.settings.unlink()  # it was the install that made it
     elif disabled != text:
         _write(profile.settings, disabled.encode())
-    kept = [f"{profile.name}: {path} stays, because somebody changed it." for path in changed]
-    return [f"{profile.name}: the plug-in {before.version} was removed.", *kept]
+    return host_programs.removed(profile.name, before, changed)
 
 
 def _settings(profile: Profile) -> str:

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from vaporbrush_daemon import instance, packaged
 from vaporbrush_daemon.daemon_client import SERVE, STOP_S, has_ended, wait_for
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import Connection, home, new_token
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
@@ -58,7 +59,7 @@ def uninstall() -> list[str]:
     """Stop the service and remove exactly what `install` wrote; twice is once."""
     found = look()
     if not found.files and PLATFORM != "win32":
-        return ["The service was not installed."]
+        return [_("The service was not installed.")]
     if PLATFORM == "win32":
         _run("schtasks", "/End", "/TN", TASK, check=False)
         _run("schtasks", "/Delete", "/TN", TASK, "/F")
@@ -72,7 +73,7 @@ def uninstall() -> list[str]:
     if PLATFORM.startswith("linux"):
         _systemctl("daemon-reload")
         _run("systemctl", "--user", "reset-failed", UNIT, SOCKET, check=False)
-    return ["The service was stopped and removed."]
+    return [_("The service was stopped and removed.")]
 
 
 def look() -> Service:
@@ -146,10 +147,10 @@ def _install_units(*, on_demand: bool) -> list[str]:
     if on_demand:
         _systemctl("disable", "--now", UNIT)  # a socket cannot begin to listen for a service that runs
         _systemctl("enable", "--now", SOCKET)
-        return [f"The service is installed ({service}); the first client starts the daemon."]
+        return [_("The service is installed ({file}); the first client starts the daemon.").format(file=service)]
     _systemctl("enable", UNIT)
     _systemctl("restart", UNIT)
-    return [f"The daemon runs as a service and starts at every login ({service})."]
+    return [_("The daemon runs as a service and starts at every login ({file}).").format(file=service)]
 
 
 def _install_agent() -> list[str]:
@@ -157,7 +158,7 @@ def _install_agent() -> list[str]:
     _write(path, agent(SERVE, _environment()))
     _run("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}", check=False)
     _run("launchctl", "bootstrap", f"gui/{os.getuid()}", str(path))
-    return [f"The daemon runs as a LaunchAgent and starts at every login ({path})."]
+    return [_("The daemon runs as a LaunchAgent and starts at every login ({file}).").format(file=path)]
 
 
 def _install_task() -> list[str]:
@@ -171,7 +172,7 @@ def _install_task() -> list[str]:
         _run("schtasks", "/Run", "/TN", TASK)
     finally:
         path.unlink()
-    return ["The daemon runs as a task of yours and starts at every logon."]
+    return [_("The daemon runs as a task of yours and starts at every logon.")]
 
 
 def _prepared() -> Path:

@@ -15,12 +15,15 @@ from __future__ import annotations
 import csv
 import json
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from vaporbrush_daemon.pip_command import pip_install
 
 Maker = Literal["NVIDIA", "AMD", "Intel", "Apple"]
 
@@ -71,15 +74,12 @@ class Build:
     guide: str = ""
     obstacle: str = ""
 
-    def cure(self, python: str) -> str:
+    def cure(self) -> str:
         """What to do; empty where something stands in the way."""
         if self.obstacle:
             return ""
-        return (
-            f"See {self.guide}"
-            if self.guide
-            else f"{python} -m pip install --upgrade --force-reinstall {self.requirement}"
-        )
+        words = shlex.split(self.requirement)
+        return f"See {self.guide}" if self.guide else pip_install("--upgrade", "--force-reinstall", *words)
 
 
 def fitting(machine: Machine) -> Build | None:
@@ -213,16 +213,20 @@ def _read(path: Path) -> str:
         return ""
 
 
-def main() -> None:
-    """For a plug-in, which asks the painter that it installed: the build that fits, and the GPU, as JSON."""
-    machine = look()
+def told(machine: Machine) -> dict[str, str]:
+    """What a plug-in is told: the build that fits (empty: none), the GPU, and why there is none, or what to do."""
     build = fitting(machine)
-    usable = build is not None and not build.obstacle and not build.guide
-    sys.stdout.write(
-        json.dumps(
-            {"build": build.name if build and usable else "", "gpu": machine.gpus[0].name if machine.gpus else ""}
-        )
-    )
+    gpu = machine.gpus[0].name if machine.gpus else ""
+    if build is None:
+        return {"build": "", "gpu": gpu, "why": ""}
+    if build.obstacle or build.guide:
+        return {"build": "", "gpu": gpu, "why": build.obstacle or f"its maker says how to set it up: {build.guide}"}
+    return {"build": build.name, "gpu": gpu, "why": ""}
+
+
+def main() -> None:
+    """For a plug-in, which asks the painter that it installed, as JSON."""
+    sys.stdout.write(json.dumps(told(look())))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from vaporbrush_protocol.version import __version__
 LIBRARIES = PurePosixPath("vaporbrush")  # the plug-in's folder: both hosts have it, or put it, on the module path
 MANIFEST = "vaporbrush.manifest.json"
 LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-SUFFIXES_LEFT_OUT = {".pyc", ".pyo", ".so", ".pyd", ".orig", ".rej"}
+SUFFIXES_LEFT_OUT = {".pyc", ".pyo", ".so", ".pyd", ".orig", ".rej", ".po", ".pot"}
 
 
 @dataclass(frozen=True, slots=True)

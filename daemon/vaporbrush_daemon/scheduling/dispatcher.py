@@ -12,17 +12,20 @@ from collections import Counter
 from collections.abc import Callable
 
 from vaporbrush_daemon.workers.messages import Finish, ShowPreview
-from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.errors import RemoteError, RequestError, VaporbrushError
 from vaporbrush_protocol.states import JobState
 
+from .chains import Chains
 from .effects import AnswerPoll, Effect, PaintJob, SaveJob, SendCommand, StartDownload
 from .event_log import EventLog
 from .events import Poll
-from .job import Job
+from .job import Job, Needs
 from .job_table import JobTable
+from .policy import MAX_FAILED_STARTS
 from .polls import Polls
 from .queues import Queues
-from .worker_slots import Slot, WorkerSlots
+from .slot import Slot
+from .worker_slots import WorkerSlots
 
 
 class Dispatcher:
@@ -38,6 +41,7 @@ class Dispatcher:
     ) -> None:
         self.queues = Queues(table, worker_slots)
         self.polls = Polls(table)
+        self.chains = Chains(table)
         self._table, self._worker_slots, self._log, self._counters, self._tell = (
             table,
             worker_slots,
@@ -52,12 +56,15 @@ class Dispatcher:
         1. a worker that suits it is idle: it gets the job;
         2. one is starting, and no job before it waits for that one: it waits for it;
         3. one may be started: it is, and the job waits for it; a download gets its process at once;
-        4. all that suit it are at work, ending, kept back after a failure, or left to jobs before it: it waits.
+        4. all that suit it are at work, ending, kept back after a failure, or left to jobs before it: it waits, and
+           a job at work there that gives way is told to finish.
         """
         for slot, job in self.queues.assignments(now):
             self._assign(now, slot, job)
         for slot in self.queues.starts(now):
             self._worker_slots.start(now, slot)
+        for job in self.queues.in_the_way():
+            self.finish(now, job)
         for watched in self.polls.some_watched():
             if watched.state == "queued" and self.refresh(watched):
                 self.wake(now, watched)
@@ -66,6 +73,7 @@ class Dispatcher:
         self.queues.take(job)
         self._worker_slots.occupy(now, slot, job)
         job.attempts += 1
+        job.slot = slot.key
         job.position, job.progress, job.preview_side, job.began = 0, None, 0, now
         instead = self._worker_slots.instead_of(slot, job.asked.needs)
         if instead:
@@ -80,6 +88,14 @@ class Dispatcher:
                 self._tell(SendCommand(slot.key, Finish()))
             self.tell_preview(job)
         self.wake(now, job)
+
+    def finish(self, now: float, job: Job) -> None:
+        """A painting is to end with what there is."""
+        slot = self._worker_slots.working_on(job)
+        if job.state == "running" and job.kind == "paint" and job.wanted == "go" and slot is not None:
+            job.wanted = "finish"
+            self._log.tell(now, job, "told to finish")
+            self._tell(SendCommand(slot.key, Finish()))
 
     def again(self, now: float, job: Job, note: str) -> None:
         self._counters["jobs_retried"] += 1
@@ -100,6 +116,63 @@ class Dispatcher:
         self._log.tell(now, job, state if error is None else f"{state}: {error.message}")
         self._tell(SaveJob(job.job))
         self.wake(now, job)
+        for follower in self.chains.ended(job):
+            self.queues.change(follower)
+            self.polls.renew(now, follower)
+            follower.seq += 1
+            self._log.tell(now, follower, f"free to begin: {job.job} is {state}")
+            self.wake(now, follower)
+
+    # -- what there is to paint on
+
+    def check_devices(self, now: float) -> None:
+        """What there is has changed, or is known now: jobs that ask for something else cannot run, unless it was lost a
+        moment ago.
+        """
+        found: dict[Needs, RequestError | None] = {}
+        slots = self._worker_slots
+        waiting = self.queues.waiting("paint") if self._concerns_somebody(now) else []
+        for job in waiting:
+            needs = job.asked.needs
+            if needs not in found:
+                found[needs] = slots.missing(now, needs)
+            error = found[needs]
+            if error is None:
+                self.tell_lost(now, job)
+            else:
+                self.queues.remove(job)
+                self.end(now, job, "failed", error=RemoteError(error.code, error.message))
+
+    def _concerns_somebody(self, now: float) -> bool:
+        slots = self._worker_slots
+        return any(slots.missing(now, one) or slots.may_come_back(now, one) for one in self.queues.needs())
+
+    def tell_lost(self, now: float, job: Job) -> None:
+        """Tell a job that it waits for a lost node, once."""
+        needs = job.asked.needs
+        if not self._worker_slots.lost or not self._worker_slots.may_come_back(now, needs):
+            return
+        sentence = self._worker_slots.wait_for(needs)
+        if sentence not in job.notes:
+            job.note(sentence)
+            job.seq += 1
+            self.wake(now, job)
+
+    def give_up(self, now: float, slot: Slot, reason: str, *, away: bool) -> None:
+        """The worker program does not start: tell everybody for whom there is no other, and look for devices afresh
+        next time.
+        """
+        slots = self._worker_slots
+        slots.give_up(now, slot, reason if away else "")
+        sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
+        error = RemoteError("unreachable", reason) if away else RemoteError("worker_crashed", sentence)
+        for job in self.queues.waiting("paint"):
+            if slots.hopeless(job.asked.needs):
+                self.queues.remove(job)
+                self.end(now, job, "failed", error=error)
+        slots.look_afresh()
+
+    # -- news
 
     def refresh(self, job: Job) -> bool:
         """Have the job know its place in the queue. Returns whether that has changed."""

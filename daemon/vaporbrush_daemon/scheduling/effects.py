@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from vaporbrush_daemon.workers.messages import Command
 
 from .events import Poll
 
+Place = Literal["here", "remote", "studio"]  # this machine, another one by ssh, or a node of this machine's studio
+
 
 @dataclass(frozen=True, slots=True)
 class StartWorker:
-    """Start the process that owns a device, or speaks with another machine."""
+    """Start the process that owns a device, here or on a node, or speaks with another machine."""
 
     slot: int
     device: str
-    remote: bool = False
+    place: Place = "here"
 
 
 @dataclass(frozen=True, slots=True)

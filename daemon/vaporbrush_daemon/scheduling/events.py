@@ -147,6 +147,13 @@ class RemotesKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class StudioKnown:
+    """There are these devices of a studio's nodes to paint on, and no others."""
+
+    devices: tuple[worker.DeviceFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The daemon ends; `at_once`: without waiting for running paintings."""
 
@@ -155,5 +162,5 @@ class Closed:
 
 ClientEvent = Submitted | Polled | Touched | CancelAsked | FinishAsked | Released | UnloadAsked
 WorkerEvent = WorkerSaid | WorkerBroke | WorkerExited
-DaemonEvent = Adopted | RecordsAged | RemotesKnown | Closed
+DaemonEvent = Adopted | RecordsAged | RemotesKnown | StudioKnown | Closed
 Event = ClientEvent | WorkerEvent | DaemonEvent | TimePassed

@@ -74,10 +74,7 @@ class FairQueue:
             self._drawn += 1
             line = self._lines[client] = Line(self._drawn)
             self._circle.append((line.turn, client))
-        if needs not in line.of:
-            line.of[needs] = []
-            _enter(self._circles.setdefault(needs, []), line.turn, client)
-        line.of[needs].append(waiting.number)
+        self._enter_need(line, waiting)
         line.numbers.append(waiting.number)
         self._lengths.add(len(line.numbers) - 1, 1)
 
@@ -88,18 +85,39 @@ class FairQueue:
             self._again.remove(waiting)
             return
         del self._names[waiting.number]
-        line, client = self._lines[waiting.client], waiting.client
+        line = self._lines[waiting.client]
         _leave(line.numbers, waiting.number)
         self._lengths.add(len(line.numbers), -1)
-        _leave(line.of[waiting.needs], waiting.number)
-        if not line.of[waiting.needs]:
-            del line.of[waiting.needs]
-            _leave(self._circles[waiting.needs], (line.turn, client))
-            if not self._circles[waiting.needs]:
-                del self._circles[waiting.needs]
+        self._leave_need(line, waiting)
         if not line.numbers:
-            del self._lines[client]
-            _leave(self._circle, (line.turn, client))
+            del self._lines[waiting.client]
+            _leave(self._circle, (line.turn, waiting.client))
+
+    def change(self, job: str, needs: Hashable) -> None:
+        """A job needs something else now, and keeps its place."""
+        waiting = self._jobs[job]
+        line = self._lines[waiting.client] if waiting.number in self._names else None
+        if line is not None:
+            self._leave_need(line, waiting)
+        waiting.needs = needs
+        if line is not None:
+            self._enter_need(line, waiting)
+
+    def _enter_need(self, line: Line, waiting: Waiting) -> None:
+        needs = waiting.needs
+        if needs not in line.of:
+            line.of[needs] = []
+            _enter(self._circles.setdefault(needs, []), (line.turn, waiting.client))
+        _enter(line.of[needs], waiting.number)
+
+    def _leave_need(self, line: Line, waiting: Waiting) -> None:
+        needs = waiting.needs
+        _leave(line.of[needs], waiting.number)
+        if not line.of[needs]:
+            del line.of[needs]
+            _leave(self._circles[needs], (line.turn, waiting.client))
+            if not self._circles[needs]:
+                del self._circles[needs]
 
     def take(self, job: str) -> None:
         """Take a job out to run it: its client's next turn comes after everybody else's. A retry has had its turn."""
@@ -201,9 +219,9 @@ class Lengths:
         return total
 
 
-def _enter(circle: Turns, turn: int, client: str) -> None:
-    entry = (turn, client)
-    circle.insert(bisect_left(circle, entry), entry)
+def _enter(ordered: list[Entry], entry: Entry) -> None:
+    """Put an entry into an ordered list; most come last."""
+    ordered.insert(bisect_left(ordered, entry), entry)
 
 
 def _leave(ordered: list[Entry], entry: Entry) -> None:

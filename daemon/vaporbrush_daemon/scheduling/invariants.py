@@ -10,7 +10,7 @@ from vaporbrush_protocol.messages import JobKind
 from .job import Job
 from .polls import LOOKED_AT
 from .scheduler import Scheduler
-from .worker_slots import DOWNLOADS, Slot
+from .slot import DOWNLOADS, Slot
 
 
 def validate(scheduler: Scheduler) -> None:
@@ -24,6 +24,10 @@ def validate(scheduler: Scheduler) -> None:
     waiting = Counter(job.job for kind in get_args(JobKind) for job in scheduler.dispatcher.queues.waiting(kind))
     queued = Counter(job.job for job in table.jobs.values() if job.state == "queued")
     assert waiting == queued, f"the queues hold {waiting}, and {queued} are queued"
+    in_chains = {job.job: job.asked.after for job in table.live.values() if job.asked.after}
+    chains = {name: before for before, names in scheduler.dispatcher.chains.waiting().items() for name in names}
+    assert chains == in_chains, f"{in_chains} wait for others, but {chains} are known to"
+    assert set(chains.values()) <= table.live.keys(), f"{chains} wait for jobs that have ended"
     for watched in scheduler.dispatcher.polls.watched():
         assert not watched.final, f"{watched!r} has ended, but a poll waits for it"
         for poll in scheduler.dispatcher.polls.of(watched):
@@ -52,7 +56,8 @@ def _check_job(scheduler: Scheduler, job: Job) -> None:
         assert not holders, f"{job!r} waits, but is in {holders}"
     assert (job.error is not None) == (job.state in ("failed", "cancelled")), f"{job!r} has the error {job.error!r}"
     assert (job.result is not None) == (job.state == "done"), f"{job!r} has the result {job.result!r}"
-    assert job.final or job.lease_until is not None or job.asked.on_lease_end == "finish", f"{job!r} has no lease"
+    leaseless = job.asked.on_lease_end == "finish" or job.asked.after
+    assert job.final or job.lease_until is not None or leaseless, f"{job!r} has no lease"
     assert not (job.final and (job.lease_until or job.preview or job.preview_asked)), f"{job!r} has ended, but holds on"
 
 
@@ -64,8 +69,7 @@ def _check_slot(scheduler: Scheduler, slot: Slot) -> None:
         assert job is None or (job.kind == "fetch") == (slot.device == DOWNLOADS), f"{slot} is no place for {job!r}"
     else:
         assert slot.job is None or slot.state == "ending", f"{slot} has a job"
-    known = slot.device in scheduler.worker_slots.remotes
-    assert not slot.remote or known or slot.state != "stopped", f"{slot} was removed"
+    assert not scheduler.worker_slots.is_removed(slot) or slot.state != "stopped", f"{slot} was removed"
     if slot.state == "idle" and slot.device != DOWNLOADS:
         suiting = [
             job

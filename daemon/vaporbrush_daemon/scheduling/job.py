@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from vaporbrush_daemon.workers.messages import Fetched
@@ -13,12 +13,12 @@ from vaporbrush_protocol.codec import decode, encode
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
 from vaporbrush_protocol.job import Job as Seen
 from vaporbrush_protocol.job import Preview
-from vaporbrush_protocol.limits import DEFAULT_LEASE_S
+from vaporbrush_protocol.limits import DEFAULT_LEASE_S, MAX_HELD
 from vaporbrush_protocol.messages import JobKind, OnLeaseEnd
 from vaporbrush_protocol.progress import Progress
-from vaporbrush_protocol.recipe import Recipe
+from vaporbrush_protocol.recipe import Held, Image, Recipe
 from vaporbrush_protocol.result import Result
-from vaporbrush_protocol.rules import read, sha256, text, truth, uuid4
+from vaporbrush_protocol.rules import bad, read, sha256, text, truth, uuid4
 from vaporbrush_protocol.states import FINAL, JOB, JobState, follow
 
 RECORD_VERSION = 1  # of the files in the spool; a record of another version is dropped at start
@@ -31,6 +31,11 @@ GUEST = "guest:"  # begins the client of a guest's job; the other clients are he
 MAX_NOTES = 20  # a job is started three times at most; more notes than this would be a defect
 
 
+def in_grains(memory: int) -> int:
+    """Predicted bytes of memory as `Needs` has them: rounded up to a GRAIN_BYTES."""
+    return -(-memory // GRAIN_BYTES) * GRAIN_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a job asks of the place where it runs. The queue is looked through by it: few jobs' needs differ."""
@@ -39,6 +44,10 @@ class Needs:
     device: str
     memory: int = 0  # bytes to paint it whole, to a GRAIN_BYTES; 0: nobody knows
     here: bool = False  # not on another machine
+    gives_way: bool = False  # to every job that does not
+    waits: bool = False  # for another job's end, and so for no place yet
+    model: str = ""  # empty: whatever is there
+    model_away: bool = False  # that is not on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,12 @@ class JobRequest:
     lease_s: float = DEFAULT_LEASE_S
     on_lease_end: OnLeaseEnd = "finish"
     memory: int = 0  # bytes that painting it whole takes, as predicted; 0: not known
+    style_names: tuple[str, ...] = ()  # what people call them; not kept in the record, whose keys old daemons know
+    history: bool = True  # whether the result is kept after the job
+    gives_way: bool = False  # whether it ends with what there is as soon as another job waits for its device
+    after: str = ""  # the job from whose canvas it begins, until that has ended
+    holds: bool = False  # whether it is held to that job's picture, as the next frame of a film
+    model_away: bool = False  # whether the model's weights are on other machines only
 
     @property
     def guest(self) -> bool:
@@ -67,9 +82,43 @@ class JobRequest:
         return self.client.startswith(GUEST)
 
     @property
+    def guest_name(self) -> str:
+        """The guest who asks; empty: the daemon's own user."""
+        return self.client.removeprefix(GUEST) if self.guest else ""
+
+    @property
     def needs(self) -> Needs:
         """What decides where it may run. A guest's job stays here: two machines could hand it to and fro."""
-        return Needs(self.kind, self.device, -(-self.memory // GRAIN_BYTES) * GRAIN_BYTES, self.guest)
+        model = "" if self.recipe is None or self.recipe.model == "auto" else self.recipe.model
+        waits = bool(self.after)
+        return Needs(
+            self.kind, self.device, in_grains(self.memory), self.guest, self.gives_way, waits, model, self.model_away
+        )
+
+    def check_follows(self, before: JobRequest) -> None:
+        """Raise `bad_field` where this job cannot be held to that one as its `holds` wants."""
+        mine, other = self.recipe, before.recipe
+        if not self.holds or mine is None or other is None:
+            return
+        if (mine.content.width, mine.content.height) != (other.content.width, other.content.height):
+            raise bad(
+                "content",
+                f"{mine.content.width}×{mine.content.height}",
+                f"as large as that of the job in `after`, {other.content.width}×{other.content.height}",
+            )
+        if len(mine.held) >= MAX_HELD:
+            raise bad("held", f"{len(mine.held)} frames", f"at most {MAX_HELD - 1} where `holds` adds one")
+
+    def following(self, before: JobRequest, canvas: Image | None) -> JobRequest:
+        """What is asked for when that job has ended, with this canvas or without any."""
+        mine, other = self.recipe, before.recipe
+        if canvas is None or mine is None or other is None:
+            return replace(self, after="")
+        if self.holds:
+            recipe = replace(mine, held=(Held(other.content, canvas), *mine.held))
+        else:
+            recipe = replace(mine, start_image=canvas)
+        return replace(self, after="", recipe=recipe)
 
     @property
     def device(self) -> str:
@@ -112,6 +161,8 @@ class Job:
     lease_until: float | None = None
     began: float = 0.0
     ended: float = 0.0
+    slot: int = 0  # where it was begun last
+    beside: int = 0  # where the job before it was: there its canvas is, and the painter warm
 
     @property
     def job(self) -> str:

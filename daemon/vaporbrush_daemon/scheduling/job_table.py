@@ -9,7 +9,7 @@ from itertools import islice
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import LIST_PAGE
 
-from .job import Job
+from .job import Job, JobRequest
 
 
 class JobTable:
@@ -51,6 +51,15 @@ class JobTable:
             return
         self.live[job.job] = job
         self._count(job, 1)
+
+    def change(self, job: Job, asked: JobRequest) -> None:
+        """A live job asks for something else now."""
+        live = self.live.get(job.job) is job
+        if live:
+            self._count(job, -1)
+        job.asked = asked
+        if live:
+            self._count(job, 1)
 
     def end(self, job: Job) -> None:
         """A job has ended."""

@@ -84,6 +84,10 @@ class Polls:
         until = job.lease_until
         return not job.final and until is not None and until <= now and job.job not in self._polls
 
+    def is_left(self, now: float, job: Job) -> bool:
+        """Whether a job that waits for another was not asked for as long as its lease."""
+        return job.job not in self._polls and (job.lease_until is None or self.lease_ended(now, job))
+
     def preview_unwanted(self, now: float, job: Job) -> bool:
         """Whether nobody has asked for previews for a while."""
         return bool(job.preview_asked) and job.preview_until <= now and job.job not in self._polls

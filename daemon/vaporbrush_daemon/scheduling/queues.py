@@ -10,7 +10,8 @@ from vaporbrush_protocol.messages import JobKind
 from .fair_queue import FairQueue
 from .job import Job, Needs
 from .job_table import JobTable
-from .worker_slots import Slot, WorkerSlots
+from .slot import Slot
+from .worker_slots import WorkerSlots
 
 
 class Queues:
@@ -31,6 +32,10 @@ class Queues:
         """A job waits; `first`: it has waited before."""
         self._queues[job.kind].add(job.client, job.job, job.asked.needs, first=first)
 
+    def change(self, job: Job) -> None:
+        """A job that waits needs something else now, and keeps its place."""
+        self._queues[job.kind].change(job.job, job.asked.needs)
+
     def remove(self, job: Job) -> None:
         """A job waits no more, and does not run either."""
         self._queues[job.kind].remove(job.job)
@@ -42,6 +47,10 @@ class Queues:
     def waiting(self, kind: JobKind) -> list[Job]:
         """The jobs of a kind, in the order in which one worker would run them."""
         return [self._table.jobs[job] for job in self._queues[kind].order()]
+
+    def needs(self) -> list[Needs]:
+        """What the paintings need that wait, each once."""
+        return cast("list[Needs]", self._queues["paint"].needs())
 
     def position(self, job: Job) -> int:
         """How many jobs of its kind are before it; 0 for one that does not wait."""
@@ -60,7 +69,7 @@ class Queues:
                 if name is None:
                     break
                 job = self._table.jobs[name]
-                slot = places[job.asked.needs][0]
+                slot = self._worker_slots.nearest(places[job.asked.needs], job)
                 available.remove(slot)
                 yield slot, job
 
@@ -76,19 +85,37 @@ class Queues:
             found.update((slot.key, slot) for slot in left[: queue.count(needs, len(left))])
         return [slot for slot in found.values() if slot.state == "stopped"]
 
+    def in_the_way(self) -> list[Job]:
+        """The running jobs that give way, in slots for which others wait."""
+        waiting = [needs for needs in self._needs(self._queues["paint"]) if not needs.gives_way]
+        running = [(slot, self._table.jobs.get(slot.job or "")) for slot in self._worker_slots.slots.values()]
+        return [
+            job
+            for slot, job in running
+            if job is not None
+            and job.asked.gives_way
+            and any(self._worker_slots.suits(slot, needs) for needs in waiting)
+        ]
+
     def _places(self, queue: FairQueue, slots: list[Slot], available: list[Slot]) -> dict[Needs, list[Slot]]:
         """Of these slots, those that suit what waits, by what that needs. Where a larger job waits for some of them, a
-        smaller one leaves them free as long as another slot is available to it.
+        smaller one leaves them free as long as another slot is available to it. What gives way leaves them to all.
         """
         found = {}
-        waiting = cast("list[Needs]", queue.needs() if slots else [])
+        waiting = self._needs(queue) if slots else []
         suiting = {needs: self._worker_slots.suiting(needs) for needs in waiting}
         for needs, own in suiting.items():
             kept = own
             for larger in (one for one in waiting if one.memory > needs.memory):
                 if any(slot.key in own and slot.key not in suiting[larger] for slot in available):
                     kept -= suiting[larger]
+            for other in (one for one in waiting if needs.gives_way and not one.gives_way):
+                kept -= suiting[other]
             fitting = [slot for slot in slots if slot.key in kept]
             if fitting:
                 found[needs] = fitting
         return found
+
+    def _needs(self, queue: FairQueue) -> list[Needs]:
+        """What the jobs need that could run now."""
+        return [needs for needs in cast("list[Needs]", queue.needs()) if not needs.waits]

@@ -29,13 +29,14 @@ from vaporbrush_protocol.result import Result
 from . import events as ev
 from .admission import Admission
 from .dispatcher import Dispatcher
-from .effects import AnswerPoll, ClearWork, DiscardResult, Effect, SaveJob, SendCommand
+from .effects import AnswerPoll, ClearWork, DiscardResult, Effect, SaveJob
 from .end_times import EndTimes
 from .event_log import EventLog
 from .job import Job, JobRequest
 from .job_table import JobTable
-from .policy import MAX_FAILED_STARTS, Policy
-from .worker_slots import DOWNLOADS, Slot, WorkerSlots
+from .policy import Policy
+from .slot import DOWNLOADS, Slot
+from .worker_slots import WorkerSlots
 
 MAX_LOSSES = 5  # machines that went away under a job: it is not its fault, but somebody waits for it
 MAX_DEATHS = 2  # a job that ended two workers would end a third
@@ -98,9 +99,9 @@ class Scheduler:
                 self.table.add(replace(job, notes=list(job.notes)))
             case ev.RecordsAged(older_than_s):
                 self._forget(now, older_than_s)
-            case ev.RemotesKnown(names):
-                self.worker_slots.know_remotes(now, names)
-                self._check_devices(now)
+            case ev.RemotesKnown() | ev.StudioKnown():
+                self.worker_slots.know_others(now, event)
+                self.dispatcher.check_devices(now)
                 self.dispatcher.dispatch(now)
             case ev.Closed(at_once):
                 self._close(now, at_once=at_once)
@@ -141,7 +142,7 @@ class Scheduler:
     def _submit(self, now: float, asked: JobRequest) -> None:
         """Queue a job. The same job again changes nothing, unless it is to run anew (`Job.revivable`).
 
-        Raises `conflict`, `busy`, `device_missing`, `shutting_down`.
+        Raises `conflict`, `busy`, `device_missing`, `weights_missing`, `shutting_down`, and what `Chains.before` does.
         """
         known = self.table.jobs.get(asked.job)
         if known is not None and known.asked.digest != asked.digest:
@@ -153,16 +154,20 @@ class Scheduler:
             return
         if self.closing:
             raise RequestError("shutting_down", "The daemon is ending and takes no more jobs; try again in a moment.")
-        missing = self.worker_slots.missing(asked.needs)
-        if missing:
-            raise RequestError("device_missing", missing)
+        missing = self.worker_slots.missing(now, asked.needs)
+        if missing is not None:
+            raise missing
+        before = self.dispatcher.chains.before(asked)
         self._admission.admit(now, asked, lambda: self._end_times.after(now))
         job = known or Job(asked)
         if known is not None:
             job.restart(asked)
         self.table.add(job)
         self.dispatcher.polls.renew(now, job)
+        if before is not None:
+            self.dispatcher.chains.add(job, before)
         self.dispatcher.queues.add(job)
+        self.dispatcher.tell_lost(now, job)
         self.log.tell(now, job, f"submitted, {self.dispatcher.queues.position(job)} before it")
         self.dispatcher.dispatch(now)
         self._out.append(SaveJob(job.job))
@@ -193,14 +198,7 @@ class Scheduler:
         if job.state == "queued" and job.kind == "paint":
             self._cancel(now, job, "The job was told to finish before it had begun.")
         else:
-            self._finish(now, job)
-
-    def _finish(self, now: float, job: Job) -> None:
-        slot = self.worker_slots.working_on(job)
-        if job.state == "running" and job.kind == "paint" and job.wanted == "go" and slot is not None:
-            job.wanted = "finish"
-            self.log.tell(now, job, "told to finish")
-            self._out.append(SendCommand(slot.key, worker.Finish()))
+            self.dispatcher.finish(now, job)
 
     def _release(self, now: float, job: Job) -> None:
         """The client has what it wants: the files may go. A job that still lives is cancelled."""
@@ -216,11 +214,10 @@ class Scheduler:
         match said:
             case worker.Ready():
                 if self.worker_slots.ready(now, slot, said):
-                    self._check_devices(now)
+                    self.dispatcher.check_devices(now)
                     self.dispatcher.dispatch(now)
-            case worker.Alive(free):
-                if free:
-                    self.worker_slots.looked(slot, free)
+            case worker.Alive():
+                if self.worker_slots.looked(slot, said):
                     self.dispatcher.dispatch(now)
             case worker.Progressed():
                 self._progressed(now, slot, said)
@@ -266,6 +263,7 @@ class Scheduler:
                 sentence = "The device's memory did not suffice for the first plan; a cheaper one was used."
                 result = replace(result, degraded=sentence)
         job.result = result
+        self.worker_slots.holdings.note(slot, job.made)
         self.dispatcher.end(now, job, "done")
 
     def _failed(self, now: float, job: Job, error: VaporbrushError) -> None:
@@ -302,9 +300,9 @@ class Scheduler:
                 sentence = f"The worker process {what} while it ran this job, as it did the time before."
                 self.dispatcher.end(now, job, "failed", error=RemoteError(code, sentence))
         if hopeless:
-            self._give_up(now, slot, "it says nothing" if stuck else reason, away=away)
+            self.dispatcher.give_up(now, slot, "it says nothing" if stuck else reason, away=away)
         if slot.remote:
-            self._check_devices(now)  # it may have been removed meanwhile
+            self.dispatcher.check_devices(now)  # it may have been removed meanwhile
         self.dispatcher.dispatch(now)
 
     def _lost(self, now: float, job: Job, reason: str) -> None:
@@ -337,9 +335,12 @@ class Scheduler:
             due = True
             for poll in self.dispatcher.polls.timed_out(now, job):
                 self.dispatcher.answer(now, poll, job)
-            if self.dispatcher.polls.lease_ended(now, job):
+            if self.dispatcher.polls.lease_ended(now, job) and job.asked.after:
+                job.lease_until = None  # its client may follow the job before it: `_leave` when that one's has gone
+            elif self.dispatcher.polls.lease_ended(now, job):
                 job.lease_until = None
                 self.log.tell(now, job, "its client has gone")
+                self._leave(now, job)
                 if job.asked.on_lease_end == "cancel":
                     self._cancel(now, job, "Its client has gone, so the job was cancelled.")
             if self.dispatcher.polls.preview_unwanted(now, job):
@@ -347,9 +348,26 @@ class Scheduler:
                 self.dispatcher.tell_preview(job)
             self.dispatcher.polls.looked_at(job)
         due = self.worker_slots.tick(now) or due
+        if late := self.worker_slots.overdue(now):
+            due = True
+            self.dispatcher.check_devices(now)
+            self.worker_slots.forget_lost(late)
         if len(self.dispatcher.queues):
             self.dispatcher.dispatch(now)  # a worker may have been kept back until now
         return due or bool(self._out)
+
+    def _leave(self, now: float, job: Job) -> None:
+        """A job's client has gone: cancel those that wait for it and are left, too, as they wish it; the last first, so
+        that none of them begins.
+        """
+        found, known = [], [job]
+        while known:
+            left = [one for one in self.dispatcher.chains.after(known.pop()) if self.dispatcher.polls.is_left(now, one)]
+            found += left
+            known += left
+        for follower in reversed(found):
+            if follower.asked.on_lease_end == "cancel":
+                self._cancel(now, follower, "Its client has gone, so the job was cancelled.")
 
     def _forget(self, now: float, older_than_s: float) -> None:
         at_work = {slot.job for slot in self.slots.values()}
@@ -365,33 +383,8 @@ class Scheduler:
         sentence = "The daemon ended before the job did; submit it again when it runs."
         for job in list(self.table.live.values()):
             if job.state == "running" and job.kind == "paint" and not at_once:
-                self._finish(now, job)
+                self.dispatcher.finish(now, job)
                 continue
             if job.state == "queued":
                 self.dispatcher.queues.remove(job)
             self.dispatcher.end(now, job, "failed", error=RemoteError("shutting_down", sentence))
-
-    # -- the rules
-
-    def _check_devices(self, now: float) -> None:
-        """What there is has changed, or is known now: jobs that ask for other devices cannot run."""
-        for job in self.dispatcher.queues.waiting("paint"):
-            missing = self.worker_slots.missing(job.asked.needs)
-            if missing:
-                self.dispatcher.queues.remove(job)
-                self.dispatcher.end(now, job, "failed", error=RemoteError("device_missing", missing))
-
-    def _give_up(self, now: float, slot: Slot, reason: str, *, away: bool) -> None:
-        """The worker program does not start: tell everybody for whom there is no other, and look for devices afresh
-        next time.
-        """
-        slots = self.worker_slots
-        waiting = self.dispatcher.queues.waiting("paint")
-        slots.give_up(now, slot, reason if away else "")
-        sentence = f"The worker for device `{slot.device}` did not start {MAX_FAILED_STARTS} times in a row: {reason}."
-        error = RemoteError("unreachable", reason) if away else RemoteError("worker_crashed", sentence)
-        for job in waiting:
-            if slots.hopeless(job.asked.needs):
-                self.dispatcher.queues.remove(job)
-                self.dispatcher.end(now, job, "failed", error=error)
-        slots.look_afresh()

@@ -30,13 +30,17 @@ from vaporbrush_protocol.rules import (
     line,
     mapping,
     read,
+    real,
     rule,
     sequence,
     sha256,
     text,
+    texts,
 )
 
 MAX_DEVICES = 64  # of one machine
+STUDIO_DEVICES = 96  # of all nodes: with names as long as can be, `status` tells of no more in its 64 KiB
+SLOWEST_S = 1e6  # a megapixel-step; a slow processor needs ten
 EXIT_AWAY = 69  # EX_UNAVAILABLE: with it ends a worker whose machine cannot be reached, which is nobody's fault here
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_SENTENCE_BYTES = 4096  # of an error; more would not fit a reply's header besides the rest
@@ -55,9 +59,9 @@ def _path(name: str, value: object) -> str:
     return text(name, value, MAX_PATH_BYTES)
 
 
-def parse_devices(name: str, value: object) -> tuple[DeviceFacts, ...]:
-    """Facts that a worker has told, now or to an earlier daemon. Raises `RequestError`."""
-    found = enumerate(sequence(name, value, 1, MAX_DEVICES))
+def parse_devices(name: str, value: object, most: int = MAX_DEVICES) -> tuple[DeviceFacts, ...]:
+    """Facts that a worker has told, now or to an earlier daemon: 1 to `most`. Raises `RequestError`."""
+    found = enumerate(sequence(name, value, 1, most))
     return tuple(DeviceFacts(**read(DeviceFacts, mapping(f"{name}[{i}]", one), f"{name}[{i}].")) for i, one in found)
 
 
@@ -94,6 +98,7 @@ def _error(name: str, value: object) -> RemoteError:
 
 
 _JOB = identity("which job")
+_SPEED = "seconds that a step over a million pixels takes with vgg19; 0: nobody knows"
 
 
 # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,6 +151,8 @@ class DeviceFacts:
     title: str = field(default="", metadata=line("its maker's name for it; empty for the processor"))
     memory: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes of its own; 0: it shares the machine's"))
     free: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes that a painting may use; 0: nobody knows"))
+    speed: float = field(default=0.0, metadata=real(0.0, SLOWEST_S, _SPEED))
+    models: tuple[str, ...] = field(default=(), metadata=texts("whose weights are there; empty: nobody knows"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +167,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Still there, with nothing to tell but, after a job, what its device has free."""
+    """Still there, with nothing to tell but, after a job, what its device has free, and how fast it was."""
 
     free: int = field(default=0, metadata=integer(0, MAX_INTEGER, "bytes that a painting may use; 0: not looked at"))
+    speed: float = field(default=0.0, metadata=real(0.0, SLOWEST_S, _SPEED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from vaporbrush_daemon import machine, weights
+from vaporbrush_daemon.plan import read_speed, times_faster
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
@@ -166,6 +167,7 @@ def _pictures(recipe: Recipe, files: Mapping[str, Path]) -> tuple[Pictures, bool
         styles=[read(style.image)[0] for style in recipe.styles if style.image is not None],
         mask=read_mask(recipe.mask),
         style_masks=[read_mask(style.mask) for style in recipe.styles],
+        held=[(read(one.content)[0], read(one.canvas)[0][..., :3]) for one in recipe.held],
         start=None if recipe.start_image is None else read(recipe.start_image)[0][..., :3],
     )
     return pictures, clipped
@@ -222,19 +224,32 @@ def main() -> int:
     devices.make_current(device)
     worker = Worker(pipe, device)
     # only of its own: to look at another's would take some hundred megabytes there
+    models = tuple(one.model for one in weights.known() if one.present)
     facts = (
-        DeviceFacts(one.name, one.title, one.total_bytes, _free(device) if one.name == device else 0) for one in known
+        DeviceFacts(
+            one.name, one.title, one.total_bytes, _free(device) if one.name == device else 0, _speed(one.name), models
+        )
+        for one in known
     )
     pipe.tell(Ready(device, tuple(facts)))
     while True:
         worker.do(pipe.next_painting())
-        pipe.tell(Alive(_free(device)))
+        pipe.tell(Alive(_free(device), _speed(device)))
 
 
 def _free(device: str) -> int:
     from vaporbrush_daemon.engine import device as devices
 
     return devices.free_bytes(device)
+
+
+def _speed(device: str) -> float:
+    """As paintings have shown it here: seconds that a step over a million pixels takes with vgg19; 0: none has yet."""
+    for one in weights.known():
+        speed = read_speed(home() / "cache", device, one.model)
+        if speed.measured:
+            return speed.alone.per_megapixel * times_faster(one.model)
+    return 0.0
 
 
 if __name__ == "__main__":

@@ -21,14 +21,13 @@ from vaporbrush_daemon import logs, machine
 from vaporbrush_daemon.config import Config
 from vaporbrush_protocol.errors import RequestError
 
-from . import pipe
-from .messages import EXIT_AWAY, Command, End, Event
+from . import bridge, pipe
+from .bridge import ADDRESS, AWAY, DEVICES, EVENT, EXIT, GONE, ITSELF, MOVED, NONSENSE, TROUBLE
+from .messages import EXIT_AWAY, Command, DeviceFacts, End, Event
 
-ADDRESS = "inproc://workers"
 JOIN_S = 5.0  # after its process has died, a reader thread has nothing left to wait for
 REAP_S = 1.0  # from the end of its stdout to its own
 BURST = 64  # events taken before clients and time get their turn
-EVENT, NONSENSE, EXIT, AWAY = b"event", b"nonsense", b"exit", b"away"
 REMOTE = (sys.executable, "-P", "-m", "vaporbrush_daemon.workers.remote")  # the worker for another machine
 
 
@@ -59,7 +58,34 @@ class Exited:
     away: bool = False
 
 
-News = Said | Nonsense | Exited
+@dataclass(frozen=True, slots=True)
+class StudioTold:
+    """There are these devices in the studio now; `gone`: because the bridge to it has ended."""
+
+    devices: tuple[DeviceFacts, ...]
+    gone: bool = False
+    slot: int = ITSELF
+
+
+@dataclass(frozen=True, slots=True)
+class StudioMoved:
+    """So many bytes of pictures have travelled to a node or from it."""
+
+    node: str
+    size: int
+    slot: int = ITSELF
+
+
+@dataclass(frozen=True, slots=True)
+class StudioTrouble:
+    """Something went wrong with a node, or with the studio: no `node`."""
+
+    node: str
+    sentence: str
+    slot: int = ITSELF
+
+
+News = Said | Nonsense | Exited | StudioTold | StudioMoved | StudioTrouble
 
 
 @dataclass(slots=True)
@@ -77,13 +103,28 @@ class Pool:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], config: Config) -> None:
         self._context, self._config = context, config
         self._processes: dict[int, Process] = {}
+        self.bridge = bridge.Bridge(context)
         self.socket = context.socket(zmq.PULL)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind(ADDRESS)
 
-    def start(self, slot: int, device: str, *, remote: bool = False) -> None:
-        """Start a worker for a device, or for another machine; `Ready` or an exit follows."""
-        self._spawn(slot, [*(REMOTE if remote else self._config.worker_command), "--device", device], device)
+    def start(self, slot: int, device: str, place: str = "here") -> None:
+        """Start a worker for a device here, for a "remote" machine, or for a device of the "studio"; `Ready` or an exit
+        follows.
+        """
+        if place != "studio":
+            program = REMOTE if place == "remote" else self._config.worker_command
+            self._spawn(slot, [*program, "--device", device], device)
+        elif self.bridge.runs:
+            self.bridge.order(bridge.Start(slot, device))
+        else:
+            self._report(slot, "The studio is closed.", AWAY)
+
+    def open_studio(self) -> None:
+        """Start the bridge to the studio's nodes; `StudioTold` follows. Raises `OSError`."""
+        config = self._config
+        files = (config.studio_scheduler, config.studio_ca, config.studio_certificate, config.studio_key)
+        self.bridge.open(config.home, files if config.studio_scheduler else (), self._environment())
 
     def download(self, slot: int, job: str, model: str) -> None:
         """Start the download of a model."""
@@ -91,6 +132,9 @@ class Pool:
 
     def send(self, slot: int, command: Command) -> None:
         """Tell a worker something. One that does not read its pipe is ended: it must not hold the loop up."""
+        if slot in self.bridge.slots:
+            self.bridge.order(bridge.Tell(slot, command))
+            return
         process = self._processes.get(slot)
         if process is None or process.popen is None or process.popen.stdin is None:
             return
@@ -108,6 +152,8 @@ class Pool:
 
     def kill(self, slot: int) -> None:
         """End a worker that does not listen."""
+        if slot in self.bridge.slots:
+            self.bridge.order(bridge.Kill(slot))
         process = self._processes.get(slot)
         if process is not None and process.popen is not None:
             process.popen.kill()
@@ -119,8 +165,22 @@ class Pool:
                 return
             head, kind, body = self.socket.recv_multipart()
             slot = int.from_bytes(head, "big")
-            if kind in (EXIT, AWAY):
-                listener = self._processes.pop(slot).listener
+            if kind == DEVICES:
+                yield StudioTold(bridge.unpack_devices(body))
+            elif kind == MOVED:
+                yield StudioMoved(*bridge.unpack_moved(body))
+            elif kind == TROUBLE:
+                yield StudioTrouble(*bridge.unpack_trouble(body))
+            elif kind == GONE:
+                lost = self.bridge.gone()
+                yield StudioTold(())  # first: what only starts there is no reason to give up what waits
+                for ended in lost:
+                    yield Exited(ended, "The bridge to the studio has ended.", away=True)
+                yield StudioTold((), gone=True)
+            elif kind in (EXIT, AWAY):
+                self.bridge.slots.discard(slot)
+                process = self._processes.pop(slot, None)  # None: it was on a node
+                listener = process.listener if process is not None else None
                 if listener is not None:
                     listener.join(JOIN_S)  # it has said its last word, and only closes its socket
                 yield Exited(slot, body.decode(), away=kind == AWAY)
@@ -142,14 +202,15 @@ class Pool:
         """End all workers and forget them. Returns whether all have ended."""
         for slot in self._processes:
             self.kill(slot)
-        while self._processes:
+        self.bridge.end()
+        while self._processes or self.bridge.runs:
             for _ in self.receive():
                 pass
-            if self._processes and not self.socket.poll(int(JOIN_S * 1000)):
+            if (self._processes or self.bridge.runs) and not self.socket.poll(int(JOIN_S * 1000)):
                 logs.event("workers_left", slots=sorted(self._processes))
                 break
         self.socket.close()
-        return not self._processes
+        return not self._processes and not self.bridge.runs
 
     def _spawn(self, slot: int, command: list[str], name: str) -> None:
         try:
@@ -192,12 +253,12 @@ class Pool:
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         return environment
 
-    def _report(self, slot: int, reason: str) -> None:
+    def _report(self, slot: int, reason: str, kind: bytes = EXIT) -> None:
         """Tell the loop that there is no process, by the way on which it learns of every end."""
         self._processes[slot] = Process()
         with self._context.socket(zmq.PUSH) as push:
             push.connect(ADDRESS)
-            push.send_multipart([slot.to_bytes(8, "big"), EXIT, reason.encode()])
+            push.send_multipart([slot.to_bytes(8, "big"), kind, reason.encode()])
 
     def _listen(self, slot: int, process: Process, stderr: threading.Thread) -> None:
         """Thread: pass on what the worker says, and in the end that it is gone."""

@@ -2,8 +2,10 @@
 
 Theory of operation. A painting keeps its id: whatever breaks, the same `submit` finds the same job there, and nothing
 is painted twice. When the line breaks, the job goes on there, and is looked for again after pauses that grow, as long
-as its lease lasts; a job that did not ask for this machine is given back sooner, so that it is painted here. A machine
-that cannot be reached, or is not who it was, ends this process with `EXIT_AWAY`: that is nobody's fault here.
+as its lease lasts. A job that did not ask for this machine is given back sooner, so that it is painted here: soon
+where that machine never took it, and where it did, only after everything that ends by itself (a sleeping laptop,
+another network, a restarted machine) would have ended. A machine that cannot be reached, or is not who it was, ends
+this process with `EXIT_AWAY`: that is nobody's fault here.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ WATCH_S = 0.25  # a poll there: a cancel here takes no longer to be seen
 TIMEOUT_S = 20.0  # of a request; a line without a sign of life is dead by then
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # between attempts to reach the machine again
 PATIENCE_S = MAX_LEASE_S  # a job that asked for this machine waits as long as it is kept there
-PATIENCE_FOR_ANY_S = 60.0  # and one that did not
+PATIENCE_FOR_ANY_S = 60.0  # and one that did not, and was not taken there
+PATIENCE_FOR_BEGUN_S = 300.0  # nor did this one, but it is being painted there, and would be painted twice
 MOST_BUSY_S = 10.0  # between two attempts while the queue there is full
 TRIES = 2  # of a job whose daemon there ended
 
@@ -53,6 +56,7 @@ class RemoteWorker:
             Connection((), ""), TIMEOUT_S, name="vaporbrush remote", open_link=ssh.opener(remote, key)
         )
         self._unwanted: set[str] = set()  # jobs that were cancelled while the line was broken
+        self._taken = ""  # the last job that was accepted there
 
     def run(self) -> None:
         """Until the front ends it. Raises `AwayError`."""
@@ -75,7 +79,6 @@ class RemoteWorker:
     def _paint(self, task: Paint) -> None:
         """Answer a painting, whatever comes of it. Raises `AwayError`."""
         lost_at, tries, pauses = 0.0, 0, list(PAUSES_S)
-        patience_s = PATIENCE_S if task.recipe.device == self._remote.name else PATIENCE_FOR_ANY_S
         while True:
             try:
                 outcome = self._tried(task, last=tries + 1 == TRIES)
@@ -92,7 +95,7 @@ class RemoteWorker:
                 if not lost_at:
                     self._pipe.tell(Noted(task.job, f"{error.message} If it was begun there, it goes on there."))
                 lost_at = lost_at or now
-                if error.code == "forbidden" or now - lost_at > patience_s:
+                if error.code == "forbidden" or now - lost_at > self._patience_s(task):
                     raise AwayError(error.message) from error
                 self._wait(pauses.pop(0) if len(pauses) > 1 else pauses[0])
             else:
@@ -104,6 +107,12 @@ class RemoteWorker:
                 self._unwanted.add(task.job)
                 self._pipe.tell(Failed(task.job, RemoteError("cancelled", "The job was cancelled.")))
                 return
+
+    def _patience_s(self, task: Paint) -> float:
+        """For how long the line may be broken before the job is given back."""
+        if task.recipe.device == self._remote.name:
+            return PATIENCE_S
+        return PATIENCE_FOR_BEGUN_S if self._taken == task.job else PATIENCE_FOR_ANY_S
 
     def _tried(self, task: Paint, *, last: bool) -> Done | Failed | None:
         """What came of it; None for what is worth another try. Raises `VaporbrushError`."""
@@ -131,7 +140,8 @@ class RemoteWorker:
         for blob, path in task.files.items():
             self._upload(blob, Path(path))
         recipe = replace(task.recipe, device="auto")  # that machine's own choice
-        job = client.submit(recipe, task.job, MAX_LEASE_S, "finish", label="")
+        job = client.submit(recipe, task.job, MAX_LEASE_S, "finish", label="", history=False)
+        self._taken = task.job
         told, shown, finishing = 0, 0, False
         while not job.final:
             if self._pipe.wanted == "cancel":
@@ -148,8 +158,10 @@ class RemoteWorker:
         return job
 
     def _upload(self, blob: str, path: Path) -> None:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pixels:
-            self._client.upload(memoryview(pixels), lambda *_: self._pipe.alive(), blob=blob)
+        with path.open("rb") as file:
+            # Not closed here: an error's traceback still holds views of it, and then a mapping cannot be closed.
+            pixels = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._client.upload(memoryview(pixels), lambda *_: self._pipe.alive(), blob=blob)
 
     def _tell_progress(self, task: Paint, job: Job, shown: int) -> int:
         """Pass the progress on. Returns the number of the preview that has been shown."""

@@ -14,12 +14,14 @@ from .ui_text import _
 __all__ = [
     "BY_NAME",
     "CONTROLS",
+    "FILM",
     "SETTINGS",
     "Control",
     "Option",
     "Value",
     "Values",
     "clean",
+    "clean_film",
     "defaults",
     "from_recipe",
     "from_slider",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 CONTROLS: tuple[Control, ...] = tuple(control.worded(_("layer"), _) for control in controls.CONTROLS)
+FILM: tuple[Control, ...] = tuple(control.worded(_("layer"), _) for control in controls.FILM)  # of animations only
 Values = Mapping[str, Any]  # a set of them, by name
 
 BY_NAME = {control.name: control for control in CONTROLS}
@@ -61,6 +64,13 @@ def clean(values: object) -> dict[str, Value]:
         if control is not None and control.accepts(value):
             result[name] = tuple(value) if isinstance(value, list) else value
     return result
+
+
+def clean_film(values: object) -> dict[str, Value]:
+    """The same for what only a film has."""
+    given = values if isinstance(values, Mapping) else {}
+    found = ((control, given.get(control.name)) for control in FILM)
+    return {control.name: value if control.accepts(value) else control.default for control, value in found}
 
 
 def from_recipe(wire: Mapping[str, Any]) -> dict[str, Value]:

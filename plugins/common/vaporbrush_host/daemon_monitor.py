@@ -13,9 +13,12 @@ from typing import Any, Literal, TypedDict
 
 from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.controls import Option, tuned
+from vaporbrush_protocol.endpoint import FILE as CONNECTION_FILE
 from vaporbrush_protocol.endpoint import Connection, native
+from vaporbrush_protocol.endpoint import home as default_home
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.installation import installed
+from vaporbrush_protocol.installed_command import installed_command
 from vaporbrush_protocol.launcher import in_flatpak
 from vaporbrush_protocol.recipe import Image, Recipe
 from vaporbrush_protocol.shown import plain
@@ -27,7 +30,9 @@ DIAGNOSE_COMMAND = "vaporbrush doctor"
 POLL_S = 2.0  # how old what the docker says about the daemon may be
 BRIEF_S = 5.0  # time-out of the short questions
 
-Kind = Literal["looking", "absent", "stopped", "starting", "wrong_version", "refused", "loading", "lite", "ready"]
+Kind = Literal[
+    "looking", "absent", "stopped", "starting", "wrong_version", "refused", "loading", "lite", "ready", "broken"
+]
 Verb = Literal["start", "fetch", "unload", "copy_command", "copy_details"]
 
 
@@ -57,12 +62,12 @@ class Condition:
     @property
     def reachable(self) -> bool:
         """Whether the daemon answers."""
-        return self.kind in ("loading", "lite", "ready")
+        return self.kind in ("loading", "lite", "ready", "broken")
 
     @property
     def startable(self) -> bool:
         """Whether a job may be asked for: the daemon answers, or is started for it."""
-        return self.reachable or (self.kind in ("stopped", "starting") and not self.command)
+        return (self.reachable or self.kind in ("stopped", "starting")) and not self.command
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,12 @@ def condition_of_status(status: Mapping[str, Any]) -> Condition:
         device=device,
         devices=devices.offered(status),
     )
+    broken = status.get("obstacle")
+    if isinstance(broken, Mapping):
+        command = plain(broken.get("command", ""))
+        sentence = "\n".join(part for part in (plain(broken.get("message", "")), command) if part)
+        copy = (Action("copy_command", _("Copy command"), command),) if command else ()
+        return Condition("broken", _("Vaporbrush cannot paint"), sentence, copy, command, **common)
     states = {str(worker.get("state")) for worker in workers}
     if "loading" in states or "starting" in states:
         return Condition("loading", _("Loading the model…"), "", tuple(actions), **common)
@@ -201,7 +212,13 @@ class DaemonMonitor(threading.Thread):
 
     def connect(self) -> Client:
         """A new client, for a run's own thread; starts the daemon where it does not run. Raises `LinkError`."""
-        return connect(start=self._start() or True, home=self._home, name=self._client_name)
+        never_ran = not ((self._home or default_home()) / CONNECTION_FILE).exists()
+        found = installed_command() if never_ran else ()  # else the launcher knows what ran here last
+        return connect(start=self._start() or found or True, home=self._home, name=self._client_name)
+
+    def reach(self) -> Client:
+        """The same of a daemon that runs: none is started. Raises `LinkError` where there is none."""
+        return connect(home=self._home, name=self._client_name)
 
     def _start(self) -> tuple[str, ...]:
         """The command that starts the daemon: the installer's, or that of the painter that a plug-in installed."""
@@ -215,14 +232,6 @@ class DaemonMonitor(threading.Thread):
     def start_daemon(self) -> None:
         """Start the daemon now."""
         self._todo.put(("start", None, 0))
-
-    def stop_daemon(self) -> None:
-        """End the daemon, and return when it has been told; one that does not answer does not matter."""
-        try:
-            with connect(home=self._home, timeout_s=BRIEF_S, name=self._client_name) as client:
-                client.shutdown(now=True)
-        except VaporbrushError:
-            return
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -287,7 +296,7 @@ class DaemonMonitor(threading.Thread):
         except LinkError:
             connection = None
         known = connection is not None and bool(connection.start)
-        start = self._start() or (connection.start if connection else ())
+        start = self._start() or (connection.start if connection else ()) or installed_command()
         painter = installed(self._home)
         confined = painter is not None and bool(painter.confined)  # the painter is in the same sandbox
         found = condition_of_error(error, start, flatpak=in_flatpak() and not confined, known=known)

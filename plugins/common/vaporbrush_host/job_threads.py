@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from vaporbrush_protocol.job import Job, Preview
 from vaporbrush_protocol.limits import PREVIEW_SIDE
 from vaporbrush_protocol.messages import OnLeaseEnd
 from vaporbrush_protocol.recipe import Image, Recipe
-from vaporbrush_protocol.shown import plain
+from vaporbrush_protocol.shown import plain, short
 
 from .request import PaintRequest
 from .ui_text import _, byte_count, job_line, time_left
@@ -95,6 +95,11 @@ class Run(threading.Thread):
         """Stop and keep nothing."""
         self._cancel.set()
 
+    @property
+    def cancelling(self) -> bool:
+        """Whether it was told to stop and keep nothing. It may have been done by then."""
+        return self._cancel.is_set()
+
     def finish(self) -> None:
         """Stop and keep what there is."""
         self._finish.set()
@@ -159,8 +164,9 @@ class Run(threading.Thread):
 class PaintThread(Run):
     """Sends an order's pixels, has them painted and brings the painting back. It queues behind `after`.
 
-    With `keep_canvas`, the daemon keeps what was painted, so that a later order can `start` from the job's canvas; that
-    one's run names this job as the `earlier` one, which is forgotten when the later one is done.
+    With `keep_canvas`, the daemon keeps what was painted, so that a later order can `start` from the job's canvas or be
+    held to it. The last run that needs it names this job among the `earlier` ones, which are forgotten when that is
+    done.
     """
 
     def __init__(
@@ -174,7 +180,7 @@ class PaintThread(Run):
         on_lease_end: OnLeaseEnd = "cancel",
         after: Run | None = None,
         keep_canvas: bool = False,
-        earlier: str = "",
+        earlier: tuple[str, ...] = (),
     ) -> None:
         super().__init__(order.label, post, connect)
         self.order: PaintRequest | None = order
@@ -185,6 +191,14 @@ class PaintThread(Run):
         self._keep_canvas = keep_canvas
         self.earlier = earlier
         self.titles: Mapping[str, str] = {}  # of the bundled styles, by name, as soon as the daemon has told them
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The jobs that the daemon may keep for this run when it has ended: its own, where its canvas was to be kept,
+        and the earlier ones, where it did not come so far as to have them forgotten.
+        """
+        own = (self.key,) if self._keep_canvas else ()
+        return own if self.state.stage == "done" else (*self.earlier, *own)
 
     def forget(self) -> None:
         """Let go of the pixels."""
@@ -217,17 +231,19 @@ class PaintThread(Run):
         try:
             job, pixels = self._painted(client, recipe, pictures)
         except RemoteError as error:
-            if error.code != "unknown_blob" or recipe.start_image is None:
+            if error.code != "unknown_blob" or (recipe.start_image is None and not recipe.held):
                 raise
             # the daemon had to make room and has the earlier canvas no more: begin as the first one did
-            job, pixels = self._painted(client, replace(recipe, start_image=None), pictures)
+            job, pixels = self._painted(client, replace(recipe, start_image=None, held=()), pictures)
         self._check()
-        if self.earlier:
+        for earlier in self.earlier:
             with suppress(RemoteError):  # a daemon that does not know it has forgotten it already
-                client.release(self.earlier)
+                client.release(earlier)
         self._set(stage="done", line=_("Done"), left="", fraction=1.0, job=job, pixels=pixels)
 
     def _painted(self, client: Client, recipe: Recipe, pictures: Mapping[str, Buffer]) -> tuple[Job, Buffer]:
+        order = self.order
+        titles, history = ((), False) if order is None else (order.titles, order.history)
         return client.stylize(
             recipe,
             pictures,
@@ -239,7 +255,25 @@ class PaintThread(Run):
             on_lease_end=self._on_lease_end,
             label=self.state.label[:60],
             release=not self._keep_canvas,
+            style_names=[short(title) for title in titles],
+            history=history,
         )
+
+
+class ForgetThread(Run):
+    """Tells the daemon that nobody needs these jobs any more. What it is not told it forgets by itself, in a day: so
+    `connect` need not start one, which might have been stopped on purpose.
+    """
+
+    def __init__(self, jobs: Sequence[str], connect: Connect) -> None:
+        super().__init__("", lambda _state: None, connect)
+        self._jobs = tuple(jobs)
+
+    def _work(self, client: Client) -> None:
+        for job in self._jobs:
+            with suppress(RemoteError):  # it has forgotten it already
+                client.release(job)
+        self._set(stage="done")
 
 
 class FetchThread(Run):

@@ -21,6 +21,7 @@ MENU, MENU_TIP = _("Presets"), _("Styles and settings that you have kept under a
 NONE_YET = _("There is none yet")
 SAVE, IMPORT, EXPORT, DELETE = _("Save as preset…"), _("Import…"), _("Export"), _("Delete")
 ASK_NAME = _("What is it to be called?")
+NO_REGIONS = _("Regions belong to this picture and are not kept with it.")
 OWN = ("use_selection",)  # values that are no part of a look
 
 
@@ -60,9 +61,10 @@ def file_style(path: str, weight: float, title: str, read: Callable[[], Pixels])
     return NewStyle(data=png.encode(read()), title=title, weight=weight)
 
 
-def saved(preset: Preset) -> str:
-    """What is said when it is kept."""
-    return _("Kept as “{name}”. On the command line it is @{name}.").format(name=preset.name)
+def saved(preset: Preset, *, regions: bool = False) -> str:
+    """What is said when it is kept. `regions`: some of its styles had one."""
+    told = _("Kept as “{name}”. On the command line it is @{name}.").format(name=preset.name)
+    return f"{told} {NO_REGIONS}" if regions else told
 
 
 def exported(name: str, path: str) -> str:

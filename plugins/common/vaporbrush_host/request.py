@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.controls import TUNED, tuned
-from vaporbrush_protocol.recipe import Channels, Depth, Image, Recipe, Style, Transfer
+from vaporbrush_protocol.errors import RequestError
+from vaporbrush_protocol.recipe import Channels, Depth, Held, Image, Recipe, Style, Transfer
 
 from .controls import recipe_fields
+from .regions import Place, Region
+from .ui_text import _
 
 MAX_WEIGHT = 1000.0  # of a style among several; the recipe's
 
@@ -38,12 +41,34 @@ class Pixels:
         return f"Pixels({self.width}×{self.height} {self.channels} {self.depth} {self.transfer})"
 
 
+def coverage(mask: bytes | None, place: Place) -> Pixels | None:
+    """A mask over `place` as it travels; None without one."""
+    return None if mask is None else Pixels(mask, place.width, place.height, "GRAY", "u8", "srgb")
+
+
+def region_over(region: Region | None, place: Place, style: str, layer: str) -> Pixels | None:
+    """A style's mask over the layer to be painted; None without a region. `style` and `layer` are their names. Raises
+    `RequestError` where nothing of the region is on the layer.
+    """
+    if region is None:
+        return None
+    mask = region.over(place)
+    if mask is None:
+        sentence = _("The region of “{style}” is not on the layer “{layer}”: choose it anew, or paint it everywhere.")
+        raise RequestError("bad_field", sentence.format(style=style, layer=layer))
+    return coverage(mask, place)
+
+
+def _none(_blob: str) -> bytes | None:
+    return None
+
+
 @dataclass(frozen=True)
 class StyleRef:
     """Where a style comes from, as remembered and stored with a layer.
 
     `kind` is "bundled" (`name`), "file" (`name` is the path) or "layer" (`name` is the layer's name, `layer` its id in
-    the host, `document` the id or path of the document it is in).
+    the host, `document` the id or path of the document it is in). `region`: where it paints; None: what regions leave.
     """
 
     kind: str
@@ -51,30 +76,37 @@ class StyleRef:
     layer: str = ""
     document: str = ""
     weight: float = 1.0
+    region: Region | None = None
 
     @classmethod
-    def from_json(cls, raw: object) -> StyleRef | None:
-        """A remembered reference, or None where it is none."""
+    def from_json(cls, raw: object, find: Callable[[str], bytes | None] = _none) -> StyleRef | None:
+        """A remembered reference, or None where it is none. `find` gives the packed mask of a hash."""
         if not isinstance(raw, Mapping) or raw.get("kind") not in ("bundled", "file", "layer"):
             return None
         texts = {name: str(raw.get(name, "")) for name in ("kind", "name", "layer", "document")}
         weight = raw.get("weight", 1.0)
         good = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 < weight <= MAX_WEIGHT
-        return cls(**texts, weight=float(weight) if good else 1.0)
+        region = Region.from_json(raw.get("region"), find)
+        return cls(**texts, weight=float(weight) if good else 1.0, region=region)
 
     @classmethod
-    def several(cls, raw: object) -> tuple[StyleRef, ...]:
+    def several(cls, raw: object, find: Callable[[str], bytes | None] = _none) -> tuple[StyleRef, ...]:
         """The references in a remembered list."""
-        found = [cls.from_json(one) for one in raw] if isinstance(raw, list) else []
+        found = [cls.from_json(one, find) for one in raw] if isinstance(raw, list) else []
         return tuple(ref for ref in found if ref is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {name: getattr(self, name) for name in ("kind", "name", "layer", "document", "weight")}
+        """What `from_json` reads; a region without its mask."""
+        told = {name: getattr(self, name) for name in ("kind", "name", "layer", "document", "weight")}
+        return told if self.region is None else {**told, "region": self.region.to_json()}
 
     def weighted(self, weight: float) -> StyleRef:
         """The same style with another weight."""
         return replace(self, weight=weight)
+
+    def placed(self, region: Region | None) -> StyleRef:
+        """The same style, which paints elsewhere."""
+        return replace(self, region=region)
 
     def same_source(self, other: object) -> bool:
         """Whether both name the same picture, whatever its weight."""
@@ -96,9 +128,18 @@ class StyleInput:
 
 
 @dataclass(frozen=True)
+class Before:
+    """An earlier frame of an animation: its pixels, and its job's canvas."""
+
+    content: Pixels
+    canvas: Image
+
+
+@dataclass(frozen=True)
 class PaintRequest:
     """One painting that was asked for. `values` are the controls'; of those that a style brings along, what is left
-    out is found when it is painted (`with_tuned`). `start` is an earlier job's canvas.
+    out is found when it is painted (`with_tuned`). `start` is an earlier job's canvas; `held`
+    are earlier frames, the last one first.
     """
 
     content: Pixels
@@ -106,8 +147,11 @@ class PaintRequest:
     values: Mapping[str, Any]
     mask: Pixels | None = None
     start: Image | None = None
+    held: tuple[Before, ...] = ()
     label: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)  # further recipe fields, from a script
+    titles: tuple[str, ...] = ()  # of the styles, in their order, for the history
+    history: bool = True  # whether the painting is kept there
 
     @property
     def left_open(self) -> bool:
@@ -148,6 +192,7 @@ class PaintRequest:
             styles=styles,
             mask=optional(self.mask),
             start_image=self.start,
+            held=tuple(Held(image(before.content), before.canvas) for before in self.held),
             **{**recipe_fields(self.values), **self.extra},
         )
         return Recipe.from_wire(recipe.to_wire(), hashed=bool(recipe.content.blob))  # the same checks as the daemon's

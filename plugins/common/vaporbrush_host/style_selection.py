@@ -8,6 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 from vaporbrush_protocol.limits import MAX_STYLES
 
+from .regions import Region
+
 W = TypeVar("W")
 
 
@@ -18,8 +20,15 @@ class Weighed(Protocol):
     def weight(self) -> float:
         """Its share among the styles."""
 
+    @property
+    def region(self) -> Region | None:
+        """Where it paints; None: what regions leave."""
+
     def weighted(self: W, weight: float) -> W:
         """The same style with another weight."""
+
+    def placed(self: W, region: Region | None) -> W:
+        """The same style, which paints elsewhere."""
 
     def same_source(self, other: object) -> bool:
         """Whether both are the same picture, whatever their weights."""
@@ -30,10 +39,13 @@ S = TypeVar("S", bound=Weighed)
 
 @dataclass(frozen=True)
 class StyleSelection(Generic[S]):
-    """Immutable: every change is a new one. `at` is one past the end while another style is being added."""
+    """Immutable: every change is a new one. `at` is one past the end while another style is being added, and `region`
+    is where that one is going to paint.
+    """
 
     styles: tuple[S, ...] = ()
     at: int = 0
+    region: Region | None = None
 
     @classmethod
     def of(cls, styles: Sequence[S]) -> StyleSelection[S]:
@@ -56,21 +68,31 @@ class StyleSelection(Generic[S]):
         return len(self.styles) >= MAX_STYLES
 
     def choose(self, style: S) -> StyleSelection[S]:
-        """The style comes to its place and takes over the weight; one that is in the mix already is only turned to."""
+        """The style comes to its place and takes over weight and region; one that is in the mix already is turned to,
+        and given the region that another one was going to have.
+        """
         for place, other in enumerate(self.styles):
             if other.same_source(style):
-                return replace(self, at=place)
+                turned = replace(self, at=place, region=None)
+                return turned if self.region is None else turned.place(place, self.region)
         before = self.chosen
-        weighed = style if before is None else style.weighted(before.weight)
-        return replace(self, styles=(*self.styles[: self.at], weighed, *self.styles[self.at + 1 :]))
+        region = self.region if before is None else before.region
+        here = (style if before is None else style.weighted(before.weight)).placed(region)
+        styles = (*self.styles[: self.at], here, *self.styles[self.at + 1 :])
+        return replace(self, styles=styles, region=None)
 
     def turn(self, at: int) -> StyleSelection[S]:
         """The next choice replaces this one, or (one past the end) adds one."""
-        return replace(self, at=max(0, min(at, len(self.styles), MAX_STYLES - 1)))
+        return replace(self, at=max(0, min(at, len(self.styles), MAX_STYLES - 1)), region=None)
 
-    def add(self) -> StyleSelection[S]:
-        """The next choice adds one."""
-        return self.turn(len(self.styles))
+    def add(self, region: Region | None = None) -> StyleSelection[S]:
+        """The next choice adds one, which paints in the region if there is one."""
+        return replace(self.turn(len(self.styles)), region=region)
+
+    def place(self, at: int, region: Region | None) -> StyleSelection[S]:
+        """This one paints in the region; None: wherever no other's region is."""
+        placed = self.styles[at].placed(region)
+        return replace(self, styles=(*self.styles[:at], placed, *self.styles[at + 1 :]))
 
     def remove(self, at: int) -> StyleSelection[S]:
         """Without this one; one past the end stops adding."""
@@ -78,7 +100,7 @@ class StyleSelection(Generic[S]):
             return self.turn(len(self.styles) - 1)
         left = (*self.styles[:at], *self.styles[at + 1 :])
         last = len(left) - (not self.adding)
-        return StyleSelection(left, max(0, min(self.at - (at < self.at), last)))
+        return StyleSelection(left, max(0, min(self.at - (at < self.at), last)), self.region)
 
     def weigh(self, at: int, weight: float) -> StyleSelection[S]:
         """This one counts so much among the others."""

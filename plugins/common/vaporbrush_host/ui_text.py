@@ -1,8 +1,12 @@
-"""Everything that is said to people by more than one host, through one gettext function. English only for now."""
+"""Everything that is said to people by more than one host, in their language: `_`, and `_n` where a number decides.
+
+The language is the host program's, which tells it as programs do on Linux: by LANGUAGE, LC_ALL, LC_MESSAGES or LANG.
+"""
 
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +16,13 @@ from vaporbrush_protocol.job import Job
 from vaporbrush_protocol.progress import Progress
 from vaporbrush_protocol.shown import plain
 
-_ = gettext.translation("vaporbrush", Path(__file__).parent / "locale", fallback=True).gettext
+_found = gettext.translation("vaporbrush", Path(__file__).parent / "locale", fallback=True)
+_, _n = _found.gettext, _found.ngettext
 
 START_COMMAND = "vaporbrush serve"
 MINUTE, HOUR = 60, 3600
+LONG_WORD = re.compile(r"\S{24,}")  # characters that fit into a line of a narrow docker
+WITHIN_WORD = re.compile(r"(?<=[-_./\\])(?=[^\s])")
 
 
 def duration(seconds: float) -> str:
@@ -35,13 +42,18 @@ def duration(seconds: float) -> str:
     return (_("{hours} h {minutes} min") if rest else _("{hours} h")).format(hours=hours, minutes=rest)
 
 
+def breakable(text: str) -> str:
+    """A text in whose long words (a path, a file's name) a line may end, where a toolkit breaks at spaces only."""
+    return LONG_WORD.sub(lambda found: WITHIN_WORD.sub("\u200b", found[0]), text)
+
+
 def byte_count(count: float) -> str:
     """A number of bytes: "512 KB", "26 MB", "1.2 GB"."""
     for unit, size in ((_("GB"), 1e9), (_("MB"), 1e6), (_("KB"), 1e3)):
         if count >= size:
             value = count / size
             return f"{value:.1f} {unit}" if value < 10 and unit == _("GB") else f"{value:.0f} {unit}"
-    return _("{count} bytes").format(count=int(count))
+    return _n("{count} byte", "{count} bytes", int(count)).format(count=int(count))
 
 
 def expected(estimate: Mapping[str, Any]) -> str:
@@ -92,7 +104,8 @@ def job_line(job: Job) -> str:
     """The state of a job in one line."""
     if job.state == "queued":
         if job.position:
-            return _("Waiting for {count} other").format(count=job.position)
+            waiting = _n("Waiting for {count} other", "Waiting for {count} others", job.position)
+            return waiting.format(count=job.position)
         return _("Waiting…")
     if job.state == "running":
         return progress_line(job.progress)

@@ -17,7 +17,14 @@ from gi.repository import Gimp, GLib
 
 STYLIZE = "plug-in-vaporbrush-stylize"
 RESTYLIZE = "plug-in-vaporbrush-restylize"
+FRAMES = "plug-in-vaporbrush-frames"
+LABELS = {
+    STYLIZE: "_Vaporbrush...",
+    RESTYLIZE: "Vaporbrush: _Restylize...",
+    FRAMES: "All frames (Vaporbrush)...",
+}
 MENU = "<Image>/Filters/Artistic"
+FILM_MENU = "<Image>/Filters/Animation"  # where those look who animate
 
 try:
     from vaporbrush_gimp import procedures
@@ -32,23 +39,27 @@ class Vaporbrush(Gimp.PlugIn):
     """The plug-in as GIMP sees it."""
 
     def do_set_i18n(self, _name: str) -> bool:
-        return False  # English only for now: nothing to look for
+        return False  # our texts come translated: GIMP has nothing to look for
 
     def do_query_procedures(self) -> list[str]:
-        return [STYLIZE, RESTYLIZE]
+        return list(LABELS)
 
     def do_create_procedure(self, name: str) -> Any:
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
-        procedure.set_image_types("RGB*, GRAY*")  # greys the menu entry; a script gets a sentence that says what to do
+        # greys the menu entry; a script gets a sentence that says what to do. Frames may be indexed: those of a GIF are
+        procedure.set_image_types("*" if name == FRAMES else "RGB*, GRAY*")
         mask = Gimp.ProcedureSensitivityMask
-        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES if name == STYLIZE else mask.DRAWABLE)
-        procedure.set_menu_label("_Vaporbrush..." if name == STYLIZE else "Vaporbrush: _Restylize...")
+        masks = {STYLIZE: mask.DRAWABLE | mask.DRAWABLES, RESTYLIZE: mask.DRAWABLE, FRAMES: mask.ALWAYS}
+        procedure.set_sensitivity_mask(masks[name])
+        procedure.set_menu_label(LABELS[name])
         procedure.add_menu_path(MENU)
+        if name == FRAMES:
+            procedure.add_menu_path(FILM_MENU)
         procedure.set_icon_name("gimp-tool-paintbrush")
         procedure.set_attribution("The Vaporbrush authors", "The Vaporbrush authors", "2026")
         if procedures is not None:
             try:
-                procedures.describe(procedure, again=name == RESTYLIZE)
+                procedures.describe(procedure)
             except Exception:  # noqa: BLE001
                 global broken
                 broken = broken or traceback.format_exc()

@@ -48,6 +48,9 @@ def register() -> None:
     """Tell Krita about the plug-in, or about why it does not work."""
     application = Krita.instance()
     try:
+        from . import language
+
+        language.follow()  # the texts are made while the rest is imported
         from .extension import add_to
     except Exception:  # noqa: BLE001 (whatever it is, the menu entry tells it)
         extension = BrokenExtension(application)

@@ -9,11 +9,11 @@ document in one undo step, at any times and in any colour space.
 
 from __future__ import annotations
 
-import hashlib
-
 from krita import Document, Krita, Node
 
 from vaporbrush_host import row_strips
+from vaporbrush_host.film import Film, Manner
+from vaporbrush_host.regions import Place
 from vaporbrush_host.request import Pixels
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.codec import Buffer
@@ -21,7 +21,6 @@ from vaporbrush_protocol.recipe import Image
 
 from . import layers
 from .colour_space import LayerError, pixel_bytes, space_of
-from .layers import Place
 from .qt import QtCore
 
 
@@ -33,11 +32,12 @@ def can(node: Node | None) -> bool:
 class Animation:
     """The frames of a layer as they were when the painting was asked for, and the paintings of them.
 
-    `advance` gives the next frame's pixels, `put` takes its painting; `insert` makes the layer, `close` lets go. Frames
-    are painted where they show, on the canvas. What is beyond is left out, and so is what was never painted.
+    `film` says which frame is painted when; `insert` makes the layer, `close` lets go. Frames are painted where they
+    show, on the canvas. What is beyond is left out, and so is what was never painted.
     """
 
-    def __init__(self, document: Document, node: Node) -> None:
+    def __init__(self, document: Document, node: Node, manner: Manner, seed: int) -> None:
+        """`seed`: the controls'."""
         if not can(node):
             raise LayerError(
                 _("The layer “{name}” has no frames. Choose an animated paint layer.").format(name=node.name())
@@ -45,10 +45,8 @@ class Animation:
         last = max(document.fullClipRangeEndTime(), document.currentTime())
         self.times = [time for time in range(last + 1) if node.hasKeyframeAtTime(time)]
         self.place = layers.canvas(document)
-        self.painted = self.empty = 0
-        self.index = -1
+        self.film = Film(self, manner, seed)
         self._space = space_of(node)
-        self._seen: dict[bytes, int] = {}  # what frames show, by its hash: the times at which that is painted already
         self._cleared = 0
         self._closed = False
         self._hidden = Krita.instance().createDocument(
@@ -61,17 +59,12 @@ class Animation:
         self._painting.setOpacity(255)
         self._painting.setBlendingMode("normal")
 
-    @property
-    def at_last(self) -> bool:
-        """Whether no frame can follow the present one."""
-        return self.index + 1 == len(self.times)
-
     def __len__(self) -> int:
         return len(self.times)
 
     def capture(self, document: Document, node: Node, *, use_selection: bool) -> layers.Capture:
         """The layer as captured, with the first frame's pixels. Raises `LayerError`."""
-        pixels = self.advance()
+        pixels = self.film.advance()
         if pixels is None:
             raise LayerError(_("No frame of the layer “{name}” shows anything.").format(name=node.name()))
         return layers.captured(document, node, self.place, pixels, use_selection=use_selection)
@@ -107,39 +100,27 @@ class Animation:
         while self._cleared < len(self.times):
             self._clear()
 
-    def advance(self) -> Pixels | None:
-        """The pixels of the next frame that has to be painted; None after the last.
+    def read(self, number: int) -> Pixels | None:
+        """What a frame shows on the canvas; None where that is nothing."""
+        self._go(self.times[number])
+        rect = self._content.bounds()
+        if self.place.meets(Place(rect.x(), rect.y(), rect.width(), rect.height())) is None:
+            return None
+        return layers.read(self._content, self.place)
 
-        A frame that shows nothing stays empty, and one that shows what another does gets that one's painting.
-        """
-        while self.index + 1 < len(self.times):
-            self.index += 1
-            self._go(self.times[self.index])
-            rect = self._content.bounds()
-            if self.place.meets(Place(rect.x(), rect.y(), rect.width(), rect.height())) is None:
-                self.empty += 1
-                continue
-            pixels = layers.read(self._content, self.place)
-            digest = hashlib.sha256(pixels.data).digest()
-            if digest not in self._seen:
-                self._seen[digest] = self.times[self.index]
-                return pixels
-            self._repeat(self._seen[digest])
-        return None
-
-    def put(self, image: Image, pixels: Buffer) -> None:
-        """The painting of the frame that `advance` gave."""
+    def put(self, number: int, image: Image, pixels: Buffer) -> None:
+        """The painting of a frame."""
         self._clear_all()  # frames may share their pixels, so that none may be cleared once one is painted
-        self._go(self.times[self.index])
+        self._go(self.times[number])
         layers.write(self._painting, self._space, self.place, image, pixels)
-        self.painted += 1
 
-    def _repeat(self, time: int) -> None:
-        place, row_bytes = self.place, self.place.width * pixel_bytes(self._space)
+    def repeat(self, number: int, other: int) -> None:
+        """A frame gets the painting of another one."""
+        self._go(self.times[number])
+        place, row_bytes, time = self.place, self.place.width * pixel_bytes(self._space), self.times[other]
         for top, rows in row_strips.bands(place.height, row_bytes):
             data = self._painting.pixelDataAtTime(place.x, place.y + top, place.width, rows, time)
             self._painting.setPixelData(data, place.x, place.y + top, place.width, rows)
-        self.painted += 1
 
     def insert(self, document: Document, node_id: str, name: str) -> tuple[Node, bool]:
         """Put the paintings above the layer that they were made from. Returns (new layer, whether that one is gone)."""

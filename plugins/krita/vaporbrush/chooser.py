@@ -7,43 +7,22 @@ from pathlib import Path
 
 from krita import Document, Krita
 
+from vaporbrush_host import regions
+from vaporbrush_host.regions import Region
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.style_selection import StyleSelection
 from vaporbrush_host.ui_text import _
 
 from . import layers, sources
+from .colour_space import LayerError
 from .controller import Controller
+from .habits import set_tip
 from .qt import Qt, QtCore, QtGui, QtWidgets, Signal, tip_text
+from .style_row import ROW_SIDE, StyleRow
+from .thumbnails import density, pixmap
 
-ROW_SIDE = 44  # px; two lines of text beside it
 TILE_SIDE = 72
 GALLERY_SIZE = (360, 420)
-
-
-def density() -> float:
-    """How many of the screen's pixels are one of Qt's, on each side."""
-    screen = QtGui.QGuiApplication.primaryScreen()
-    return 1.0 if screen is None else screen.devicePixelRatio()
-
-
-def pixmap(image: QtGui.QImage | None, side: int) -> QtGui.QPixmap:
-    """An image fitted into a square pixmap, centred, sharp on dense screens; a plain tile where there is none."""
-    dense = density()
-    side = round(side * dense)
-    tile = QtGui.QPixmap(side, side)
-    tile.fill(Qt.GlobalColor.transparent)
-    painter = QtGui.QPainter(tile)
-    painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
-    if image is None or image.isNull():
-        painter.fillRect(tile.rect(), QtGui.QColor(128, 128, 128, 60))
-    else:
-        fitted = image.scaled(
-            side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        )
-        painter.drawImage((side - fitted.width()) // 2, (side - fitted.height()) // 2, fitted)
-    painter.end()
-    tile.setDevicePixelRatio(dense)
-    return tile
 
 
 class StyleList(QtWidgets.QListWidget):
@@ -184,64 +163,11 @@ class Gallery(QtWidgets.QFrame):
             self.chosen.emit(StyleRef("file", path))
 
 
-class StyleRow(QtWidgets.QFrame):
-    """One chosen style."""
-
-    opened = Signal()
-    removed = Signal()
-    weighed = Signal(float)
-
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.button = QtWidgets.QToolButton()
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setIconSize(QtCore.QSize(ROW_SIDE, ROW_SIDE))
-        self.button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
-        self.button.setFixedHeight(ROW_SIDE + 10)
-        self.button.setToolTip(_("The picture whose style is painted with. Drop a picture file here, too."))
-        self.button.clicked.connect(self.opened)
-        self.weight = QtWidgets.QDoubleSpinBox()
-        self.weight.setRange(0.1, 100.0)
-        self.weight.setSingleStep(0.5)
-        self.weight.setDecimals(1)
-        self.weight.setPrefix("× ")
-        self.weight.setToolTip(_("How much this style counts among the others."))
-        self.weight.valueChanged.connect(self.weighed)
-        self.remove = QtWidgets.QToolButton()
-        self.remove.setText("✕")
-        self.remove.setAutoRaise(True)
-        self.remove.setToolTip(_("Paint without this style"))
-        self.remove.clicked.connect(self.removed)
-        row = QtWidgets.QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(self.button, 1)
-        row.addWidget(self.weight)
-        row.addWidget(self.remove)
-
-    def show_ref(self, ref: StyleRef | None, title: str, image: QtGui.QImage | None, where: str, several: bool) -> None:
-        """Show a style, or (None) the invitation to choose one."""
-        if ref is None:
-            self.button.setIcon(QtGui.QIcon(pixmap(None, ROW_SIDE)))
-            self.button.setText(_("  Choose a style…"))
-        else:
-            self.button.setIcon(QtGui.QIcon(pixmap(image, ROW_SIDE)))
-            metrics = self.button.fontMetrics()
-            room = max(60, self.width() - ROW_SIDE - (130 if several else 30))
-            name = metrics.elidedText(title, Qt.TextElideMode.ElideRight, room)
-            place = metrics.elidedText(where, Qt.TextElideMode.ElideRight, room)
-            self.button.setText(f"  {name}\n  {place}")
-            self.weight.blockSignals(True)
-            self.weight.setValue(ref.weight)
-            self.weight.blockSignals(False)
-        self.weight.setVisible(several)
-        self.remove.setVisible(several)
-
-
 class StyleChooser(QtWidgets.QWidget):
-    """The chosen styles. `changed` fires when another one is chosen."""
+    """The chosen styles. `changed` fires when another one is chosen, or paints elsewhere; `said` tells the painter."""
 
     changed = Signal()
+    said = Signal(str, bool)
 
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -250,6 +176,9 @@ class StyleChooser(QtWidgets.QWidget):
         self.guard: Callable[[QtWidgets.QWidget], None] = lambda _widget: None  # against the wheel
         self._mix: StyleSelection[StyleRef] = StyleSelection()
         self._rows: list[StyleRow] = []
+        self._document: str | None = None  # the picture that regions belong to, by its id
+        self._left: dict[str, tuple[StyleRef, ...]] = {}  # styles with regions, of pictures that were turned from
+        self._selected = False  # whether the document has a selection
         self.setAcceptDrops(True)
         self.gallery = Gallery(controller, self)
         self.gallery.chosen.connect(self._chosen)
@@ -258,9 +187,15 @@ class StyleChooser(QtWidgets.QWidget):
         self.add.setAutoRaise(True)
         self.add.setToolTip(_("Mix several styles, each with its weight."))
         self.add.clicked.connect(lambda: self.open(len(self.refs())))
+        self.add_here = QtWidgets.QToolButton()
+        self.add_here.setText(f"+ {regions.ANOTHER}")
+        self.add_here.setAutoRaise(True)
+        set_tip(self.add_here, regions.ANOTHER_TIP)
+        self.add_here.clicked.connect(self._add_here)
         self.column = QtWidgets.QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(4)
+        self.column.addWidget(self.add_here)
         self.column.addWidget(self.add)
         controller.styles_changed.connect(self._show)
         self._show()
@@ -283,9 +218,24 @@ class StyleChooser(QtWidgets.QWidget):
         if tuple(refs) != self.refs():
             self._set(StyleSelection.of(refs))
 
-    def open(self, index: int) -> None:
-        """Open the gallery for the style at this place (one past the end adds one)."""
-        self._mix = self._mix.turn(index)
+    def turn_to(self, document: str | None) -> bool:
+        """Another picture is shown. Regions belong to the one before; whether its own ones have come back."""
+        if self._document is not None and any(ref.region for ref in self.refs()):
+            self._left[self._document] = self.refs()
+        self._document = document
+        own = self._left.pop(document, None) if document is not None else None
+        self.set_refs([ref.placed(None) for ref in self.refs()] if own is None else own)
+        return own is not None
+
+    def show_selection(self, selected: bool) -> None:
+        """The document has a selection from now on, or has none."""
+        if selected != self._selected:
+            self._selected = selected
+            self._show()
+
+    def open(self, index: int, region: Region | None = None) -> None:
+        """Open the gallery for the style at this place (one past the end adds one, which paints in the region)."""
+        self._mix = self._mix.turn(index) if region is None else self._mix.add(region)
         kind = self._mix.chosen.kind if self._mix.chosen is not None else ""
         anchor = self._rows[min(index, len(self._rows) - 1)]
         self.gallery.open_at(anchor, self.own(), kind)
@@ -300,6 +250,32 @@ class StyleChooser(QtWidgets.QWidget):
 
     def _removed(self, index: int) -> None:
         self._set(self._mix.remove(index))
+
+    # ── where they paint ──
+
+    def _selection(self) -> Region | None:
+        """What is selected; where nothing is, that is said."""
+        document = Krita.instance().activeDocument()
+        try:
+            return None if document is None else layers.selected_region(document)
+        except LayerError as error:
+            self.said.emit(str(error), True)
+            return None
+
+    def _add_here(self) -> None:
+        region = self._selection()
+        if region is not None:
+            self.open(len(self.refs()), region)
+
+    def _placed(self, index: int) -> None:
+        region = self._selection()
+        if region is not None:
+            self._set(self._mix.place(index, region))
+
+    def _asked(self, index: int) -> None:
+        document, region = Krita.instance().activeDocument(), self.refs()[index].region
+        if document is not None and region is not None:
+            layers.select(document, region)
 
     def _weighed(self, index: int, weight: float) -> None:
         self._mix = self._mix.weigh(index, weight)  # the row shows it already
@@ -317,28 +293,39 @@ class StyleChooser(QtWidgets.QWidget):
             row = StyleRow()
             row.opened.connect(lambda index=index: self.open(index))
             row.removed.connect(lambda index=index: self._removed(index))
+            row.region.placed.connect(lambda index=index: self._placed(index))
+            row.region.freed.connect(lambda index=index: self._set(self._mix.place(index, None)))
+            row.region.asked.connect(lambda index=index: self._asked(index))
             row.weighed.connect(lambda weight, index=index: self._weighed(index, weight))
             self.guard(row)
             self.column.insertWidget(index, row)
             self._rows.append(row)
+        document = Krita.instance().activeDocument()
+        canvas = None if document is None else layers.canvas(document)
         for index, row in enumerate(self._rows):
             ref = refs[index] if index < len(refs) else None
             several = len(refs) > 1
+            row.region.show_region(
+                None if ref is None else ref.region, canvas, selected=self._selected and ref is not None, low=several
+            )
             if ref is None:
                 row.show_ref(None, "", None, "", several)
             else:
                 image = sources.thumbnail(ref, ROW_SIDE * 2, self.controller.bundled)
                 row.show_ref(ref, sources.title(ref, self.controller.bundled), image, self._where(ref), several)
         self.add.setVisible(bool(refs) and not self._mix.full)
+        self.add_here.setVisible(self._selected and bool(refs) and not self._mix.full)
 
     def _where(self, ref: StyleRef) -> str:
-        if ref.kind == "bundled":
-            return _("Bundled style")
-        if ref.kind == "file":
-            return Path(ref.name).name if sources.is_file(ref.name) else _("The file is not there any more")
-        found = sources.layer_of(ref)
-        if found is None:
+        found = sources.layer_of(ref) if ref.kind == "layer" else None
+        if ref.kind == "layer" and found is None:
             return _("The layer is not there any more")
+        if ref.kind == "file" and not sources.is_file(ref.name):
+            return _("The file is not there any more")
+        if any(other.region for other in self.refs()):
+            return regions.IN_REGION if ref.region else regions.IN_THE_REST
+        if found is None:
+            return Path(ref.name).name if ref.kind == "file" else _("Bundled style")
         name = Path(found[0].fileName()).name or found[0].name() or _("Unnamed")
         return _("Layer in {document}").format(document=name)
 

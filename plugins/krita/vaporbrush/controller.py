@@ -25,9 +25,11 @@ from vaporbrush_host.daemon_monitor import (
     StylesListed,
     installed_start,
 )
-from vaporbrush_host.installer.page import GpuFound
+from vaporbrush_host.film import Film, Manner
+from vaporbrush_host.installer.gpu import GpuFound
+from vaporbrush_host.installer.removal import Removed
 from vaporbrush_host.installer.work import Report
-from vaporbrush_host.job_threads import FetchThread, PaintThread, RunState
+from vaporbrush_host.job_threads import FetchThread, ForgetThread, PaintThread, RunState
 from vaporbrush_host.request import PaintRequest, Pixels, StyleRef
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import VaporbrushError
@@ -36,7 +38,7 @@ from . import layers, records, sources
 from .animation import Animation
 from .colour_space import LayerError
 from .installer import Installer
-from .layers import Capture, Region
+from .layers import Capture, PaintedPart
 from .memory import Memory
 from .qt import QtCore, Signal
 from .task import Restore, Stored, Task
@@ -113,59 +115,49 @@ class Controller(QtCore.QObject):
             self.styles_changed.emit(event.styles)
         elif isinstance(event, Estimated):
             self.estimated.emit(event)
-        elif isinstance(event, (Report, GpuFound)):
+        elif isinstance(event, (Report, GpuFound, Removed)):
             self.installer.take(event)
 
     def _task_reported(self, task: Task, state: RunState) -> None:
         if task.animation is not None:
-            state = self._frame_reported(task, task.animation, state)
+            state = self._frame_reported(task, task.animation.film, state)
         task.state = state
         if state.stage == "done":
             self._deliver(task)
         if state.ended:
             if state.stage != "failed":
-                task.forget()
+                self._forget(task)
             self.monitor.look()
         self.task_changed.emit(task)
         if state.stage == "cancelled":
             self.dismiss(task.key)
 
-    def _frame_reported(self, task: Task, animation: Animation, state: RunState) -> RunState:
-        """A frame's state as that of the whole animation. A frame that is done is kept, and the next one begins."""
+    def _frame_reported(self, task: Task, film: Film, state: RunState) -> RunState:
+        """A frame's state as that of the whole film. A frame that is done is kept, and the next one begins."""
         if state.stage == "done":
-            image, painted = state.painting
+            order = task.run.order
+            assert order is not None
             try:
-                animation.put(image, painted)
-                pixels = animation.advance()
+                film.put(order.content, state)
+                following = None if task.run.cancelling else film.following(order, state)
             except LayerError as error:
                 task.notes.append(str(error))
-                pixels = None
-            if pixels is not None:
-                self._next_frame(task, animation, state, pixels)
+                following = None
+            if following is not None:
+                task.run = self._run(following, earlier=film.over(), keep_canvas=film.keeps)
+                task.run.start()
                 state = task.run.state
-        elif state.stage == "cancelled" and animation.painted:
+        elif state.stage == "cancelled" and film.painted:
             state = replace(state, stage="done")
         if state.stage == "done":
-            seconds = time.monotonic() - task.began
-            line = ui_text.animation_line(state.result, animation.painted, len(animation) - animation.empty, seconds)
-            return replace(state, line=line)
-        if state.ended:
-            return state
-        return task.of_frames(animation, state)
+            return replace(state, line=film.line(state))
+        return state if state.ended else film.told(state, task.state.preview)
 
-    def _next_frame(self, task: Task, animation: Animation, state: RunState, pixels: Pixels) -> None:
-        """Begin the next frame from the painting of the last, at the same size and by the same model."""
-        recipe = state.result["recipe"]
-        assert state.job is not None
-        assert task.run.order is not None
-        order = replace(
-            task.run.order,
-            content=pixels,
-            start=state.job.canvas,
-            extra={name: recipe[name] for name in ("size", "model", "device")},
-        )
-        task.run = self._run(order, earlier=state.job.job, keep_canvas=not animation.at_last)
-        task.run.start()
+    def _forget(self, task: Task) -> None:
+        """Let go of what is kept for a painting, here and in the daemon."""
+        task.forget()
+        if task.animation is not None and (jobs := task.animation.film.left(task.run)):
+            ForgetThread(jobs, self.monitor.reach).start()
 
     def _fetch_reported(self, state: RunState) -> None:
         self.fetch_state = state
@@ -183,13 +175,13 @@ class Controller(QtCore.QObject):
         document: Document | None = None,
         node: Node | None = None,
         *,
-        frames: bool = False,
-        region: Region | None = None,
+        film: Manner | None = None,
+        part: PaintedPart | None = None,
     ) -> Task | None:
-        """Read the layer (or all its `frames`) and the styles, and start painting. Returns the task, or None and says
-        why. A `region` stands in for the selection."""
+        """Read the layer (or all its frames, for a `film`) and the styles, and start painting. Returns the task, or
+        None and says why. A `part` stands in for the selection, and so do the styles' regions."""
         try:
-            return self._stylize(controls.clean(values), tuple(refs), document, node, frames, region)
+            return self._stylize(controls.clean(values), tuple(refs), document, node, film, part)
         except LayerError as error:
             self.said.emit(str(error), True)
         except VaporbrushError as error:
@@ -202,8 +194,8 @@ class Controller(QtCore.QObject):
         refs: tuple[StyleRef, ...],
         document: Document | None,
         node: Node | None,
-        frames: bool,
-        region: Region | None,
+        film: Manner | None,  # None: the layer as it shows
+        part: PaintedPart | None,
     ) -> Task:
         document = document or Krita.instance().activeDocument()
         if document is None or document.rootNode() is None:
@@ -216,15 +208,17 @@ class Controller(QtCore.QObject):
         if any(ref.kind == "layer" and ref.layer == node.uniqueId().toString() for ref in refs):
             raise LayerError(_("The style is the layer itself. Choose another layer, or another style."))
         styles = tuple(sources.style_input(ref) for ref in refs)
-        animation = Animation(document, node) if frames else None
+        animation = Animation(document, node, film, values["seed"]) if film is not None else None
         try:
-            selected = bool(values["use_selection"]) and region is None
+            selected = bool(values["use_selection"]) and part is None and not any(ref.region for ref in refs)
             taken = (layers if animation is None else animation).capture(document, node, use_selection=selected)
-            if region is not None:
-                taken = replace(taken, mask=region.over(taken.place))
-            label = " + ".join(sources.title(ref, self.bundled) for ref in refs)
+            if part is not None:
+                taken = replace(taken, mask=part.over(taken.place))
+            titles = [sources.title(ref, self.bundled) for ref in refs]
+            styles = sources.placed(styles, refs, titles, taken)
             assert taken.pixels is not None
-            order = PaintRequest(content=taken.pixels, styles=styles, values=values, mask=taken.mask, label=label)
+            order = PaintRequest(taken.pixels, styles, values, taken.mask, label=" + ".join(titles))
+            order = replace(order, titles=tuple(titles), history=animation is None)
             order.sizes_only()  # the same checks as the daemon's, before anything starts
         except BaseException:
             if animation is not None:
@@ -243,12 +237,11 @@ class Controller(QtCore.QObject):
         refs: tuple[StyleRef, ...],
         values: Values,
         animation: Animation | None = None,
-        earlier: str = "",
+        earlier: tuple[str, ...] = (),
     ) -> Task:
         before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
-        run = self._run(
-            order, after=before, earlier=earlier, keep_canvas=animation is not None and not animation.at_last
-        )
+        keeps = animation is not None and animation.film.keeps
+        run = self._run(order, after=before, earlier=earlier, keep_canvas=keeps)
         task = Task(run.key, run, taken, refs, values, run.state, time.monotonic(), animation)
         self.tasks[task.key] = task
         run.start()
@@ -285,7 +278,7 @@ class Controller(QtCore.QObject):
             self.said.emit(_("The layer that this was painted from is not there any more."), True)
             return None
         values, refs = values or stored.values, refs or stored.styles
-        return self.stylize(values, refs, document, source, frames=stored.frames, region=stored.region)
+        return self.stylize(values, refs, document, source, film=stored.film, part=stored.part)
 
     # ── while it runs ──
 
@@ -304,9 +297,9 @@ class Controller(QtCore.QObject):
         task = self.tasks.get(key)
         if task is not None and task.state.ended:
             self._remove(key)
-            if task.state.stage == "failed" and task.animation is not None and task.animation.painted:
+            if task.state.stage == "failed" and task.animation is not None and task.animation.film.painted:
                 self._deliver(task)
-            task.forget()
+            self._forget(task)
 
     def _remove(self, key: str) -> None:
         del self.tasks[key]
@@ -319,7 +312,9 @@ class Controller(QtCore.QObject):
         if document is None:
             task.notes.append(_("The document was closed meanwhile; the painting is not kept."))
             return
-        active, ours = document.activeNode(), layers.content_and_paintings(document, task.capture.node)
+        active = document.activeNode()  # once it is in, Krita 5.3 says the new layer
+        ours = layers.content_and_paintings(document, task.capture.node)
+        elsewhere = active is not None and layers.id_of(layers.active_layer(document) or active) not in ours
         name = _("{layer} – {style}").format(layer=task.capture.name, style=state.label)
         try:
             if task.animation is None:
@@ -331,12 +326,12 @@ class Controller(QtCore.QObject):
             return
         # On what was painted, further strokes would be hidden: the painting becomes the active layer, as Krita makes a
         # new one. Whoever works on another layer stays there.
-        if active is not None and layers.id_of(layers.active_layer(document) or active) not in ours:
+        if active is not None and elsewhere:
             self._restores.append(Restore(task.capture.document, layer.uniqueId(), active))
         if orphan:
             task.notes.append(_("The layer was deleted meanwhile: the painting is at the top."))
         task.notes += ui_text.caveats(state.result)
-        records.store(document, layers.id_of(layer), task.record(), task.capture.mask)
+        records.store(document, layers.id_of(layer), task.record(), task.capture.mask, task.regions())
         self.memory.save_with(document)
 
     # ── the daemon ──
@@ -371,7 +366,9 @@ class Controller(QtCore.QObject):
             self.fetch_changed.emit(self.fetch_state)
 
     def close(self) -> None:
-        """Krita ends: stop every painting, wait a moment for the daemon to hear of it, and let go."""
+        """Krita ends: stop every painting, wait a moment for the daemon to hear of it, and let go. What a film has kept
+        in the daemon is not waited for, too: it goes there by its age.
+        """
         self._timer.stop()
         self.installer.page.close()
         runs: list[PaintThread | FetchThread] = [task.run for task in self.tasks.values() if not task.state.ended]

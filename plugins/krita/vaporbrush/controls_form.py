@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from vaporbrush_host import controls, presets
 from vaporbrush_host.controls import Option, Values
+from vaporbrush_host.film import Manner
+from vaporbrush_host.regions import INSTEAD_OF_SELECTION
 from vaporbrush_host.ui_text import _
 
 from .fields import ChoiceField, Field, field_for
@@ -77,6 +79,12 @@ class ControlsForm(QtWidgets.QWidget):
         assert isinstance(field, ChoiceField)
         field.offer(devices)
 
+    def stand_in_for_selection(self, regions: bool) -> None:
+        """Whether styles have regions, which say where is painted in the selection's place."""
+        field = self.fields["use_selection"]
+        field.setEnabled(not regions)
+        set_tip(field, INSTEAD_OF_SELECTION if regions else controls.BY_NAME["use_selection"].tip)
+
     def values(self) -> Values:
         """What the controls say."""
         return {name: field.value() for name, field in self.fields.items()}
@@ -98,6 +106,28 @@ class ControlsForm(QtWidgets.QWidget):
         self.advanced.setVisible(open_)
         if open_:
             self.unfolded.emit()
+
+
+class FilmForm(QtWidgets.QWidget):
+    """What only an animated layer has."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        rows = _form()
+        self.fields = {control.name: field_for(control) for control in controls.FILM}
+        for field in self.fields.values():
+            if field.control.kind == "truth":
+                rows.addRow("", field)
+                continue
+            label = QtWidgets.QLabel(field.control.label)
+            set_tip(label, field.control.tip)
+            label.setBuddy(field)
+            rows.addRow(label, field)
+        self.setLayout(rows)
+
+    def manner(self) -> Manner:
+        """How its frames are to be painted."""
+        return Manner.of({name: field.value() for name, field in self.fields.items()})
 
 
 def _form() -> QtWidgets.QFormLayout:

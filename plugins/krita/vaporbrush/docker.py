@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from krita import Canvas, DockWidget, Document, Krita, Node
 
-from vaporbrush_host import controls, ui_text
+from vaporbrush_host import controls, history, ui_text, variations
 from vaporbrush_host.controls import Values
 from vaporbrush_host.daemon_monitor import Condition, Estimated
+from vaporbrush_host.regions import Place
 from vaporbrush_host.request import StyleRef
 from vaporbrush_host.ui_text import _
 
 from . import animation, layers, several
 from .chooser import StyleChooser, own_layer_id
 from .controller import Controller
-from .controls_form import ControlsForm
+from .controls_form import ControlsForm, FilmForm
 from .fields import SizeField
 from .habits import WheelGuard, menu_entry, set_tip
+from .history import HistoryDialog
 from .installer_panel import with_installer
+from .live import LivePanel
 from .panels import ConditionPanel, TaskPanel, small
 from .preset_menu import PresetMenu
 from .qt import Qt, QtCore, QtGui, QtWidgets
 from .task import Stored, Task
 from .task_area import TaskArea
+from .variations import VariationsDialog
 
-DOCKER_ID = "vaporbrush_docker"
 POLL_MS = 500  # Krita tells nobody that the active layer or the selection changed
 ESTIMATE_MS = 250  # after the last change of a control
 MESSAGE_MS = 12000
 LEAST_CONTROLS = 90  # px of height that the controls keep beside the paintings
-COMFORTABLE = 560  # px of height that show the controls and a preview
 
 
 class VaporbrushDocker(DockWidget):
@@ -42,7 +44,7 @@ class VaporbrushDocker(DockWidget):
         self.panels: dict[str, TaskPanel] = {}
         self._moments: set[tuple[str, bool, bool]] = set()
         self._document: str | None = None
-        self._target: tuple[str, layers.Place] | None = None
+        self._target: tuple[str, Place] | None = None
         self._ticket: int | None = None
         self._loading = False
         self._brought: Values = {}  # by the bundled style that stands alone
@@ -52,13 +54,20 @@ class VaporbrushDocker(DockWidget):
         self.task_area = TaskArea()
         self.presets = PresetMenu(self.controller, self, self)
         self.form.presets.setMenu(self.presets)
+        self.history = HistoryDialog(self.controller, self, self)
+        self.variations = VariationsDialog(self.controller, self, self)
+        self.live = LivePanel(self.controller, self)
         self.setWidget(self._build())
         self._wheel = WheelGuard(self)
         self._wheel.guard(self.form)
+        self._wheel.guard(self.film)
         self.chooser.guard = self._wheel.guard
         self.chooser.own = lambda: own_layer_id(self.document())
         self.chooser.changed.connect(self._style_changed)
+        self.chooser.said.connect(self.say)
         self.form.changed.connect(self._changed)
+        for part in (self.form, self.chooser):
+            part.changed.connect(self.live.changed)
         self.form.unfolded.connect(
             lambda: QtCore.QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(self.form.advanced))
         )
@@ -123,18 +132,19 @@ class VaporbrushDocker(DockWidget):
         self.button.clicked.connect(self.stylize)
         self.frames_button = QtWidgets.QPushButton(_("All frames"))
         self.frames_button.clicked.connect(lambda: self.stylize(frames=True))
-        self.frames_button.hide()
+        self.film = FilmForm()
         go = QtWidgets.QHBoxLayout()
         go.setSpacing(6)
-        go.addWidget(self.button, 1)
-        go.addWidget(self.frames_button, 1)
+        go.addWidget(self.live.button)
+        for button in (self.button, self.frames_button):
+            go.addWidget(button, 1)
         go.addWidget(self._menu_button())
         self.condition = ConditionPanel(self.controller)
         bottom = QtWidgets.QVBoxLayout()
         bottom.setContentsMargins(6, 6, 6, 6)
         bottom.setSpacing(6)
-        bottom.addWidget(self.message)
-        bottom.addWidget(self.expected)
+        for widget in (self.live, self.message, self.expected, self.film):
+            bottom.addWidget(widget)
         bottom.addLayout(go)
         bottom.addWidget(self.condition)
         return bottom
@@ -151,6 +161,8 @@ class VaporbrushDocker(DockWidget):
         self.restylize_action = menu_entry(menu, _("Restylize this painting"), self.controller.restylize)
         self.anew_action = menu_entry(menu, _("Restylize with the settings above"), self.restylize_anew)
         self.copy_action = menu_entry(menu, _("Copy settings from this painting"), self.copy_settings)
+        self.history_action = menu_entry(menu, history.ENTRY, self.history.open)
+        self.variations_action = menu_entry(menu, variations.ENTRY, self.variations.open)
         self.controller.installer.add_to(menu)
         menu.aboutToShow.connect(self._menu_opens)
         button.setMenu(menu)
@@ -166,6 +178,7 @@ class VaporbrushDocker(DockWidget):
             self.scroll_area.setMinimumWidth(inner.minimumSizeHint().width() + bar.sizeHint().width())
         sized = event is not None and event.type() in (QtCore.QEvent.Type.Resize, QtCore.QEvent.Type.LayoutRequest)
         if sized and watched in (self.outer, self.bottom):
+            self.live.fit(self.outer.height())
             self.task_area.fit(self.outer.height() - self.bottom.sizeHint().height() - LEAST_CONTROLS)
         return False
 
@@ -185,6 +198,7 @@ class VaporbrushDocker(DockWidget):
         super().showEvent(event)
         self.controller.look(id(self), True)
         self._poll.start()
+        self.live.refresh()
         self._look()
 
     def hideEvent(self, event: QtGui.QHideEvent | None) -> None:
@@ -192,6 +206,7 @@ class VaporbrushDocker(DockWidget):
         super().hideEvent(event)
         self.controller.look(id(self), False)
         self._poll.stop()
+        self.live.refresh(seen=False)
 
     def _condition_changed(self, condition: Condition) -> None:
         self.form.offer_devices(condition.devices)
@@ -201,8 +216,10 @@ class VaporbrushDocker(DockWidget):
         key = layers.document_id(document) if document is not None else None
         if key != self._document:
             self._document = key
+            came_back = self.chooser.turn_to(key)
             if document is not None and self.controller.memory.knows(document):
-                self.load(self.controller.memory.last(document))
+                values, refs = self.controller.memory.last(document)
+                self.load((values, self.chooser.refs() if came_back else refs))
         self._look()
 
     def _look(self) -> None:
@@ -212,6 +229,7 @@ class VaporbrushDocker(DockWidget):
         if key != self._document:
             self._switch(document)
             return
+        self.chooser.show_selection(document is not None and document.selection() is not None)
         node = layers.active_layer(document)
         target = (
             None if document is None or node is None else (node.uniqueId().toString(), layers.place_of(document, node))
@@ -234,6 +252,8 @@ class VaporbrushDocker(DockWidget):
             problem = _("Choose a style to begin.")
         elif lost := self.chooser.lost():
             problem = _("The style “{name}” is not open any more: choose another one.").format(name=lost)
+        elif self.controller.condition.kind == "broken":
+            problem = _("Vaporbrush cannot paint yet: see below.")
         elif self.controller.condition.command:
             problem = _("Vaporbrush has to be started first.")
         self.button.setEnabled(not problem)
@@ -242,9 +262,10 @@ class VaporbrushDocker(DockWidget):
         self.button.setText(several.label(count))
         set_tip(self.button, problem or several.tip(count, name))
         self.frames_button.setVisible(animation.can(node))
+        self.film.setVisible(animation.can(node))
         self.frames_button.setEnabled(not problem)
         if animation.can(node):
-            tip = _("Paint every frame of “{layer}” on a new animated layer, each from the one before.")
+            tip = _("Paint every frame of “{layer}” on a new animated layer; what stands still stays still.")
             set_tip(self.frames_button, problem or tip.format(layer=name))
         if problem:
             self.expected.setText(problem)
@@ -273,6 +294,7 @@ class VaporbrushDocker(DockWidget):
 
     def _style_changed(self) -> None:
         refs = self.chooser.refs()
+        self.form.stand_in_for_selection(any(ref.region for ref in refs))
         alone = refs[0].name if len(refs) == 1 and refs[0].kind == "bundled" else ""
         style = next((s for s in self.controller.bundled if s.name == alone), None)
         if not self._loading and (style is not None or not alone):
@@ -316,7 +338,8 @@ class VaporbrushDocker(DockWidget):
         nodes = several.selected()
         if len(nodes) > 1 and not frames:
             return several.stylize(self.controller, self.values(), self.chooser.refs(), nodes)
-        return self.controller.stylize(self.values(), self.chooser.refs(), frames=frames)
+        film = self.film.manner() if frames else None
+        return self.controller.stylize(self.values(), self.chooser.refs(), film=film)
 
     def restylize_anew(self) -> Task | None:
         """What the active painting was made from, where it was painted, with what the docker says now."""
@@ -324,22 +347,22 @@ class VaporbrushDocker(DockWidget):
 
     def copy_settings(self) -> None:
         """Show the settings stored with the active painting."""
-        document = self.document()
-        node = layers.active_layer(document)
-        stored = Stored.of(document, node) if document is not None and node is not None else None
+        stored = self._stored()
         if stored is not None:
             self.load((stored.values, stored.styles))
 
-    def _menu_opens(self) -> None:
+    def _stored(self) -> Stored | None:
         document = self.document()
         node = layers.active_layer(document)
-        painted = False
-        if document is not None and node is not None:
-            painted = Stored.of(document, node) is not None
+        return Stored.of(document, node) if document is not None and node is not None else None
+
+    def _menu_opens(self) -> None:
+        painted = self._stored() is not None
         self.restylize_action.setEnabled(painted)
         self.anew_action.setEnabled(painted and bool(self.chooser.refs()))
         self.copy_action.setEnabled(painted)
-        self.repeat_action.setEnabled(node is not None)
+        self.repeat_action.setEnabled(layers.active_layer(self.document()) is not None)
+        self.variations_action.setEnabled(self.button.isEnabled())
 
     def say(self, text: str, error: bool = False) -> None:
         """A sentence for the painter, for a while."""
@@ -367,8 +390,7 @@ class VaporbrushDocker(DockWidget):
             self.task_area.bring_into_view(panel)
 
     def _task_removed(self, key: str) -> None:
-        panel = self.panels.pop(key, None)
-        if panel is not None:
+        if (panel := self.panels.pop(key, None)) is not None:
             self.task_area.remove(panel)
 
     def _clear_finished(self) -> None:
@@ -376,19 +398,3 @@ class VaporbrushDocker(DockWidget):
         for key, task in list(self.controller.tasks.items()):
             if task.state.stage == "done":
                 self.controller.dismiss(key)
-
-
-def open_docker() -> bool:
-    """Show the docker of the active window and give it the keyboard. Returns whether there is one."""
-    window = Krita.instance().activeWindow()
-    dockers = window.dockers() if window is not None else []
-    docker = next((one for one in dockers if one.objectName() == DOCKER_ID), None)
-    if window is None or docker is None:
-        return False
-    if not docker.isVisible():
-        docker.setVisible(True)
-        if docker.height() < COMFORTABLE and not docker.isFloating():  # Krita gives a new docker the smallest room
-            window.qwindow().resizeDocks([docker], [COMFORTABLE], Qt.Orientation.Vertical)
-    docker.raise_()
-    docker.findChild(QtWidgets.QPushButton, "vaporbrush_button").setFocus()
-    return True

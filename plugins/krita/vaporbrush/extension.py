@@ -9,10 +9,12 @@ from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita, Wi
 from vaporbrush_host.ui_text import _
 
 from .controller import Controller
-from .docker import DOCKER_ID, VaporbrushDocker, open_docker
-from .qt import QtCore
+from .docker import VaporbrushDocker
+from .qt import Qt, QtCore, QtWidgets
 
 MENU = "tools/scripts"
+DOCKER_ID = "vaporbrush_docker"
+COMFORTABLE = 560  # px of height that show the controls and a preview
 SETTLED_MS = 500  # after a picture is opened, before which Krita may still arrange its dockers
 
 
@@ -49,6 +51,22 @@ class VaporbrushExtension(Extension):
     def _and_show(begin: Callable[[], object]) -> None:
         open_docker()  # what it says while it paints, or why it does not, stands there
         begin()
+
+
+def open_docker() -> bool:
+    """Show the docker of the active window and give it the keyboard. Returns whether there is one."""
+    window = Krita.instance().activeWindow()
+    dockers = window.dockers() if window is not None else []
+    docker = next((one for one in dockers if one.objectName() == DOCKER_ID), None)
+    if window is None or docker is None:
+        return False
+    if not docker.isVisible():
+        docker.setVisible(True)
+        if docker.height() < COMFORTABLE and not docker.isFloating():  # Krita gives a new docker the smallest room
+            window.qwindow().resizeDocks([docker], [COMFORTABLE], Qt.Orientation.Vertical)
+    docker.raise_()
+    docker.findChild(QtWidgets.QPushButton, "vaporbrush_button").setFocus()
+    return True
 
 
 def add_to(application: Krita) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vaporbrush_host.daemon_monitor import DaemonMonitor
-from vaporbrush_host.installer.page import GpuFound, Page
-from vaporbrush_host.installer.work import Report
+from vaporbrush_host.installer import removal
+from vaporbrush_host.installer.page import Event, Page
 from vaporbrush_host.ui_text import _
 
 from .qt import QtCore, QtWidgets, Signal
@@ -32,7 +32,7 @@ class Installer(QtCore.QObject):
         self._monitor = monitor
         self.page.resume()
 
-    def take(self, event: Report | GpuFound) -> None:
+    def take(self, event: Event) -> None:
         """A thread of the page's reports."""
         if self.page.take(event):
             self._monitor.start_daemon()
@@ -40,7 +40,7 @@ class Installer(QtCore.QObject):
 
     def add_to(self, menu: QtWidgets.QMenu) -> None:
         """*Remove the painter…*, where a plug-in installed one."""
-        action = menu.addAction(_("Remove the painter…"))
+        action = menu.addAction(removal.ACTION)
         assert action is not None
         action.triggered.connect(lambda: self._ask_to_remove(menu))
         menu.aboutToShow.connect(lambda: action.setVisible(self.page.removable))
@@ -49,15 +49,13 @@ class Installer(QtCore.QObject):
         """Everything, or all but the person's own styles and settings."""
         box = QtWidgets.QMessageBox(parent)
         box.setWindowTitle("Vaporbrush")
-        box.setText(_("Remove the painter from this computer?"))
-        box.setInformativeText(_("Your pictures stay as they are. The plug-in stays, and can install it again."))
+        box.setText(removal.QUESTION)
+        box.setInformativeText(removal.REASSURANCE)
         roles = QtWidgets.QMessageBox.ButtonRole
-        keep = box.addButton(_("Keep my styles and settings"), roles.AcceptRole)
-        everything = box.addButton(_("Remove everything"), roles.DestructiveRole)
+        keep = box.addButton(removal.KEEP, roles.AcceptRole)
+        everything = box.addButton(removal.EVERYTHING, roles.DestructiveRole)
         box.addButton(_("Cancel"), roles.RejectRole)
         box.exec()
         if box.clickedButton() in (keep, everything):
-            self._monitor.stop_daemon()
-            said = self.page.uninstall(everything=box.clickedButton() is everything)
+            self.page.remove(everything=box.clickedButton() is everything)
             self.changed.emit()
-            QtWidgets.QMessageBox.information(parent, "Vaporbrush", said)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vaporbrush_host.installer.page import shown_path
-from vaporbrush_host.ui_text import _
+from vaporbrush_host.ui_text import _, breakable
 
 from .installer import Installer
 from .panels import PROGRESS_STEPS, copy, small
-from .qt import QtWidgets, Signal
+from .qt import Qt, QtWidgets, Signal
 
 
 def with_installer(installer: Installer, controls: QtWidgets.QWidget) -> QtWidgets.QWidget:
@@ -59,7 +59,7 @@ class InstallerPanel(QtWidgets.QFrame):
         self.network_button = self._button(
             _("Network…"), _("A package index and a proxy of your own."), self._choose_network
         )
-        self.later = self._button(_("Not now"), "", self._dismiss)
+        self.later = self._button("", "", self._dismiss)
         self.cancel = self._button(_("Stop"), _("What has been fetched is kept."), self._cancel)
         self.cancel.setObjectName("vaporbrush_install_cancel")
         self.details = self._button(_("Copy details"), _("Copies what happened, for a report."), self._copy)
@@ -68,6 +68,7 @@ class InstallerPanel(QtWidgets.QFrame):
         self.bar.setMaximumHeight(8)
         self.line = small()
         self.line.setObjectName("vaporbrush_install_line")
+        self.line.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)  # it is `breakable`
         self._build()
         installer.changed.connect(self.refresh)  # a bound method: Qt cuts it when the window is closed
         self._mode = ""
@@ -117,10 +118,11 @@ class InstallerPanel(QtWidgets.QFrame):
         self.bar.setVisible(view.running)
         self.bar.setRange(0, 0 if view.fraction is None else PROGRESS_STEPS)
         self.bar.setValue(round(PROGRESS_STEPS * (view.fraction or 0)))
-        self.line.setText(("⚠ " if view.error else "") + view.line)
+        self.line.setText(breakable(("⚠ " if view.error else "") + view.line))
         self.line.setVisible(bool(view.line))
         self.cancel.setVisible(view.running)
         self.cancel.setEnabled(not view.stopping)
+        self.later.setText(view.dismiss)
         self.later.setVisible(view.dismissable)
         self.details.setVisible(view.error)
         for button in (self.file_button, self.network_button):

@@ -11,10 +11,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from krita import Document, Krita, Node
+from krita import Document, Krita, Node, Selection
 
 from vaporbrush_host import row_strips
-from vaporbrush_host.request import Pixels
+from vaporbrush_host.regions import NOTHING_SELECTED, Place, Region, laid_over
+from vaporbrush_host.request import Pixels, coverage
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.codec import Buffer
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
@@ -40,23 +41,6 @@ LAYERS = ("paintlayer", "grouplayer", "filelayer", "filterlayer", "filllayer", "
 
 
 @dataclass(frozen=True)
-class Place:
-    """A rectangle in the document, in pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def meets(self, other: Place) -> Place | None:
-        """The common part, or None."""
-        left, top = max(self.x, other.x), max(self.y, other.y)
-        right = min(self.x + self.width, other.x + other.width)
-        bottom = min(self.y + self.height, other.y + other.height)
-        return Place(left, top, right - left, bottom - top) if right > left and bottom > top else None
-
-
-@dataclass(frozen=True)
 class Capture:
     """A layer as it was when the painting was asked for: everything that putting the result back needs."""
 
@@ -74,7 +58,7 @@ class Capture:
 
 
 @dataclass(frozen=True)
-class Region:
+class PaintedPart:
     """Which part of a document was painted: a mask (one byte a pixel) over `place`, or all of it."""
 
     place: Place
@@ -84,16 +68,10 @@ class Region:
         """The mask over another rectangle; None for all of it. Raises `LayerError` where nothing of that is in it."""
         if self.mask is None:
             return None
-        common = self.place.meets(place)
-        if common is None:
+        mask = laid_over(self.mask, self.place, place)
+        if mask is None:
             raise LayerError(_("The layer was moved away from where it was painted: paint it with “Stylize” instead."))
-        left, right = common.x - place.x, place.x + place.width - common.x - common.width
-        rows = bytearray(place.width * (common.y - place.y))
-        for y in range(common.y - self.place.y, common.y - self.place.y + common.height):
-            start = y * self.place.width + common.x - self.place.x
-            rows += bytes(left) + self.mask[start : start + common.width] + bytes(right)
-        rows += bytes(place.width * place.height - len(rows))
-        return Pixels(bytes(rows), place.width, place.height, "GRAY", "u8", "srgb")
+        return coverage(mask, place)
 
 
 def id_of(node: Node) -> str:
@@ -240,6 +218,28 @@ def read_selection(document: Document, place: Place) -> Pixels | None:
     return Pixels(data, place.width, place.height, "GRAY", "u8", "srgb")
 
 
+def selected_region(document: Document) -> Region:
+    """What is selected, as a region for a style. Raises `LayerError` where nothing is."""
+    selection = document.selection()
+    if selection is None:
+        raise LayerError(NOTHING_SELECTED)
+    area = Place(selection.x(), selection.y(), selection.width(), selection.height())
+    if max(area.width, area.height) > MAX_SIDE:  # an inverted one has no end
+        area = canvas(document).meets(area) or area
+    data = selection.pixelData(area.x, area.y, area.width, area.height).data()
+    region = Region.of(data, area) if len(data) == area.width * area.height > 0 else None
+    if region is None:
+        raise LayerError(NOTHING_SELECTED)
+    return region
+
+
+def select(document: Document, region: Region) -> None:
+    """Make a region the selection, to be changed."""
+    place, selection = region.place, Selection()
+    selection.setPixelData(QtCore.QByteArray(region.mask()), place.x, place.y, place.width, place.height)
+    document.setSelection(selection)
+
+
 def capture(document: Document, node: Node, *, use_selection: bool) -> Capture:
     """Read a layer (and the selection) to be painted. Raises `LayerError`."""
     place = place_of(document, node)
@@ -323,15 +323,15 @@ def region_record(taken: Capture) -> list[int] | None:
     return None if taken.mask is None else [place.x, place.y, place.width, place.height]
 
 
-def stored_region(document: Document, node: Node, record: Mapping[str, Any]) -> Region | None:
+def painted_part(document: Document, node: Node, record: Mapping[str, Any]) -> PaintedPart | None:
     """The part that was painted of a painted layer; None where its record does not say."""
     if "region" not in record:
         return None
-    whole = Region(place_of(document, node), None)
+    whole = PaintedPart(place_of(document, node), None)
     found = record["region"]
     if not (isinstance(found, list) and len(found) == 4 and all(isinstance(side, int) for side in found)):
         return whole
     place = Place(*found)
     if not (0 < place.width <= MAX_SIDE and 0 < place.height <= MAX_SIDE):
         return whole
-    return Region(place, records.mask_data(document, id_of(node), place.width * place.height))
+    return PaintedPart(place, records.mask_data(document, id_of(node), place.width * place.height))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from krita import Document
 
@@ -21,13 +21,13 @@ class Memory:
 
     def __init__(self, home: Path | None) -> None:
         self._settings = Settings(home)
-        self._used: dict[str, dict[str, Any]] = {}  # by document, until Krita ends
+        self._used: dict[str, tuple[Values, tuple[StyleRef, ...]]] = {}  # by document, until Krita ends
 
     def keep(self, document: Document, values: Values, refs: Sequence[StyleRef]) -> None:
         """These are used. The document itself is left alone: to write into it marks its file as modified."""
-        used = {"values": values, "styles": [ref.to_json() for ref in refs]}
-        self._settings.put("krita", "last", used)
-        self._used[layers.document_id(document)] = used
+        elsewhere = [ref.placed(None).to_json() for ref in refs]  # a region belongs to its picture
+        self._settings.put("krita", "last", {"values": values, "styles": elsewhere})
+        self._used[layers.document_id(document)] = (values, tuple(refs))
         files = [ref.name for ref in refs if ref.kind == "file"]
         if files:
             recent = files + [path for path in self.recent_files() if path not in files]
@@ -37,7 +37,10 @@ class Memory:
         """Write what was used last into a document that has got a painting."""
         used = self._used.get(layers.document_id(document))
         if used is not None:
-            records.store(document, "last", used)
+            values, refs = used
+            regions = [ref.region for ref in refs if ref.region is not None]
+            record = {"values": values, "styles": [ref.to_json() for ref in refs]}
+            records.store(document, "last", record, regions=regions)
 
     def knows(self, document: Document) -> bool:
         """Whether something was used in this document."""
@@ -50,10 +53,14 @@ class Memory:
 
     def last(self, document: Document | None) -> tuple[Values, tuple[StyleRef, ...]]:
         """(values, styles) used last in this document, else anywhere."""
-        used = None
         if document is not None:
-            used = self._used.get(layers.document_id(document)) or records.of(document).get("last")
-        if not isinstance(used, dict):
-            used = self._settings.get("krita", "last", {})
-        used = used if isinstance(used, dict) else {}
-        return controls.clean(used.get("values")), StyleRef.several(used.get("styles"))
+            used = self._used.get(layers.document_id(document))
+            if used is not None:
+                return controls.clean(used[0]), used[1]
+            stored = records.of(document).get("last")
+            if isinstance(stored, dict):
+                refs = StyleRef.several(stored.get("styles"), partial(records.region_data, document))
+                return controls.clean(stored.get("values")), refs
+        kept = self._settings.get("krita", "last", {})
+        kept = kept if isinstance(kept, dict) else {}
+        return controls.clean(kept.get("values")), StyleRef.several(kept.get("styles"))

@@ -29,6 +29,7 @@ DOTS = {
     "absent": "#d9534f",
     "wrong_version": "#d9534f",
     "refused": "#d9534f",
+    "broken": "#d9534f",
 }
 
 

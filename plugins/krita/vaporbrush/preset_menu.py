@@ -105,7 +105,7 @@ class PresetMenu(QtWidgets.QMenu):
         styles = [sources.kept(ref, self._controller.bundled) for ref in self._shows.refs()]
         settings = presets.settings_of(self._shows.values())
         preset = self.store.save(name, styles, settings, replace=taken is not None)
-        self._shows.say(presets.saved(preset))
+        self._shows.say(presets.saved(preset, regions=any(ref.region for ref in self._shows.refs())))
 
     def take_in(self) -> None:
         """Take a preset out of a file, and show it."""

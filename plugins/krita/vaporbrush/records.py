@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from krita import Document
 
+from vaporbrush_host.regions import Region, unpacked
 from vaporbrush_host.request import Pixels
 
 from .qt import QtCore
 
 ANNOTATION = "vaporbrush"
 MASK = "vaporbrush-mask-"  # and the painted layer's id
+REGION = "vaporbrush-region-"  # and the sha256 of its mask
 MAX_RECORDS = 200  # paintings remembered in one document; each is about 2 KB in the saved file
 
 
@@ -27,8 +29,16 @@ def of(document: Document) -> dict[str, Any]:
     return stored if isinstance(stored, dict) else {}
 
 
-def store(document: Document, key: str, record: Mapping[str, Any], mask: Pixels | None = None) -> None:
-    """Store something about a painting with the document, under its layer's id (or another key), and its mask."""
+def store(
+    document: Document,
+    key: str,
+    record: Mapping[str, Any],
+    mask: Pixels | None = None,
+    regions: Iterable[Region] = (),
+) -> None:
+    """Store something about a painting with the document, under its layer's id (or another key), its mask, and the
+    regions that the record names by their hashes.
+    """
     everything = of(document)
     everything.pop(key, None)
     everything[key] = record
@@ -42,13 +52,22 @@ def store(document: Document, key: str, record: Mapping[str, Any], mask: Pixels 
         packed = zlib.compress(bytes(mask.data), 1)
         document.setAnnotation(MASK + key, "Vaporbrush: where a layer was painted", QtCore.QByteArray(packed))
 
+    stored = {name for name in document.annotationTypes() if name.startswith(REGION)}
+    for region in regions:
+        if REGION + region.blob not in stored:
+            words = "Vaporbrush: where a style painted"
+            document.setAnnotation(REGION + region.blob, words, QtCore.QByteArray(region.packed))
+    named = data.decode("utf-8")
+    for name in stored:
+        if name[len(REGION) :] not in named:  # no record has it any more
+            document.removeAnnotation(name)
+
+
+def region_data(document: Document, blob: str) -> bytes | None:
+    """The packed mask of a region, by its hash; None where there is none."""
+    return document.annotation(REGION + blob).data() or None
+
 
 def mask_data(document: Document, key: str, size: int) -> bytes | None:
     """The stored mask of a painting: `size` bytes, one a pixel; None where there is none or it is damaged."""
-    packed = document.annotation(MASK + key).data()
-    unpack = zlib.decompressobj()
-    try:
-        data = unpack.decompress(packed, size + 1)  # a file from elsewhere may hold anything
-    except zlib.error:
-        return None
-    return data if len(data) == size else None
+    return unpacked(document.annotation(MASK + key).data(), size)

@@ -8,7 +8,7 @@ from krita import Krita, Node
 
 from vaporbrush_host.controls import Values
 from vaporbrush_host.request import StyleRef
-from vaporbrush_host.ui_text import _
+from vaporbrush_host.ui_text import _, _n
 
 from . import layers
 from .controller import Controller
@@ -33,13 +33,19 @@ def _ancestors(node: Node) -> list[str]:
 
 def label(count: int) -> str:
     """What the button says for so many layers."""
-    return _("Stylize {count} layers").format(count=count) if count > 1 else _("Stylize")
+    if count > 1:
+        return _n("Stylize {count} layer", "Stylize {count} layers", count).format(count=count)
+    return _("Stylize")
 
 
 def tip(count: int, name: str) -> str:
     """What the button does."""
     if count > 1:
-        return _("Paint each of the {count} selected layers on a new layer above it.").format(count=count)
+        return _n(
+            "Paint the {count} selected layer on a new layer above it.",
+            "Paint each of the {count} selected layers on a new layer above it.",
+            count,
+        ).format(count=count)
     return _("Paint “{layer}” on a new layer above it.").format(layer=name)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from krita import Document, Krita, Node
 
 from vaporbrush_host import png, presets
+from vaporbrush_host.controls import Values
 from vaporbrush_host.daemon_monitor import BundledStyle
-from vaporbrush_host.request import Pixels, StyleInput, StyleRef
+from vaporbrush_host.regions import Place
+from vaporbrush_host.request import PaintRequest, Pixels, StyleInput, StyleRef, region_over
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.job import Preview
 from vaporbrush_protocol.presets import NewStyle
@@ -84,6 +87,43 @@ def layer_thumbnail(node: Node, side: int) -> QtGui.QImage | None:
     return image if image is not None and not image.isNull() else None
 
 
+def small_styles(refs: Sequence[StyleRef], side: int) -> tuple[StyleInput, ...]:
+    """Styles at most `side` pixels large: more of one is not seen in a small painting. Raises `LayerError`."""
+    if not refs:
+        raise LayerError(_("Choose a style first."))
+    return tuple(_small_style(ref, side) for ref in refs)
+
+
+def _small_style(ref: StyleRef, side: int) -> StyleInput:
+    size = style_sizes(ref)
+    image = None if size is None else thumbnail(ref, min(side, max(size)))
+    return style_input(ref) if image is None else StyleInput(pixels=_small_pixels(image), weight=ref.weight)
+
+
+def small_order(
+    document: Document | None, node: Node | None, styles: tuple[StyleInput, ...], values: Values, side: int
+) -> PaintRequest:
+    """A layer at most `side` pixels large, to be painted all over. Raises `LayerError`."""
+    if document is None or node is None:
+        raise LayerError(_("Choose the layer to be painted."))
+    place = layers.place_of(document, node)
+    # Krita does not enlarge: it would leave the rest of the thumbnail empty
+    image = layer_thumbnail(node, min(side, max(place.width, place.height)))
+    if image is None:
+        raise LayerError(
+            _("The layer “{name}” is empty: paint on it first, or choose another.").format(name=node.name())
+        )
+    return PaintRequest(_small_pixels(image), styles, values)
+
+
+def _small_pixels(image: QtGui.QImage) -> Pixels:
+    image = image.convertToFormat(QtGui.QImage.Format.Format_RGBA8888)
+    bits = image.constBits()
+    assert bits is not None  # a picture that is not null has pixels
+    bits.setsize(image.sizeInBytes())
+    return Pixels(bits.asstring()[: 4 * image.width() * image.height()], image.width(), image.height(), "RGBA", "u8")
+
+
 def bundled_thumbnail(style: BundledStyle) -> QtGui.QImage:
     """The thumbnail that came from the daemon."""
     width, height = style.thumb_width, style.thumb_height
@@ -111,6 +151,16 @@ def style_input(ref: StyleRef) -> StyleInput:
     return StyleInput(pixels=layers.read(node, layers.place_of(document, node)), weight=ref.weight)
 
 
+def placed(
+    styles: Sequence[StyleInput], refs: Sequence[StyleRef], titles: Sequence[str], taken: layers.Capture
+) -> tuple[StyleInput, ...]:
+    """The styles with their regions over what is painted. Raises `RequestError`."""
+    return tuple(
+        replace(style, mask=region_over(ref.region, taken.place, title, taken.name))
+        for style, ref, title in zip(styles, refs, titles, strict=True)
+    )
+
+
 def style_sizes(ref: StyleRef) -> tuple[int, int] | None:
     """(width, height) of a style, cheaply, for an estimate; None where that is not known."""
     if ref.kind == "layer":
@@ -129,7 +179,7 @@ def likenesses(refs: Sequence[StyleRef], size: tuple[int, int]) -> tuple[StyleIn
     return tuple(StyleInput(pixels=Pixels(b"", *one)) for one in sizes)
 
 
-def file_pixels(path: str, read: Callable[[Node, layers.Place], Pixels] = layers.read) -> Pixels:
+def file_pixels(path: str, read: Callable[[Node, Place], Pixels] = layers.read) -> Pixels:
     """A picture file as sRGB pixels: 8 bits, or 16 where the file has more. `read` gives those of a file that only
     Krita opens. Raises `LayerError`.
     """
@@ -169,7 +219,7 @@ def kept(ref: StyleRef, bundled: Sequence[BundledStyle]) -> NewStyle:
     return NewStyle(data=png.encode(pixels), title=name, weight=ref.weight)
 
 
-def _opened(path: str, read: Callable[[Node, layers.Place], Pixels]) -> Pixels:
+def _opened(path: str, read: Callable[[Node, Place], Pixels]) -> Pixels:
     """A file that only Krita itself reads (.kra, .psd, .exr …): its merged picture."""
     application = Krita.instance()
     application.setBatchmode(True)  # no dialogs about missing profiles

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from krita import Document, Krita, Node
 
-from vaporbrush_host import controls, ui_text
+from vaporbrush_host import controls
 from vaporbrush_host.controls import Values
+from vaporbrush_host.film import Manner
 from vaporbrush_host.job_threads import PaintThread, RunState
+from vaporbrush_host.regions import Region
 from vaporbrush_host.request import StyleRef
-from vaporbrush_host.ui_text import _
 
 from . import layers, records
 from .animation import Animation
@@ -35,15 +37,6 @@ class Task:
     animation: Animation | None = None
     notes: list[str] = field(default_factory=list)
 
-    def of_frames(self, animation: Animation, state: RunState) -> RunState:
-        """The state of the present frame as that of the whole animation."""
-        share = (animation.index + (state.fraction or 0.0)) / len(animation)
-        line = _("Frame {number} of {count} · {what}").format(
-            number=animation.index + 1, count=len(animation), what=state.line[:1].lower() + state.line[1:]
-        )
-        left = ui_text.left((time.monotonic() - self.began) * (1 - share) / share) if animation.painted else ""
-        return replace(state, line=line, left=left, fraction=share, preview=state.preview or self.state.preview)
-
     def record(self) -> dict[str, Any]:
         """What is stored with the painted layer: `Stored` reads it."""
         return {
@@ -53,8 +46,13 @@ class Task:
             "content": self.capture.node,
             "model": self.state.result.get("model"),
             "frames": self.animation is not None,
+            **({} if self.animation is None else asdict(self.animation.film.manner)),
             "region": layers.region_record(self.capture),
         }
+
+    def regions(self) -> list[Region]:
+        """Where its styles paint."""
+        return [ref.region for ref in self.styles if ref.region is not None]
 
     def forget(self) -> None:
         """Let go of the pixels. A painting that failed keeps them until it is dismissed, for *Try again*."""
@@ -65,15 +63,16 @@ class Task:
 
 
 class Stored(NamedTuple):
-    """What a document keeps about a painting: `content` is the id of the layer it was made from, or of its `frames`;
-    `region`: which part of it was painted, None where that is not known (0.1.0 kept it not).
+    """What a document keeps about a painting: `content` is the id of the layer it was made from. `film`: how its frames
+    were painted, None where it was not frames; `part`: which part was painted, None where that is not known (0.1.0
+    kept it not).
     """
 
     values: Values
     styles: tuple[StyleRef, ...]
     content: str
-    frames: bool
-    region: layers.Region | None
+    film: Manner | None
+    part: layers.PaintedPart | None
 
     @classmethod
     def of(cls, document: Document, node: Node) -> Stored | None:
@@ -83,10 +82,10 @@ class Stored(NamedTuple):
             return None
         return cls(
             controls.clean({**controls.from_recipe(record.get("recipe") or {}), **(record.get("values") or {})}),
-            StyleRef.several(record.get("styles")),
+            StyleRef.several(record.get("styles"), partial(records.region_data, document)),
             str(record.get("content", "")),
-            bool(record.get("frames")),
-            layers.stored_region(document, node, record),
+            Manner.of(record) if record.get("frames") else None,
+            layers.painted_part(document, node, record),
         )
 
 
@@ -94,7 +93,7 @@ class Stored(NamedTuple):
 class Restore:
     """The layer that was active before a painting was put in: a brush stroke must not land on the painting.
 
-    Krita makes the new layer active, some time later, and lets that be changed in the active document only.
+    Krita makes the new layer active, up to 5.2 some time later, and lets that be changed in the active document only.
     """
 
     document: str

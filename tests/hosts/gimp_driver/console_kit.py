@@ -93,6 +93,6 @@ def record(layer):
     return json.loads(bytes(layer.get_parasite("vaporbrush-recipe").get_data()))
 
 
-style_image = load("style.png")
+style_image = load("style.png").duplicate()  # the only layer of a file would be called like the file
 STYLE = style_image.get_layers()[0]
 STYLE.set_name("Brush study")

@@ -164,8 +164,9 @@ def layer_mask():
     result = painted(image, image.get_selected_drawables(), style=STYLE)
     save(result, "layer_mask")
     save(result.get_mask(), "layer_mask-mask", "Y float")
-    thumbnail = list(result.get_mask().get_thumbnail_data(16, 12)[0].get_data())
-    return {**about(result), "edits_mask": result.get_edit_mask(), "given": "mask", "thumbnail": thumbnail}
+    thumbnail, _width, _height, channels = result.get_mask().get_thumbnail_data(16, 12)  # GIMP 3.2: always RGB
+    row = list(thumbnail.get_data())[: 16 * channels : channels]
+    return {**about(result), "edits_mask": result.get_edit_mask(), "given": "mask", "thumbnail": row}
 
 
 @check

@@ -38,11 +38,20 @@ class Eyes:
         if place is not None and room.width > 1:
             box = [origin[0] + place[0], origin[1] + place[1], room.width, room.height]
             entry = {"kind": type(widget).__name__, "box": box, "sensitive": widget.is_sensitive()}
+            entry["beyond"] = self.beyond(widget, room.height // 2)
             self.found.append(entry | self.facts(widget))
             if isinstance(widget, self.gtk.IconView):
                 self.tiles(widget, box)
         for child in self.children(widget):
             self.walk(window, child, origin)
+
+    def beyond(self, widget, middle):
+        """Where its middle is in what can be scrolled: -1 above the part that is shown, 0 in it, 1 below."""
+        pane = widget.get_ancestor(self.gtk.Viewport)
+        if pane is None:
+            return 0
+        _left, y = widget.translate_coordinates(pane, 0, middle)
+        return (y >= pane.get_allocated_height()) - (y < 0)
 
     def children(self, widget):
         """What is in a widget, also what it made by itself."""

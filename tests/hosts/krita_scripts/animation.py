@@ -4,7 +4,6 @@ import time
 from types import SimpleNamespace
 
 from krita import Krita
-from PyQt5.QtCore import QByteArray
 from vaporbrush_driver.kit import (
     CHEAP,
     FOLDER,
@@ -31,6 +30,7 @@ from vaporbrush_driver.kit import (
     space,
     tree,
 )
+from vaporbrush_driver.qt import QByteArray
 
 WORLD = SimpleNamespace()  # the film, which most scenes use
 TIMES = [0, 3, 7, 8, 12]  # the third shows what the first does, the fourth nothing
@@ -108,7 +108,7 @@ def still(tell):
     yield lambda: controller().condition.reachable
     choose(document, style, layer_ref(document, named(document, "Background")), **CHEAP)
     yield 0.7
-    tell("still", docker().frames_button.isVisible())
+    tell("still", docker().frames_button.isVisible() or docker().film.isVisible())
 
 
 @scene
@@ -180,13 +180,58 @@ def restylize(tell):
 
 
 @scene
+def boil(tell):
+    """How much the paint changes: shown for an animated layer, painted with, and stored."""
+    document, _layer, _style = yield from walk()
+    field = docker().film.fields["boil"]
+    field.set_value(0.5)
+    yield 0.2
+    yield ask(tell, "shot", "krita-animation-boil")
+    yield from framed()
+    field.set_value(0.0)
+    from vaporbrush.task import Stored
+
+    painting = named(document, "Walk – Starry")
+    tell(
+        "boil", [last().animation.film.manner.boil, docker().film.isVisible(), Stored.of(document, painting).film.boil]
+    )
+    save(painting, "boiled")
+
+
+@scene
+def looped(tell):
+    """The end leads back to the beginning, whose first drawing shows twice."""
+    turn = new_document("turn", 96, 72)
+    yield LOADED_S
+    yield from animate(turn, "Turn", [0, 2, 4, 6], ["content", "second", "content", "third"])
+    style = layer_ref(WORLD.document, named(WORLD.document, "Starry"))
+    choose(turn, named(turn, "Turn"), style, **CHEAP)
+    docker().film.fields["loop"].set_value(True)
+    yield 0.5
+    docker().frames_button.click()
+    task = last()
+    lines = []
+    yield lambda: lines.append(task.state.line) or task.state.ended
+    yield 0.5
+    docker().film.fields["loop"].set_value(False)
+    from vaporbrush.task import Stored
+
+    painting = named(turn, "Turn – Starry")
+    closing = [line for line in lines if line.startswith("Where the loop closes · ")]
+    looked = {"closing": bool(closing), "line": task.state.line, "stored": Stored.of(turn, painting).film.loop}
+    tell("looped", {**looked, **save(painting, "looped")})
+    close(turn)
+    yield 0.4
+
+
+@scene
 def stopped(tell):
     """What is painted is kept."""
     document, _layer, _style = yield from walk(steps=400)
     known = tree(document.rootNode())
     docker().frames_button.click()
     task = last()
-    yield lambda: task.animation.painted == 1 and task.state.stage == "running" and task.state.preview is not None
+    yield lambda: task.animation.film.painted == 1 and task.state.stage == "running" and task.state.preview is not None
     yield lambda: "step" in task.state.line and task.state.left
     yield 0.3
     docker().task_area.verticalScrollBar().setValue(9999)
@@ -196,7 +241,7 @@ def stopped(tell):
     yield ask(tell, "shot", "krita-animation-running")
     began = time.monotonic()
     panel.cancel_button.click()
-    yield lambda: task.state.ended
+    yield lambda: task.state.ended and tree(document.rootNode()) != known  # it ends a moment before its layer is in
     seconds, added = time.monotonic() - began, len(tree(document.rootNode())) - len(known)
     tell("stop", {**outcome(task), "seconds": seconds, "added": added})
     yield 0.3

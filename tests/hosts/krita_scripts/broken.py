@@ -1,9 +1,8 @@
 """A plug-in that was copied only in part: its menu entry says so. test_krita.py judges what is told."""
 
 from krita import Krita
-from PyQt5.QtCore import QTimer
-from PyQt5.QtWidgets import QApplication, QMessageBox
 from vaporbrush_driver.kit import LOADED_S, ask, new_document, scene
+from vaporbrush_driver.qt import QApplication, QMessageBox, QTimer
 
 
 @scene

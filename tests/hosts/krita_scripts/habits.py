@@ -3,7 +3,6 @@ test_krita_habits.py judges what is told.
 """
 
 from krita import Krita, Selection
-from PyQt5.QtWidgets import QWidget
 from vaporbrush_driver.kit import (
     CHEAP,
     LOADED_S,
@@ -24,6 +23,7 @@ from vaporbrush_driver.kit import (
     stage,
     tree,
 )
+from vaporbrush_driver.qt import QWidget
 
 FOREIGN = ("RGBA", "U8", "Rec2020-elle-V4-g10.icc")  # a profile that is not Krita's own
 ENDLESS = {**CHEAP, "steps": 5000}

@@ -1,8 +1,8 @@
 """The plug-in's zip is imported with the mouse, by Krita's own importer. test_installing.py judges what is told."""
 
 from krita import Krita
-from PyQt5.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from vaporbrush_driver.kit import QT_FOLDER, ask, scene, screen_point
+from vaporbrush_driver.qt import QApplication, QFileDialog, QLineEdit, QMessageBox
 
 
 def entry(menu, words):
@@ -40,6 +40,6 @@ def import_the_zip(tell):
     box = dialog(QMessageBox)
     tell("question", box.text())
     yield ask(tell, "shot", "install-krita-0-import")
-    yield ask(tell, "click", screen_point(box.button(QMessageBox.Yes)))
+    yield ask(tell, "click", screen_point(box.button(QMessageBox.StandardButton.Yes)))
     yield lambda: dialog(QMessageBox) is None
     yield 0.5

@@ -3,8 +3,6 @@
 from functools import partial
 
 from krita import InfoObject, Selection
-from PyQt5.QtCore import QByteArray
-from PyQt5.QtGui import QColor
 from vaporbrush_driver.kit import (
     CHEAP,
     LOADED_S,
@@ -29,6 +27,7 @@ from vaporbrush_driver.kit import (
     space,
     stage,
 )
+from vaporbrush_driver.qt import QByteArray, QColor
 
 from vaporbrush_host.request import StyleRef
 

@@ -1,7 +1,6 @@
 """The first painting by real mouse clicks, and what can be done with a painting. test_krita.py judges what is told."""
 
 from krita import Krita
-from PyQt5.QtWidgets import QAction
 from vaporbrush_driver.kit import (
     CHEAP,
     LOADED_S,
@@ -28,6 +27,7 @@ from vaporbrush_driver.kit import (
     stage,
     tree,
 )
+from vaporbrush_driver.qt import QAction
 
 
 def leaves(action):

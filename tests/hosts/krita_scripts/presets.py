@@ -1,8 +1,8 @@
 """Presets by mouse and keyboard: keep what the docker shows, choose it again, hand it on as a file."""
 
 from krita import Krita
-from PyQt5.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox, QPushButton
 from vaporbrush_driver.kit import CHEAP, ask, choose, close, docker, last, outcome, painting, scene, screen_point, stage
+from vaporbrush_driver.qt import QApplication, QFileDialog, QInputDialog, QMessageBox, QPushButton
 
 from vaporbrush_host.request import StyleRef
 
@@ -109,7 +109,7 @@ def hand_on(tell):
     yield from entry(tell, "Delete", "Éclair")
     box = yield from dialog(QMessageBox)
     tell("asked before deleting", box.text())
-    yield ask(tell, "click", screen_point(box.button(QMessageBox.Yes)))
+    yield ask(tell, "click", screen_point(box.button(QMessageBox.StandardButton.Yes)))
     yield 0.5
     tell("after deleting", docker().presets.store.names())
     yield from entry(tell, "Import…")

@@ -1,7 +1,6 @@
 """Krita as in a Flatpak: other folders, no way to start programs outside, no way to the daemon's socket file."""
 
 from krita import Krita
-from PyQt5.QtWidgets import QApplication, QPushButton
 from vaporbrush_driver.kit import (
     CHEAP,
     LOADED_S,
@@ -20,6 +19,7 @@ from vaporbrush_driver.kit import (
     scene,
     tree,
 )
+from vaporbrush_driver.qt import QApplication, QPushButton
 
 
 @scene

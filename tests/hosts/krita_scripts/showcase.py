@@ -3,7 +3,6 @@
 import json
 
 from krita import Krita
-from PyQt5.QtCore import Qt
 from vaporbrush_driver.kit import (
     FOLDER,
     LOADED_S,
@@ -23,6 +22,7 @@ from vaporbrush_driver.kit import (
     scene,
     tree,
 )
+from vaporbrush_driver.qt import Qt
 
 from vaporbrush_host.request import StyleRef
 

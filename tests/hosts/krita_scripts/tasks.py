@@ -3,7 +3,6 @@
 import time
 
 from krita import Krita
-from PyQt5.QtCore import QByteArray, QPoint
 from vaporbrush_driver.kit import (
     CHEAP,
     LOADED_S,
@@ -28,7 +27,8 @@ from vaporbrush_driver.kit import (
     stage,
     tree,
 )
-from vaporbrush_driver.meters import OwnMeter, StallMeter, Timed
+from vaporbrush_driver.meters import OwnMeter, StallMeter, Timed, strokes
+from vaporbrush_driver.qt import QApplication, QByteArray
 
 LONG = {**CHEAP, "steps": 5000}
 
@@ -39,23 +39,6 @@ def running():
 
 def under_way():
     return [task for task in controller().tasks.values() if not task.state.ended]
-
-
-def strokes(tell, document, name):
-    """Draw with the mouse, and tell how long the GUI thread was held meanwhile."""
-    layer = document.createNode("Strokes", "paintlayer")
-    document.rootNode().addChildNode(layer, None)
-    yield 0.3
-    document.setActiveNode(layer)
-    window = Krita.instance().activeWindow().qwindow()
-    middle = window.mapToGlobal(QPoint(window.width() // 3, window.height() // 2))
-    yield 0.3
-    meter = StallMeter()
-    yield ask(tell, "stroke", [middle.x(), middle.y()])
-    yield 0.3
-    tell(name, {"gaps": meter.stop(), "drawn": box(layer)})
-    layer.remove()
-    yield 0.3
 
 
 @scene
@@ -185,6 +168,13 @@ def krita_ends(tell):
     yield 0.3
     docker().button.click()
     yield running
-    # heard after the plug-in's own
-    Krita.instance().notifier().applicationClosing.connect(lambda: tell("let go"))
+    signals = [Krita.instance().notifier().applicationClosing, QApplication.instance().aboutToQuit]
+
+    def let_go():
+        for signal in signals:
+            signal.disconnect(let_go)
+        tell("let go")
+
+    for signal in signals:  # heard after the plug-in's own; Krita 5.3 does not tell the first
+        signal.connect(let_go)
     tell("quitting")

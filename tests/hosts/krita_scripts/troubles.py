@@ -4,7 +4,6 @@ import time
 from types import SimpleNamespace
 
 from krita import Krita
-from PyQt5.QtWidgets import QApplication, QPushButton
 from vaporbrush_driver.kit import (
     LOADED_S,
     activate,
@@ -23,6 +22,7 @@ from vaporbrush_driver.kit import (
     tree,
 )
 from vaporbrush_driver.meters import StallMeter
+from vaporbrush_driver.qt import QApplication, QPushButton
 
 ENDLESS, DIES = 8, 2  # seeds that the fake worker obeys
 WORLD = SimpleNamespace()  # the document and its layers, which all scenes use
@@ -178,6 +178,22 @@ def other_version(tell):
     controller().dismiss(last().run.key)
     yield ask(tell, "same version")
     yield lambda: controller().condition.reachable
+
+
+@scene
+def without_torch(tell):
+    """The daemon runs, but nothing can be painted: no green light, and no button that fails."""
+    yield from rest(tell)
+    yield ask(tell, "without torch")
+    yield kind("broken")
+    yield 0.4
+    told = {"button": docker().button.isEnabled(), "says": docker().expected.text()}
+    tell("without torch", {**shown(controller().condition), **told})
+    yield ask(tell, "shot", "krita-daemon-without-torch")
+    yield ask(tell, "same version")
+    yield lambda: controller().condition.startable
+    yield 0.6
+    tell("with torch again", docker().button.isEnabled())
 
 
 @scene

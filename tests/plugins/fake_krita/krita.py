@@ -94,6 +94,37 @@ class Node:
         return image
 
 
+class Selection:
+    """What is selected: one byte a pixel over a rectangle, with the calls that the plug-in makes."""
+
+    def __init__(self):
+        self._rect, self._data = QtCore.QRect(), b""
+
+    def setPixelData(self, data, x, y, width, height):
+        self._rect, self._data = QtCore.QRect(x, y, width, height), bytes(data)
+
+    def x(self):
+        return self._rect.x()
+
+    def y(self):
+        return self._rect.y()
+
+    def width(self):
+        return self._rect.width()
+
+    def height(self):
+        return self._rect.height()
+
+    def pixelData(self, x, y, width, height):
+        own = self._rect
+        inside = [
+            (column - own.x() + (row - own.y()) * own.width()) if own.contains(column, row) else None
+            for row in range(y, y + height)
+            for column in range(x, x + width)
+        ]
+        return QtCore.QByteArray(bytes(0 if at is None else self._data[at] for at in inside))
+
+
 class Document:
     """A document of one size, with a root layer."""
 
@@ -102,6 +133,7 @@ class Document:
         self._root = Node("root", "grouplayer")
         self._active = None
         self._annotations = {}
+        self._selection = None
 
     def rootNode(self):
         return self._root if self in Krita.instance()._documents else None
@@ -131,7 +163,10 @@ class Document:
         return ""
 
     def selection(self):
-        return None
+        return self._selection
+
+    def setSelection(self, selection):
+        self._selection = selection
 
     def createNode(self, name, kind):
         return Node(name, kind)
@@ -141,6 +176,12 @@ class Document:
 
     def setAnnotation(self, key, _description, data):
         self._annotations[key] = data
+
+    def annotationTypes(self):
+        return list(self._annotations)
+
+    def removeAnnotation(self, key):
+        self._annotations.pop(key, None)
 
     def close(self):
         Krita.instance()._documents.remove(self)

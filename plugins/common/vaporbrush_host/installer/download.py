@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import socket
 import ssl
 import time
 import urllib.error
@@ -25,7 +26,7 @@ BLOCK_BYTES = 256 * 1024
 STALL_S = 20.0  # a connection on which nothing comes for so long is dropped, and the download goes on by another
 TRIES = 5  # in a row without a single new byte
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
-MOST_BYTES = 4 * 2**30  # no file is so large; where nobody told a size, more than this is not taken
+MOST_BYTES = 8 * 2**30  # no file is so large (torch for ROCm: 6.2 GB); where nobody told a size, more is not taken
 AGENT = "vaporbrush-installer"
 CERTIFICATES = (  # where systems keep theirs, for a host program whose Python brings none
     "/etc/ssl/certs/ca-certificates.crt",
@@ -243,6 +244,8 @@ def _failed(file: File, source: str, error: Exception) -> VaporbrushError:
         reason = _("this computer does not know who vouches for it ({what}). Its certificates may be missing").format(
             what=error.reason.verify_message  # type: ignore[attr-defined]
         )
+    elif isinstance(getattr(error, "reason", None), socket.gaierror):
+        reason = _("its address cannot be found, so this computer may be offline")
     elif isinstance(error, urllib.error.URLError):
         reason = str(getattr(error.reason, "strerror", None) or error.reason)
     elif isinstance(error, TimeoutError):

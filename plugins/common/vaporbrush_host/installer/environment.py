@@ -24,8 +24,11 @@ from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.launcher import clean_environment
 
+from .barriers import check_end, is_macos, is_stores, refused
 from .download import CERTIFICATES, Stopped, check, digest_of
 from .kit import File
+
+Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 WINDOWS = sys.platform == "win32"
 LOOK_S = 0.1
@@ -43,6 +46,8 @@ class Uv:
     log: Path
     proxy: str = ""
     python_mirror: str = ""
+    system: str = ""  # as the kit calls it
+    spawn: Spawn = subprocess.Popen
 
     def python(self, wanted: Sequence[str], stopped: Stopped, *, offline: bool = False) -> tuple[Path, str]:
         """A Python of the system, or else one that uv fetches (it knows their hashes), and which one, as "3.13"."""
@@ -52,10 +57,11 @@ class Uv:
                 return found, version
         own = [str(self.root / "python")]
         for version in wanted:  # of an earlier attempt
-            if self._run(self._find(version, "--managed-python"), stopped, quiet=True) == 0:
-                return Path(self._said(self._find(version, "--managed-python"), stopped)), version
+            if self._finds(version, "--managed-python", stopped):
+                return self._found(version, "--managed-python", stopped), version
         version = wanted[0]
-        arguments = ("python", "install", "--no-bin", "--install-dir", *own, version)
+        # Neither on the search path nor in Windows' registry: it is ours alone, and goes with the painter.
+        arguments = ("python", "install", "--no-bin", "--no-registry", "--install-dir", *own, version)
         if offline and not self.python_mirror:
             raise VaporbrushError(
                 "download_failed",
@@ -65,7 +71,7 @@ class Uv:
             )
         if self._run(arguments, stopped) != 0:
             raise self._failed(_("Python {version} could not be fetched").format(version=version))
-        return Path(self._said(self._find(version, "--managed-python"), stopped)), version
+        return self._found(version, "--managed-python", stopped), version
 
     def make(self, environment: Path, python: Path, requirements: Path, wheels: Path, stopped: Stopped) -> Path:
         """An environment with exactly what `requirements` names. Returns its Python."""
@@ -79,18 +85,20 @@ class Uv:
         return own
 
     def _system_python(self, version: str, stopped: Stopped) -> Path | None:
-        found = self._find(version, "--no-managed-python")
-        if self._run(found, stopped, quiet=True) != 0:
+        if not self._finds(version, "--no-managed-python", stopped):
             return None
-        path = Path(self._said(found, stopped))
-        return path if is_private(path) else None
+        path = self._found(version, "--no-managed-python", stopped)
+        return path if is_private(path) and not is_stores(path) else None
 
-    def _find(self, version: str, preference: str) -> tuple[str, ...]:
-        return ("python", "find", "--system", "--no-python-downloads", preference, version)
+    def _finds(self, version: str, preference: str, stopped: Stopped) -> bool:
+        status = self._run(self._find(version, preference), stopped, quiet=True)
+        if status < 0:  # a signal: that is no answer
+            raise self._ended(status)
+        return status == 0
 
-    def _said(self, arguments: Sequence[str], stopped: Stopped) -> str:
+    def _found(self, version: str, preference: str, stopped: Stopped) -> Path:
         done = subprocess.run(  # noqa: S603 (a program that matched its hash)
-            self._command(arguments),
+            self._command(self._find(version, preference)),
             env=self._environment(),
             cwd=self.root,
             stdin=subprocess.DEVNULL,
@@ -98,10 +106,18 @@ class Uv:
             check=False,
         )
         check(stopped)
-        return os.fsdecode(done.stdout).strip()
+        path = os.fsdecode(done.stdout).strip()
+        check_end(done.returncode, str(self.program), self.system)
+        if done.returncode or not path:
+            raise self._ended(done.returncode)
+        return Path(path)
+
+    def _find(self, version: str, preference: str) -> tuple[str, ...]:
+        return ("python", "find", "--system", "--no-python-downloads", preference, version)
 
     def _run(self, arguments: Sequence[str], stopped: Stopped, *, quiet: bool = False) -> int:
-        return run(self._command(arguments), self._environment(), self.log, stopped, quiet=quiet)
+        command = self._command(arguments)
+        return run(command, self._environment(), self.log, stopped, quiet=quiet, spawn=self.spawn, system=self.system)
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [str(self.program), *arguments, "--no-config", "--color", "never", "--no-progress"]
@@ -121,12 +137,20 @@ class Uv:
             own["UV_PYTHON_INSTALL_MIRROR"] = self.python_mirror
         return own
 
+    def _ended(self, status: int) -> VaporbrushError:
+        return VaporbrushError(
+            "internal",
+            _("uv ended while it looked for Python (status {status}). Try again.").format(status=status),
+        )
+
     def _failed(self, what: str) -> VaporbrushError:
         last = last_line(self.log)
         if "No space left" in last or "os error 28" in last or "os error 112" in last:
             return VaporbrushError(
                 "disk_full", _("{what}: the disk of {root} is full.").format(what=what, root=self.root)
             )
+        if is_macos(self.system) and "SIGKILL" in last:  # of the Python that it started
+            return refused(str(self.root / "python"))
         return VaporbrushError("internal", _("{what}: {last} Log: {log}").format(what=what, last=last, log=self.log))
 
 
@@ -154,11 +178,21 @@ def requirements(files: Sequence[File]) -> str:
     return "".join(f"{one.project}=={one.version} --hash=sha256:{one.sha256}\n" for one in files)
 
 
-def examine(python: Path, home: Path, log: Path, stopped: Stopped, backend: str) -> None:
+def examine(
+    python: Path,
+    home: Path,
+    log: Path,
+    stopped: Stopped,
+    backend: str,
+    *,
+    system: str = "",
+    spawn: Spawn = subprocess.Popen,
+) -> None:
     """Have doctor look at an environment. Raises `VaporbrushError` where something that painting needs is missing."""
     answer = log.with_name("doctor.json")
     environment = {**clean_environment(os.environ), "VAPORBRUSH_HOME": str(home)}
-    run([str(python), "-P", "-m", "vaporbrush_daemon", "doctor", "--json"], environment, answer, stopped, anew=True)
+    command = [str(python), "-P", "-m", "vaporbrush_daemon", "doctor", "--json"]
+    run(command, environment, answer, stopped, anew=True, spawn=spawn, system=system)
     try:
         findings = doctor_findings(answer.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):
@@ -191,9 +225,12 @@ def run(
     *,
     quiet: bool = False,
     anew: bool = False,
-    spawn: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+    spawn: Spawn = subprocess.Popen,
+    system: str = "",
 ) -> int:
-    """Run a program to its end, or end it with its children when `stopped` says so. Returns its exit status."""
+    """Run a program to its end, or end it with its children when `stopped` says so. Returns its exit status. Raises
+    `VaporbrushError` where it cannot be run.
+    """
     make_private(log.parent)
     options: dict[str, Any] = {"start_new_session": True}
     if WINDOWS:  # pragma: no cover
@@ -223,6 +260,7 @@ def run(
         except BaseException:
             _end(process)
             raise
+    check_end(process.returncode, str(command[0]), system)
     return process.returncode
 
 
@@ -276,5 +314,13 @@ def last_line(log: Path) -> str:
 
 def free_bytes(folder: Path) -> int:
     """What is free on the disk of a folder that may not be there yet."""
-    here = next(one for one in (folder, *folder.parents) if one.exists())
-    return shutil.disk_usage(here).free
+    return shutil.disk_usage(_there(folder)).free
+
+
+def on_one_disk(first: Path, second: Path) -> bool:
+    """Whether two folders, which may not be there yet, share their room."""
+    return _there(first).stat().st_dev == _there(second).stat().st_dev
+
+
+def _there(folder: Path) -> Path:
+    return next(one for one in (folder, *folder.parents) if one.exists())

@@ -18,6 +18,8 @@ from typing import Any
 
 from vaporbrush_host.ui_text import _
 
+from .barriers import sandbox_obstacle
+
 FOLDER = "painter"
 MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "aarch64"}
 SYSTEMS = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
@@ -44,12 +46,15 @@ class File:
 
 @dataclass(frozen=True)
 class Lock:
-    """The wheels of one system and backend. `pythons`: those that it has wheels for, the best tested first."""
+    """The wheels of one system and backend. `pythons`: those that it has wheels for, the best tested first;
+    `longest_name`: the characters of a file's name below site-packages, where a system bounds paths, else 0.
+    """
 
     system: str
     backend: str
     pythons: tuple[str, ...]
     files: tuple[File, ...]
+    longest_name: int = 0
 
     def wheels(self, python: str) -> tuple[File, ...]:
         """The wheels for one Python, such as "3.13"."""
@@ -91,7 +96,13 @@ def read(plugin: Path) -> Kit | None:
             wheel=_file(raw["wheel"]),
             uv={str(system): _file(one) for system, one in raw["uv"].items()},
             locks=tuple(
-                Lock(one["system"], one["backend"], tuple(one["pythons"]), tuple(map(_file, one["files"])))
+                Lock(
+                    one["system"],
+                    one["backend"],
+                    tuple(one["pythons"]),
+                    tuple(map(_file, one["files"])),
+                    int(one.get("longest_name", 0)),
+                )
                 for one in locks
                 if one["files"]
             ),
@@ -136,8 +147,10 @@ def _libc() -> str:
         return ""
 
 
-def obstacle(kit: Kit, system: str) -> str:
+def obstacle(kit: Kit, system: str, environment: Mapping[str, str] | None = None) -> str:
     """Why the painter cannot be installed here, in a sentence; empty where it can."""
+    if sentence := sandbox_obstacle(os.environ if environment is None else environment, system):
+        return sentence
     if kit.backends(system) and system in kit.uv:
         return ""
     if system == "macos-x86_64":

@@ -5,37 +5,34 @@ A host shows `view()`, calls `press` and its like for clicks, and hands every ev
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Union
 
 from vaporbrush_host.daemon_monitor import installed_start
 from vaporbrush_host.settings import Settings
 from vaporbrush_host.ui_text import _, byte_count
 from vaporbrush_protocol.endpoint import home as default_home
 from vaporbrush_protocol.endpoint import native, portable
-from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.installation import installed
-from vaporbrush_protocol.launcher import clean_environment
+from vaporbrush_protocol.installed_command import installed_command
 
 from . import places
 from .environment import free_bytes
+from .gpu import GpuFound, gpu_here
 from .index import Index
-from .kit import Kit, read, this_system
+from .kit import Kit, obstacle, read, this_system
 from .places import Want
-from .plan import MOVES, NAMES, Move, State, first_backend, offer, state_of
+from .plan import MOVES, Move, State, first_backend, offer, state_of
+from .removal import Removal, Removed
 from .work import Install, Report
 
 Mode = Literal["hidden", "full", "strip"]
 SECTION = "installer"  # of the settings; shared by all hosts
-GPU_ASK_S = 60.0
-# What `torch_builds` calls the builds, and what the locks do.
-BACKENDS = {"cu130": "cuda", "cu126": "cuda126", "rocm7.2": "rocm", "xpu": "xpu", "mps": "mps"}
+REMOVES_S = 15.0  # how long a host's end waits for a removal: what is half removed would lie around
 LABELS: dict[Move, str] = {
     "install": _("Install the painter (about {size})"),
     "go_on": _("Go on"),
@@ -46,12 +43,7 @@ LABELS: dict[Move, str] = {
 }
 
 
-@dataclass(frozen=True)
-class GpuFound:
-    """A GPU for which the kit has a build; posted once."""
-
-    backend: str
-    name: str
+Event = Union[Report, GpuFound, Removed]  # noqa: UP007 (what the page's threads post; a host's Python may be 3.9)
 
 
 @dataclass(frozen=True)
@@ -69,21 +61,30 @@ class View:
     stopping: bool = False
     error: bool = False
     dismissable: bool = False
+    dismiss: str = _("Not now")  # the label of that button
+
+
+class _Close(TypedDict):
+    dismissable: bool
+    dismiss: str
+
+
+CLOSE = _Close(dismissable=True, dismiss=_("Close"))  # of what has only to be read
 
 
 class Page:
     """The page of one host program."""
 
-    def __init__(
-        self, plugin: Path, post: Callable[[Report | GpuFound], None], *, by: str, home: Path | None = None
-    ) -> None:
+    def __init__(self, plugin: Path, post: Callable[[Event], None], *, by: str, home: Path | None = None) -> None:
         self.home = home or default_home()
         self._kit: Kit | None = read(plugin)
-        self._start_command = installed_start(plugin)
+        self._start_command = installed_start(plugin) or (() if places.confined() else installed_command())
         self._system = this_system()
         self._post, self._by = post, by
         self._settings = Settings(self.home)
         self._install: Install | None = None
+        self._removal: Removal | None = None
+        self._removed: Removed | None = None  # what came of it, until something else is done
         self._report: Report | None = None
         self._gpu: GpuFound | None = None
         self._asked_gpu = False
@@ -111,18 +112,20 @@ class Page:
     def resume(self) -> None:
         """Go on with what was cut by the host's end; what a person stopped waits for a click."""
         begun = places.journal(self.home)
-        if self._kit is not None and begun is not None and begun.step != places.STOPPED and not self.running:
+        going = self.state == "unfinished" and not self.running
+        if going and self._kit is not None and begun is not None and begun.step != places.STOPPED:
             self._start(replace(begun, version=self._kit.version))
 
     def introduce(self) -> bool:
         """Whether a person who has just imported the plug-in is to be shown the page: once, unasked."""
-        new = self.view().mode == "full" and not self._settings.get(SECTION, "introduced", False)
+        telling = self.view().mode == "full" or (self._kit is not None and self.state == "impossible")
+        new = telling and not self._settings.get(SECTION, "introduced", False)
         return new and self._settings.put(SECTION, "introduced", True)
 
     @property
     def running(self) -> bool:
-        """Whether an install is under way in this program."""
-        return self._install is not None
+        """Whether an install or a removal is under way in this program."""
+        return self._install is not None or self._removal is not None
 
     @property
     def removable(self) -> bool:
@@ -150,10 +153,15 @@ class Page:
             self._install.cancel()
 
     def dismiss(self) -> None:
-        """Not now: the offer of an update or of a build is not made again."""
-        offered = (
-            self._gpu.backend if self._move() == "change" and self._gpu else self._kit.version if self._kit else ""
-        )
+        """Not now: the offer of an update or of a build is not made again. What is shown of a removal has been read."""
+        if self._removed is not None:
+            self._removed = None
+            return
+        offered = self._kit.version if self._kit else ""
+        if self._gpu is not None and (unused := self._unused()):
+            offered = unused
+        elif self._gpu is not None and self._move() == "change":
+            offered = self._gpu.backend
         self._settings.put(SECTION, "dismissed", [*self._dismissed(), offered])
 
     def choose_folder(self, folder: Path) -> None:
@@ -165,21 +173,22 @@ class Page:
         self._bundle = str(path)
         self.press()
 
-    def uninstall(self, *, everything: bool) -> str:
-        """Remove the painter. Returns what to say."""
-        try:
-            left = places.uninstall(self.home, everything=everything)
-        except VaporbrushError as error:
-            return error.message
-        self.look()
-        if left:
-            return _("Some files are still in use; they stay in {places}.").format(places=", ".join(map(str, left)))
-        return _("The painter is gone.")
+    def remove(self, *, everything: bool) -> None:
+        """Remove the painter, when its daemon has ended; with `everything` also the person's styles and settings."""
+        if self.running:
+            return
+        self._report, self._removed = None, None
+        self._removal = Removal(self.home, self._post, everything=everything)
+        self._removal.start()
 
     # ── what happened ──
 
-    def take(self, event: Report | GpuFound) -> bool:
+    def take(self, event: Event) -> bool:
         """An event from a thread. Returns whether a painter has just become ready."""
+        if isinstance(event, Removed):
+            self._removal, self._removed = None, event
+            self.look()
+            return False
         if isinstance(event, GpuFound):
             self._gpu = event
             return False
@@ -196,9 +205,11 @@ class Page:
         return event.stage == "done"
 
     def close(self) -> None:
-        """The host ends: an install stops where it is, and goes on at the next start."""
+        """The host ends: an install stops where it is, and goes on at the next start. A removal is waited for."""
         if self._install is not None:
             self._install.cancel()
+        if self._removal is not None:
+            self._removal.join(REMOVES_S)
 
     # ── what to show ──
 
@@ -215,17 +226,36 @@ class Page:
                 running=True,
                 stopping=self._stopping,
             )
-        move = self._move()
-        if move is None or (self._kit is None and self.state != "impossible"):
+        if self._removal is not None:
+            line = _("It stops what it does, and then its files go.")
+            return View("full", title=_("Removing the painter"), line=line, running=True, stopping=True)
+        return self._view_at_rest(report)
+
+    def _view_at_rest(self, report: Report | None) -> View:
+        """While nothing is under way."""
+        removed, move = self._removed, self._move()
+        hidden = move is None or (self._kit is None and self.state != "impossible")
+        if removed is not None and removed.error:
+            return View("strip", title=_("The painter is still here"), line=removed.said, error=True, **CLOSE)
+        if removed is not None and hidden:
+            return View("strip", title=removed.said, **CLOSE)
+        if self._gpu is not None and self._unused():
+            why = _("{why}. The processor paints.").format(why=self._gpu.why)
+            return View("strip", title=_("{gpu} is not used").format(gpu=self._gpu.name), text=why, **CLOSE)
+        if self._kit is not None and self.state == "impossible":
+            why = obstacle(self._kit, self._system)
+            return View("strip", title=_("The painter cannot be installed here"), text=why)
+        if move is None or hidden:
             return View()
         error = report.line if report is not None and report.stage == "failed" else ""
-        return replace(self._offer_view(move), line=error or self._stopped_line(report), error=bool(error))
+        line = error or (removed.said if removed else self._stopped_line(report))
+        return replace(self._offer_view(move), line=line, error=bool(error))
 
     def details(self) -> str:
         """For *Copy details*."""
-        report = self._report
-        log = self.home / "logs" / "install.log"
-        return "\n".join(filter(None, (report.line, report.trace, f"Log: {log}") if report else (f"Log: {log}",)))
+        report, removed = self._report, self._removed
+        lines = [removed.said] if removed else [report.line, report.trace] if report else []
+        return "\n".join([*filter(None, lines), f"Log: {self.home / 'logs' / 'install.log'}"])
 
     def _offer_view(self, move: Move) -> View:
         assert self._kit is not None
@@ -257,7 +287,7 @@ class Page:
             mode="full" if blocking else "strip",
             title=titles[move],
             text=text,
-            place=str(self.root) if move == "install" else "",
+            place=str(self.root) if move == "install" or (move == "go_on" and blocking) else "",
             action=label,
             dismissable=move in ("update", "change"),
         )
@@ -270,8 +300,8 @@ class Page:
         if move == "update" and self._kit.version in self._dismissed():
             return None
         if move == "change":
-            known = self._gpu is not None and self._gpu.backend not in self._dismissed()
-            return move if known else None
+            backend = self._gpu.backend if self._gpu is not None else ""
+            return move if backend and backend not in self._dismissed() else None
         return move
 
     def _backend(self, move: Move) -> str:
@@ -281,6 +311,13 @@ class Page:
             return self._gpu.backend
         named = begun.backend if begun else found.backend if found else ""
         return named if self._kit.lock(self._system, named) else first_backend(self._kit, self._system)
+
+    def _unused(self) -> str:
+        """A GPU for which there is no build here, as what a person has read of; empty where there is nothing to say."""
+        if self.state != "ready" or self._gpu is None or self._gpu.backend:
+            return ""
+        read_of = f"unused {self._gpu.name}"
+        return "" if read_of in self._dismissed() else read_of
 
     def _usable(self) -> bool:
         found = installed(self.home)
@@ -318,6 +355,7 @@ class Page:
 
     def _start(self, want: Want) -> None:
         assert self._kit is not None
+        self._removed = None
         self._report = Report(line=_("Looking for space…"))
         mirror = self._settings.get(SECTION, "python_mirror", "")
         self._install = Install(
@@ -326,31 +364,16 @@ class Page:
         self._install.start()
 
     def _ask_for_gpu(self) -> None:
-        """Which build of torch fits a GPU here, asked of the painter that is installed."""
-        found = installed(self.home)
-        if found is None or found.backend != "cpu" or self._kit is None:
-            return
-        command = [str(found.python), "-P", "-m", "vaporbrush_daemon.install.torch_builds"]
-        try:
-            done = subprocess.run(  # noqa: S603 (the painter that we installed)
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=GPU_ASK_S,
-                check=False,
-                env=clean_environment(os.environ),
-            )
-            told = json.loads(done.stdout)
-            backend, name = BACKENDS.get(str(told["build"]), ""), str(told["gpu"])
-        except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError, VaporbrushError):
-            return  # an offer that is not made
-        if self._kit.lock(self._system, backend) is not None:
-            self._post(GpuFound(backend, name or NAMES.get(backend, backend)))
+        found = gpu_here(self._kit, self._system, installed(self.home)) if self._kit is not None else None
+        if found is not None:
+            self._post(found)
 
 
 def shown_path(path: str) -> str:
-    """A path as a host's widgets take it."""
+    """A path as a host's widgets take it, with ~ for the person's own folder, as people say it."""
+    own = str(Path.home())
+    if os.name == "posix" and path.startswith(own + os.sep) and len(own) > 1:
+        path = "~" + path[len(own) :]
     return portable(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -19,6 +19,7 @@ from vaporbrush_protocol.installation import FILE as POINTER
 from vaporbrush_protocol.installation import installed
 from vaporbrush_protocol.launcher import in_flatpak
 
+from .barriers import check_place
 from .environment import make_private
 from .kit import Kit, obstacle
 from .plan import Seen
@@ -30,6 +31,7 @@ else:
 
 JOURNAL = "installing.json"
 LOCK = "installing.lock"
+DAEMON_LOCK = "run/lock"  # which a daemon holds as long as it lives
 STOPPED = "stopped"  # in the journal's `step`: a person did, so the next start does not go on by itself
 OWN = "vaporbrush-painter"  # the folder's name where a person chooses one: nothing else is in there
 ANSWER_S = 1.0  # for a daemon on this machine to greet
@@ -64,6 +66,31 @@ def chosen_root(folder: Path) -> Path:
 def environments(root: Path) -> Path:
     """The folder of environments: the one in force, and those being made."""
     return root / "environments"
+
+
+def roots(home: Path) -> set[Path]:
+    """Every folder in which a painter of this home may be, whole or not."""
+    found, begun = installed(home), journal(home)
+    return {one.root for one in (found, begun) if one is not None} | {default_root(home)}
+
+
+def runs_from(home: Path, root: Path) -> bool:
+    """Whether the daemon that was started last is of an environment in `root`; else somebody else looks after it."""
+    try:
+        start = Connection.read(home).start
+    except LinkError:  # none ever ran
+        return False
+    return bool(start) and environments(root) in Path(start[0]).parents
+
+
+def daemon_has_ended(home: Path) -> bool:
+    """Whether no daemon holds its lock: the system drops that with the process, however it ends."""
+    lock = Lock(home, DAEMON_LOCK)
+    if not lock.path.is_file():
+        return True
+    free = lock.take()
+    lock.release()
+    return free
 
 
 def look(home: Path, kit: Kit | None, system: str, start: tuple[str, ...] = ()) -> Seen:
@@ -124,16 +151,23 @@ def end_journal(home: Path) -> None:
     (home / JOURNAL).unlink(missing_ok=True)
 
 
-def prepare(root: Path) -> None:
-    """Make the folders, closed to others. Raises `VaporbrushError` where this user cannot have them."""
+def prepare(root: Path, system: str) -> None:
+    """Make the folders, closed to others. Raises `VaporbrushError` where this user cannot have them, or not there."""
     try:
-        for folder in (root, *(root / name for name in FOLDERS)):
-            make_private(folder)
+        make_private(root)
         if sys.platform != "win32" and root.stat().st_uid != os.getuid():
             raise PermissionError(None, _("it belongs to another user"))
-        probe = root / "downloads" / ".probe"
+        probe = root / ".probe"
         probe.write_bytes(b"")
+        try:
+            check_place(probe, root, system)
+        except VaporbrushError:
+            probe.unlink()
+            _remove_if_empty(root)
+            raise
         probe.unlink()
+        for name in FOLDERS:
+            make_private(root / name)
     except OSError as error:
         reason = error.strerror or error
         raise VaporbrushError(
@@ -151,6 +185,15 @@ def tidy(home: Path, root: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)  # on Windows a running one stays until the next time
 
 
+def leave(home: Path, root: Path) -> None:
+    """Remove what an install began in a folder for which a person has chosen another one since."""
+    found = installed(home)
+    if found is None or found.root != root:
+        for name in FOLDERS:
+            shutil.rmtree(root / name, ignore_errors=True)
+        _remove_if_empty(root)
+
+
 def uninstall(home: Path, *, everything: bool) -> list[Path]:
     """Remove the painter; with `everything` also what the daemon keeps, otherwise but the person's own styles and
     settings stay. Returns what could not be removed. Raises `VaporbrushError` (`conflict`) while a program installs.
@@ -161,17 +204,16 @@ def uninstall(home: Path, *, everything: bool) -> list[Path]:
             "conflict", _("Another program is installing the painter. Stop that first, then remove it.")
         )
     lock.release()  # its file is among what goes
-    found, begun = installed(home), journal(home)
-    roots = {one.root for one in (found, begun) if one is not None} | {default_root(home)}
+    places = roots(home)
     (home / POINTER).unlink(missing_ok=True)
     end_journal(home)
-    for root in roots:
+    for root in places:
         for name in FOLDERS:
             shutil.rmtree(root / name, ignore_errors=True)
         _remove_if_empty(root)
     if everything:
         shutil.rmtree(home, ignore_errors=True)
-    return [path for path in (*roots, *((home,) if everything else ())) if path.exists()]
+    return [path for path in (*places, *((home,) if everything else ())) if path.exists()]
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -187,14 +229,14 @@ def confined() -> str:
 class Lock:
     """One install at a time in this home, whichever program makes it. The system drops it with the process."""
 
-    def __init__(self, home: Path) -> None:
-        self._path = home / LOCK
+    def __init__(self, home: Path, name: str = LOCK) -> None:
+        self.path = home / name
         self._file: IO[bytes] | None = None
 
     def take(self) -> bool:
         """Take it without waiting; whether that worked."""
-        make_private(self._path.parent)
-        file = self._path.open("ab")
+        make_private(self.path.parent)
+        file = self.path.open("ab")
         try:
             if sys.platform == "win32":  # pragma: no cover
                 file.seek(0)

@@ -68,7 +68,8 @@ class Seen:
 
 def state_of(seen: Seen) -> State:
     """The state that a look means. An older zip never replaces a newer painter."""
-    if seen.begun:
+    older = bool(seen.kit) and bool(seen.installed) and order(seen.kit) < order(seen.installed)
+    if seen.begun and not (seen.whole and older):  # a newer zip's, which goes on when that is back
         return "unfinished"
     if seen.installed:
         if not seen.whole:

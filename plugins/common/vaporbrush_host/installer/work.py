@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+import subprocess
 import threading
 import time
 import traceback
@@ -19,13 +20,13 @@ from typing import Any, Literal
 
 from vaporbrush_host.ui_text import _, byte_count
 from vaporbrush_protocol.client import connect
-from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 from vaporbrush_protocol.installation import Installation, installed
 
 from . import places
+from .barriers import check_length, take_off_quarantine
 from .download import Bundle, Source, Web, check, digest_of, wrong_hash
-from .environment import Uv, examine, free_bytes, make_private, requirements, unpack
+from .environment import Spawn, Uv, examine, free_bytes, make_private, on_one_disk, requirements, unpack
 from .index import Index
 from .kit import File, Kit, Lock
 from .places import Want
@@ -73,10 +74,11 @@ class Install(threading.Thread):
         source: Source | None = None,
         python_mirror: str = "",
         free: Callable[[Path], int] = free_bytes,
+        spawn: Spawn = subprocess.Popen,
     ) -> None:
         super().__init__(name="vaporbrush-install", daemon=True)
         self._kit, self._want, self._system, self._home, self._post = kit, want, system, home, post
-        self._by, self._free = by, free
+        self._by, self._free, self._spawn = by, free, spawn
         self._python_mirror = python_mirror
         self._bundle = bool(want.bundle)
         self._index = Index(want.index, want.proxy)
@@ -119,9 +121,16 @@ class Install(threading.Thread):
                 )
             )  # fmt: skip
         root = self._want.root
+        begun = places.journal(self._home)
+        environment = self._fresh(root)
+        if begun is not None and begun.root != root:  # what was fetched there stays until the new folder can be one
+            check_length(environment, root, lock.longest_name)
+            self._look_for_space(begun.root)
+            places.leave(self._home, begun.root)
         self._begin("space")
-        self._look_for_space()
-        places.prepare(root)
+        check_length(environment, root, lock.longest_name)
+        self._look_for_space(root)
+        places.prepare(root, self._system)
         self._begin("uv")
         uv = self._uv(root)
         self._begin("python")
@@ -129,13 +138,15 @@ class Install(threading.Thread):
         self._begin("packages")
         wheels = self._packages(lock, version, root / "downloads")
         self._begin("environment")
-        environment = self._fresh(root)
+        make_private(places.environments(root))
         listed = environment.with_suffix(".txt")
         listed.write_text(requirements(wheels), encoding="ascii")
         own = uv.make(environment, python, listed, root / "downloads", self._cancel.is_set)
         listed.unlink()
         self._begin("check")
-        examine(own, self._home, self._log, self._cancel.is_set, self._want.backend)
+        examine(
+            own, self._home, self._log, self._cancel.is_set, self._want.backend, system=self._system, spawn=self._spawn
+        )
         check(self._cancel.is_set)
         self._begin("switch")
         Installation(
@@ -146,10 +157,12 @@ class Install(threading.Thread):
         places.tidy(self._home, root)
         places.end_journal(self._home)
 
-    def _look_for_space(self) -> None:
-        """Ask the disk beforehand; what an earlier attempt fetched is already on it."""
+    def _look_for_space(self, begun: Path) -> None:
+        """Ask the disk beforehand; what an earlier attempt fetched into the folder `begun` is on it, or leaves it."""
         needed = offer(self._kit, self._system, self._want.backend, ()).disk_bytes
-        here = sum(path.stat().st_size for path in (self._want.root / "downloads").glob("*"))
+        here = 0
+        if on_one_disk(begun, self._want.root):
+            here = sum(path.stat().st_size for path in (begun / "downloads").glob("*"))
         free = self._free(self._want.root)
         if free + here < needed:
             raise VaporbrushError(
@@ -165,7 +178,8 @@ class Install(threading.Thread):
         if not wheel.is_file():
             self._source.fetch(pinned, wheel, lambda done: self._bytes(done, pinned.size), self._cancel.is_set)
         program = unpack(wheel, pinned, root / "uv")
-        return Uv(program, root, self._log, self._want.proxy, self._python_mirror)
+        take_off_quarantine(program, self._system)
+        return Uv(program, root, self._log, self._want.proxy, self._python_mirror, self._system, self._spawn)
 
     def _packages(self, lock: Lock, python: str, folder: Path) -> tuple[File, ...]:
         """Fetch every wheel of the lock, and take ours from the kit. Returns all."""
@@ -184,7 +198,6 @@ class Install(threading.Thread):
 
     def _fresh(self, root: Path) -> Path:
         """A new environment's folder: never one that a killed uv might still be writing to."""
-        make_private(places.environments(root))
         name = f"{self._kit.version}-{self._want.backend}-{secrets.token_hex(3)}"
         return places.environments(root) / name
 
@@ -192,8 +205,7 @@ class Install(threading.Thread):
         """A daemon of the painter that was replaced ends when it has nothing to do; the next start takes the new."""
         deadline = time.monotonic() + DRAIN_S
         try:
-            start = Connection.read(self._home).start
-            if not start or places.environments(self._want.root) not in Path(start[0]).parents:
+            if not places.runs_from(self._home, self._want.root):
                 return  # somebody else's, who looks after it
             with connect(home=self._home, name="vaporbrush installer") as client:
                 while _busy(client.status()) and time.monotonic() < deadline:
@@ -202,8 +214,7 @@ class Install(threading.Thread):
                     time.sleep(WAIT_S)
                 client.shutdown()
             ends = time.monotonic() + ENDS_S
-            while time.monotonic() < ends:
-                connect(home=self._home).close()
+            while not places.daemon_has_ended(self._home) and time.monotonic() < ends:
                 time.sleep(WAIT_S)
         except LinkError:
             return  # none answers (any more)

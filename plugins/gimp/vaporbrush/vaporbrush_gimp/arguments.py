@@ -11,7 +11,8 @@ from typing import Any
 
 from gi.repository import Gimp, GObject
 
-from vaporbrush_host.controls import BY_NAME, CONTROLS, Control, Value
+from vaporbrush_host.controls import BY_NAME, CONTROLS, FILM, Control, Value
+from vaporbrush_host.film import Manner
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError
 
@@ -31,8 +32,8 @@ def canonical(control: Control) -> str:
     return control.name.replace("_", "-")
 
 
-def add_arguments(procedure: Any) -> None:
-    """Everything but the standard arguments of an image procedure."""
+def add_arguments(procedure: Any, *, film: bool = False) -> None:
+    """Everything but the standard arguments of an image procedure. `film`: those of all frames, too."""
     procedure.add_drawable_argument(
         STYLE,
         _("Style la_yer"),
@@ -67,8 +68,13 @@ def add_arguments(procedure: Any) -> None:
     )
     procedure.add_string_aux_argument(LAST_STYLES, _("Last styles"), _("Where they came from."), "", FLAGS)
     taken = set(TAKEN)
-    for control in CONTROLS:
+    for control in (*CONTROLS, *(FILM if film else ())):
         _add(procedure, control, with_mnemonic(control.label, taken))
+    if film:
+        procedure.add_image_return_value(
+            "new-image", _("Image"), _("The new image with the painted frames."), True, FLAGS
+        )
+        return
     procedure.add_layer_return_value("layer", _("Layer"), _("The new layer with the painting."), True, FLAGS)
 
 
@@ -91,7 +97,8 @@ def _add(procedure: Any, control: Control, label: str) -> None:
             choice.add(option.value, number, option.label, option.tip or option.label)
         procedure.add_choice_argument(name, label, tip, choice, control.default, FLAGS)
     elif control.tuned:
-        tip = f"{tip} {_('0: what suits the bundled style, otherwise {usual:g}.').format(usual=control.default)}"
+        left_open = _("0: what suits the bundled style, otherwise {usual:g}.").format(usual=control.default)
+        tip = f"{tip} {left_open}"
         procedure.add_double_argument(name, label, tip, OPEN, control.high, OPEN, FLAGS)
     elif control.kind == "number":
         procedure.add_double_argument(name, label, tip, control.low, control.high, control.default, FLAGS)
@@ -173,6 +180,14 @@ def values_of(config: Any, name_of: Callable[[Control], str] = canonical) -> dic
         for control in CONTROLS
     }
     return {control.name: value for control, value in given.items() if value is not None or not control.tuned}
+
+
+def manner_of(config: Any) -> Manner | None:
+    """How the frames of a film are to be painted; None for a call that is of one layer."""
+    names = {control.name: canonical(control) for control in FILM}
+    if any(config.find_property(name) is None for name in names.values()):
+        return None
+    return Manner.of({name: config.get_property(key) for name, key in names.items()})
 
 
 def labelled_values(config: Any) -> dict[str, Value]:

@@ -141,7 +141,7 @@ class StyleChooser(Gtk.Box):
         switcher = Gtk.StackSwitcher(stack=self._stack, homogeneous=True)
         for button in switcher.get_children():
             button.set_hexpand(True)
-        self._selection_list = SelectionList(self._mixed, self._pictured)
+        self._selection_list = SelectionList(self._mixed, self._pictured, content.get_image())
         self.pack_start(switcher, False, False, 0)
         self.pack_start(self._stack, True, True, 0)
         self.pack_start(self._selection_list, False, False, 0)
@@ -167,6 +167,12 @@ class StyleChooser(Gtk.Box):
         # what a script or an earlier session chose has had a name only, and no picture
         named = [replace(one, title=source.title) if one.name == source.name else one for one in self.sources]
         self._show(replace(self._mix, styles=tuple(named)), anew=True)
+
+    def show_selected(self, selected: bool) -> None:
+        """The image has a selection from now on, or has none."""
+        self._settling = True
+        self._selection_list.show_selected(selected)
+        self._settling = False
 
     def show_condition(self, condition: Condition) -> None:
         """What the page of bundled styles says while the daemon has told none."""

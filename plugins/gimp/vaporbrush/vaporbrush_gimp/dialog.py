@@ -23,25 +23,22 @@ from vaporbrush_host.request import PaintRequest, Pixels
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 
-from . import arguments, layers, painting, styles
+from . import arguments, film, layers, painting, styles
 from .chooser import StyleChooser
 from .fields import Fields, leave_wheel_to_column
 from .help import add_help
 from .installer import Installer
-from .layout import grow_with, screen_height, show_end
-from .notices import Notices, estimate_line
+from .layout import CANVAS, LEAST_FIELDS, canvas_side, fields_height, grow_with, show_end
+from .live import LiveButton
+from .more_buttons import MoreButtons
+from .notices import Notices, ProgressRow, estimate_line, progress_words, title_words
 from .painting import CLIENT, FOLDER, Painting, Task
 from .pictures import Canvas, pixbuf_from_rgb, scale_of, thumbnail
-from .preset_menu import PresetButton
 from .styles import Source
 
-CANVAS = 420  # px; a painting is judged at this size
 TICK_MS = 80
+SELECTION_TICKS = 6  # between two looks at the image's selection: half a second, as in Krita's docker
 SCROLLBAR = 10  # px; it overlays what is beside it
-TALLEST = 680  # px; where there is no room for the fields they scroll
-LEAST_FIELDS = 120  # px; what is left of them in the smallest window
-AROUND = 310  # px; what stands above and below them: notice, hint, buttons, the window's frame
-AROUND_CANVAS = 240  # px; progress, buttons, the window's frame
 PREVIEW_TIP = _("Start painting and watch it here. OK goes on from there.")
 ESTIMATE_AFTER_MS = 250  # a slider that is being moved asks once
 
@@ -73,10 +70,11 @@ class Dialog:
         self._refused = False  # whether a notice says what is wrong with what was asked for
         self._ticket = 0
         self._estimate_due = 0
+        self._ticks = 0
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._monitor = DaemonMonitor(self._news.put, name=CLIENT, start_command=installed_start(FOLDER))
-        title = _("Vaporbrush – {layer} and {more} more") if more else _("Vaporbrush – {layer}")
-        title = title.format(layer=place.name, more=more)
+        self._film = arguments.manner_of(config) is not None
+        title = title_words(place.name, more, film=self._film)
         self._window = GimpUi.ProcedureDialog.new(procedure, config, title)
         self._notices = Notices(self._monitor)
         self._installer = Installer(FOLDER, self._news.put, self._monitor.start_daemon, by=CLIENT)
@@ -84,9 +82,9 @@ class Dialog:
         selected = not Gimp.Selection.is_empty(place.image)
         self._fields = Fields(self._window, config, self._changed, selected=selected, longest=max(place.size))
         self._build()
-        side = CANVAS * scale_of(self._canvas)
-        self._original = thumbnail(place.layer, side)
+        self._original = thumbnail(place.layer, CANVAS * scale_of(self._canvas))
         self._canvas.show_picture(self._original)
+        self._chooser.show_selected(selected)
         self._chooser.set_sources(sources)
         config.connect(f"notify::{arguments.LAST_STYLES}", lambda *_: self._settings_loaded())
         self._monitor.start()
@@ -112,29 +110,24 @@ class Dialog:
 
     def _painting_side(self) -> Gtk.Widget:
         """The picture, how far it is, and the buttons below it."""
-        self._canvas = Canvas(min(CANVAS, screen_height() - AROUND_CANVAS))
+        self._canvas = Canvas(canvas_side())
         self._canvas.set_tooltip_text(_("Press to compare with the layer as it is."))
-        eye = Gtk.EventBox()
-        eye.add(self._canvas)
+        eye = Gtk.EventBox(child=self._canvas)
         eye.connect("button-press-event", lambda *_: self._canvas.show_picture(self._original))
-        eye.connect("button-release-event", lambda *_: self._canvas.show_picture(self._painted() or self._original))
-        self._bar = Gtk.ProgressBar()
-        self._line = Gtk.Label(xalign=0, ellipsize=3)
-        self._left = Gtk.Label(xalign=1)
+        eye.connect("button-release-event", lambda *_: self._canvas.show_picture(self._seen()))
+        self._progress = ProgressRow()
         self._preview = Gtk.Button(label=_("_Preview"), use_underline=True)
-        self._preview.connect("clicked", lambda _button: self._start_or_stop())
-        self._keep = Gtk.Button(label=_("_Keep this"), use_underline=True)
-        self._keep.set_tooltip_text(_("Stop painting now and take it as it looks."))
+        self._preview.connect("clicked", lambda *_: self._start_or_stop())
+        tip = _("Stop painting now and take it as it looks.")
+        self._keep = Gtk.Button(label=_("_Keep this"), use_underline=True, tooltip_text=tip)
         self._keep.connect("clicked", lambda _button: self._keep_this())
-        words = Gtk.Box(spacing=6)
-        words.pack_start(self._line, True, True, 0)
-        words.pack_end(self._left, False, False, 0)
         buttons = Gtk.Box(spacing=6, homogeneous=True)
-        buttons.pack_start(self._preview, True, True, 0)
-        buttons.pack_start(self._keep, True, True, 0)
+        self._live = LiveButton(self._place, self._chooser, self._config, self._show_live)
+        for button in (self._live, self._preview, self._keep):
+            buttons.pack_start(button, True, True, 0)
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         side.pack_start(eye, True, True, 0)
-        for widget in (self._bar, words, buttons):
+        for widget in (self._progress, buttons):
             side.pack_start(widget, False, False, 0)
         return side
 
@@ -143,7 +136,7 @@ class Dialog:
         self._expected = Gtk.Label(xalign=0, wrap=True)
         self._expected.get_style_context().add_class("dim-label")
         more = Gtk.Expander(label=_("_Advanced"), use_underline=True)
-        more.add(self._fields.advanced)
+        more.add(self._installer.below(self._fields.advanced))
         self._right = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, margin_end=SCROLLBAR)
         self._right.pack_start(self._chooser, True, True, 0)
         for widget in (self._fields.plain, more):
@@ -152,19 +145,17 @@ class Dialog:
             hscrollbar_policy=Gtk.PolicyType.NEVER,
             propagate_natural_height=True,
             min_content_height=LEAST_FIELDS,
-            max_content_height=max(LEAST_FIELDS, min(TALLEST, screen_height() - AROUND)),
+            max_content_height=fields_height(),
         )
         scrolled.add(self._right)
         more.connect("notify::expanded", lambda *_: GLib.timeout_add(ESTIMATE_AFTER_MS, show_end, scrolled))
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         side.pack_start(scrolled, True, True, 0)
-        below = Gtk.Box(spacing=6, margin_end=SCROLLBAR)
-        below.pack_start(self._expected, True, True, 0)
-        presets = PresetButton(self._window, self._config, self._chooser, self._notices, self._preset_shown)
-        below.pack_end(presets, False, False, 0)
-        side.pack_start(below, False, False, 0)
-        self._notices.hint.set_margin_end(SCROLLBAR)
-        side.pack_start(self._notices.hint, False, False, 0)
+        acts = (self._preset_shown, self._preview.clicked)
+        self._more = MoreButtons(self._window, self._place, self._config, self._chooser, self._notices, acts)
+        for widget in (self._expected, self._more, self._notices.hint):
+            widget.set_margin_end(SCROLLBAR)
+            side.pack_start(widget, False, False, 0)
         return side
 
     # ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,9 +175,9 @@ class Dialog:
     def close(self) -> None:
         """Stop everything that is under way; the daemon frees its worker."""
         GLib.source_remove(self._timer)
-        if self._work is not None and not self._work.state.ended:
-            self._work.run.cancel()
-            self._work.run.join(painting.GOODBYE_S)
+        if self._work is not None:
+            self._work.close()
+        self._live.stop()
         self._installer.page.close()
         self._monitor.stop()
         self._window.destroy()
@@ -201,13 +192,16 @@ class Dialog:
         """OK: wait for what is being painted, or start it."""
         if self._work is None or self._is_stale() or self._work.state.stage in ("failed", "cancelled"):
             self._start()
+        if self._work is not None:
+            self._work.take()
         self._taking = True
         Gimp.progress_init(_("Vaporbrush"))
         self._refresh()
 
     def _keep_this(self) -> None:
         if self._work is not None:
-            self._work.run.finish()
+            self._work.take()
+            self._work.finish()
         self._keeping = True
         self._taking = True
         self._refresh()
@@ -222,12 +216,10 @@ class Dialog:
             self._stop_taking(error)
 
     def _start(self) -> None:
-        if self._work is not None and self._is_running():
-            self._work.run.cancel()
         self._notices.clear_error()
         self._asked = self._task()
         self._keeping = False
-        self._work = Painting(self._asked)
+        self._work = film.begun(self._asked, seen=True, before=self._work)
         self._refresh()
 
     def _stop_taking(self, error: VaporbrushError) -> None:
@@ -244,6 +236,7 @@ class Dialog:
     def _style_chosen(self) -> None:
         self._remember()
         self._suit()
+        self._look_at_selection()
         if self._alone() in self._suits:  # it brings what suits it, as soon as it is chosen
             for name in self._suits[self._alone()]:
                 self._config.set_property(arguments.canonical(BY_NAME[name]), arguments.OPEN)
@@ -256,7 +249,7 @@ class Dialog:
 
     def _settings_loaded(self) -> None:
         """GIMP has put saved settings in: the styles that belong to them are chosen, as far as they are there."""
-        if not self._remembering and (sources := styles.last(self._config)):
+        if not self._remembering and (sources := styles.last(self._config, self._place.image)):
             self._chooser.set_sources(sources)
             self._suit()
             self._changed()
@@ -280,7 +273,8 @@ class Dialog:
     def _task(self) -> Task:
         if not self._chooser.sources:
             raise RequestError("bad_field", _("Choose a style first."))
-        return Task(self._place, self._chooser.sources, arguments.labelled_values(self._config))
+        values, manner = arguments.labelled_values(self._config), arguments.manner_of(self._config)
+        return Task(self._place, self._chooser.sources, values, manner)
 
     def _is_running(self) -> bool:
         return self._work is not None and not self._work.state.ended
@@ -299,6 +293,7 @@ class Dialog:
         if self._refused:  # it may be mended now
             self._refused = False
             self._notices.clear_error()
+        self._live.changed()
         self._refresh()
 
     def _ask_estimate(self) -> bool:
@@ -321,6 +316,11 @@ class Dialog:
         while not self._news.empty():
             self._heard(self._news.get())
         self._notices.tick()
+        self._ticks += 1
+        if self._ticks % SELECTION_TICKS == 0:
+            self._look_at_selection()
+        if not self._is_running():  # else its own preview is seen
+            self._live.tick()
         work = self._work
         if work is not None:
             before = work.state
@@ -331,6 +331,13 @@ class Dialog:
                 if work.state.ended:
                     self._ended(work)
         return GLib.SOURCE_CONTINUE
+
+    def _look_at_selection(self) -> None:
+        """GIMP goes on while the dialog is open: a person may select something else for another style."""
+        selected = self._place.image.is_valid() and not Gimp.Selection.is_empty(self._place.image)
+        self._chooser.show_selected(selected)
+        regional = any(source.region for source in self._chooser.sources)
+        self._fields.show_selection(selected=selected, regions=regional)
 
     def _ended(self, work: Painting) -> None:
         if work.state.error is not None:
@@ -346,13 +353,14 @@ class Dialog:
             if not self._refused:
                 self._changed()
         elif isinstance(news, Estimated) and news.ticket == self._ticket:
-            self._expected.set_text(estimate_line(news))
+            self._expected.set_text(estimate_line(news, film=self._film))
         elif isinstance(news, StylesListed):
             self._show_styles(news)
         elif not isinstance(news, Estimated):
             self._installer.take(news)
 
     def _show_styles(self, news: StylesListed) -> None:
+        self._more.show_styles(news.styles)
         for style in news.styles:
             if not style.thumb:
                 continue
@@ -360,6 +368,13 @@ class Dialog:
             self._suits[style.name] = style.tuned
             self._chooser.add_bundled(Source(style.title, name=style.name), picture, style.description or style.title)
         self._suit()
+
+    def _show_live(self, picture: Any) -> None:
+        self._canvas.show_picture(picture or self._seen())
+        self._refresh()
+
+    def _seen(self) -> Any:
+        return (self._live.picture if self._is_stale() else self._painted()) or self._original
 
     def _painted(self) -> Any:
         preview = None if self._work is None else self._work.state.preview
@@ -369,31 +384,16 @@ class Dialog:
         """Everything on the left, and what may be pressed."""
         state = None if self._work is None else self._work.state
         running, stale = self._is_running(), self._is_stale()
-        if state is not None and state.preview is not None:
+        painted = state is not None and state.preview is not None
+        if painted and (running or not stale):
             self._canvas.show_picture(self._painted())
         starts = not running or stale
         self._preview.set_label(_("_Preview") if starts else _("_Stop"))
         self._preview.set_tooltip_text(PREVIEW_TIP if starts else _("Stop painting and keep nothing."))
         self._preview.set_sensitive(bool(self._chooser.sources) and not self._taking)
-        painted = running and state is not None and state.preview is not None
-        self._keep.set_sensitive(painted and not stale and not self._keeping)
+        self._keep.set_sensitive(running and painted and not stale and not self._keeping)
         self._right.set_sensitive(not self._taking)
-        self._window.set_response_sensitive(Gtk.ResponseType.OK, bool(self._chooser.sources) and not self._taking)
-        self._bar.set_fraction(0.0 if state is None or state.fraction is None else state.fraction)
-        self._left.set_text("" if state is None else state.left)
-        self._line.set_text(self._words(state, stale=stale))
-
-    def _words(self, state: Any, *, stale: bool) -> str:
-        if not self._chooser.sources:
-            return _("Choose a style.")
-        if state is None or state.error is not None:
-            return _("“{layer}” in the style of “{style}”").format(
-                layer=self._place.name, style=styles.title_of(self._chooser.sources)
-            )
-        if self._keeping and not state.ended:
-            return _("Keeping what is painted…")
-        if stale:
-            return _("Something was changed: Preview shows it.")
-        if state.stage == "done":
-            return _("Painted. OK takes it.")
-        return state.line
+        self._window.set_response_sensitive(Gtk.ResponseType.OK, self._preview.get_sensitive() and self._installer.free)
+        keeping = self._keeping and state is not None and not state.ended
+        words = progress_words(self._place, self._chooser.sources, state, keeping=keeping, stale=stale)
+        self._progress.show_state(state, self._live.line if self._live.line and stale and not running else words)

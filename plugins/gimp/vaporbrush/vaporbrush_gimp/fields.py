@@ -10,10 +10,11 @@ from typing import Any
 
 from gi.repository import GimpUi, GObject, Gtk
 
-from vaporbrush_host.controls import CONTROLS, Control, Option, Value
+from vaporbrush_host.controls import BY_NAME, CONTROLS, FILM, Control, Option, Value
+from vaporbrush_host.regions import INSTEAD_OF_SELECTION
 from vaporbrush_host.ui_text import _
 
-from .arguments import OPEN, canonical
+from .arguments import OPEN, canonical, manner_of
 
 PIXELS = "pixels"  # the entry of the size's list beside which the number stands
 
@@ -49,7 +50,8 @@ class Fields:
         self._suited: list[Callable[[], None]] = []  # what shows them
         self.plain = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self.advanced = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_top=6)
-        for control in CONTROLS:
+        film = FILM if manner_of(config) is not None else ()
+        for control in (*film, *CONTROLS):
             box = self.advanced if control.advanced else self.plain
             box.pack_start(self._field(control), False, False, 0)
             config.connect(f"notify::{canonical(control)}", lambda *_: changed())
@@ -61,6 +63,12 @@ class Fields:
         self._suits = values
         for show in self._suited:
             show()
+
+    def show_selection(self, *, selected: bool, regions: bool) -> None:
+        """Whether there is a selection, and whether styles have regions, which stand in for it."""
+        self._use_selection.set_sensitive(selected and not regions)
+        tip = INSTEAD_OF_SELECTION if regions else BY_NAME["use_selection"].tip
+        self._use_selection.set_tooltip_text(tip)
 
     def offer_devices(self, devices: tuple[Option, ...]) -> None:
         """What the daemon can paint on, by name with its free memory. An open list is not disturbed without news."""
@@ -81,6 +89,7 @@ class Fields:
         field = self._dialog.get_widget(name, GObject.TYPE_NONE)
         if control.name == "use_selection":
             field.set_sensitive(self._selected)
+            self._use_selection = field
         if isinstance(field, GimpUi.Labeled):
             self._labels.add_widget(field.get_label())
         return field

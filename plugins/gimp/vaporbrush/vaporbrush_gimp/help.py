@@ -7,7 +7,7 @@ from typing import Any
 
 from gi.repository import Gdk, GLib, Gtk
 
-from vaporbrush_host.controls import CONTROLS
+from vaporbrush_host.controls import CONTROLS, FILM
 from vaporbrush_host.ui_text import _
 
 WIDTH, HEIGHT = 560, 480  # px
@@ -71,7 +71,7 @@ def _paragraphs() -> Iterator[str]:
     """Pango markup."""
     for number, step in enumerate(STEPS, 1):
         yield f"{number}. {GLib.markup_escape_text(step)}"
-    for control in CONTROLS:
+    for control in (*CONTROLS, *FILM):
         title = GLib.markup_escape_text(control.label)
         yield f"<b>{title}</b>\n{GLib.markup_escape_text(control.tip)}"
         for option in control.options:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gi.repository import GLib, Gtk
 
+from vaporbrush_host.installer import removal
 from vaporbrush_host.installer.page import Page, shown_path
 from vaporbrush_host.ui_text import _
 
@@ -15,6 +16,7 @@ from .layout import fit
 from .problems import copy
 
 WIDEST = 70  # characters of a line
+ELLIPSIS_MIDDLE = 2  # Pango's
 
 
 class Installer(Gtk.Box):
@@ -25,7 +27,7 @@ class Installer(Gtk.Box):
         self.page = Page(folder, post, by=by)
         self._ready = ready
         self._rest: tuple[Gtk.Widget, ...] = ()
-        self._blocks = False  # whether the page stands in place of the rest
+        self.free = True  # whether something can paint: else the page stands in place of the rest
         self._title, self._text, self._place, self._line = (_label() for _number in range(4))
         self._title.get_style_context().add_class("heading")
         self._bar = Gtk.ProgressBar()
@@ -35,9 +37,12 @@ class Installer(Gtk.Box):
             _("From a file…"), _("For computers without a network: an offline bundle of Vaporbrush."), self._choose_file
         )
         self._network = _button(_("Network…"), _("A package index and a proxy of your own."), self._choose_network)
-        self._later = _button(_("Not now"), "", self._dismiss)
+        self._later = _button("", "", self._dismiss)
         self._details = _button(_("Copy details"), "", lambda: copy(self.page.details()))
         self._cancel = _button(_("Stop"), _("What has been fetched is kept."), self._stop)
+        self._where = Gtk.Label(xalign=0, ellipsize=ELLIPSIS_MIDDLE)
+        self._where.get_style_context().add_class("dim-label")
+        self._remove = _button(removal.ACTION, "", self._ask_to_remove)
         place = Gtk.Box(spacing=6)
         place.pack_start(self._place, False, False, 0)
         place.pack_start(self._folder, False, False, 0)
@@ -50,6 +55,18 @@ class Installer(Gtk.Box):
             self.pack_start(widget, False, False, 0)
         self._action.set_halign(Gtk.Align.START)
         self._action.get_style_context().add_class("suggested-action")
+
+    def below(self, widget: Gtk.Widget) -> Gtk.Widget:
+        """A widget, and below it where the painter is, which can be removed there."""
+        row = Gtk.Box(spacing=6)
+        row.pack_start(self._where, True, True, 0)
+        row.pack_end(self._remove, False, False, 0)
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        for one in (widget, row):
+            column.pack_start(one, False, False, 0)
+        for one in (self._where, self._remove):
+            one.set_no_show_all(True)
+        return column
 
     def in_place_of(self, *rest: Gtk.Widget) -> None:
         """What to hide while there is no painter."""
@@ -69,9 +86,11 @@ class Installer(Gtk.Box):
         self.set_visible(view.mode != "hidden")
         for widget in self._rest:
             widget.set_visible(view.mode != "full")
-        if self._blocks and view.mode != "full":
+        if not self.free and view.mode != "full":
             GLib.idle_add(fit, self.get_toplevel())  # the first page was smaller than the controls
-        self._blocks = view.mode == "full"
+        self.free = view.mode != "full"
+        if not self.free and isinstance(self.get_toplevel(), Gtk.Dialog):
+            self.get_toplevel().set_response_sensitive(Gtk.ResponseType.OK, False)
         self._title.set_markup(f"<b>{_escaped(view.title)}</b>")
         self._text.set_text(view.text)
         self._place.set_text(shown_path(view.place))
@@ -81,6 +100,7 @@ class Installer(Gtk.Box):
             self._bar.set_fraction(view.fraction)
         elif view.running:
             self._bar.pulse()
+        self._later.set_label(view.dismiss)
         self._cancel.set_sensitive(not view.stopping)
         shown = {
             self._title: bool(view.title),
@@ -98,6 +118,9 @@ class Installer(Gtk.Box):
         }
         for widget, visible in shown.items():
             widget.set_visible(visible)
+        self._where.set_text(_("The painter is in {folder}").format(folder=shown_path(str(self.page.root))))
+        for one in (self._where, self._remove):
+            one.set_visible(self.page.removable)
 
     def _press(self) -> None:
         self.page.press()
@@ -110,6 +133,21 @@ class Installer(Gtk.Box):
     def _dismiss(self) -> None:
         self.page.dismiss()
         self.refresh()
+
+    def _ask_to_remove(self) -> None:
+        """Everything, or all but the person's own styles and settings."""
+        dialog = Gtk.MessageDialog(
+            transient_for=self.get_toplevel(), modal=True, message_type=Gtk.MessageType.QUESTION,
+            text=removal.QUESTION, secondary_text=removal.REASSURANCE,
+        )  # fmt: skip
+        dialog.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+        dialog.add_button(removal.EVERYTHING, Gtk.ResponseType.NO)
+        dialog.add_button(removal.KEEP, Gtk.ResponseType.YES)
+        answer = dialog.run()
+        dialog.destroy()
+        if answer in (Gtk.ResponseType.YES, Gtk.ResponseType.NO):
+            self.page.remove(everything=answer == Gtk.ResponseType.NO)
+            self.refresh()
 
     def _choose_folder(self) -> None:
         self._choose(

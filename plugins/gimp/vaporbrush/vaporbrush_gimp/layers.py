@@ -7,26 +7,36 @@ Buffers are read and written in bands of rows, as `bytes`: PyGObject copies anyt
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Babl, Gegl, Gimp
 
-from vaporbrush_host import row_strips
+from vaporbrush_host import processes, regions, row_strips
+from vaporbrush_host.regions import Region
 from vaporbrush_host.request import Pixels
-from vaporbrush_host.ui_text import _
+from vaporbrush_host.ui_text import _, _n
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.limits import MAX_BLOB_BYTES, MAX_SIDE
 from vaporbrush_protocol.recipe import CHANNEL_COUNT, DEPTH_BYTES, Channels, Depth
 
+from . import region_store
+from .region_store import FLEETING
+
 PARASITE = "vaporbrush-recipe"
+HIDDEN = "vaporbrush-hidden"  # on an image, with the number of its process
 BABL: dict[tuple[Channels, Depth], str] = {
     ("RGBA", "u8"): "R'G'B'A u8",
     ("RGBA", "u16"): "R'G'B'A u16",
+    ("RGBA", "f16"): "R'G'B'A half",
     ("RGBA", "f32"): "R'G'B'A float",
     ("GRAY", "u8"): "Y u8",  # linear: a selection's or a mask's value is a coverage, not a colour
     ("GRAY", "f32"): "Y float",
 }
+CLOSED = _("The image was closed while it was being painted, so there is no place for the result.")
+LIGHT: dict[Depth, str] = {"u8": "RGBA u8", "u16": "RGBA u16", "f16": "RGBA half", "f32": "RGBA float"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,11 @@ class Place:
     name: str
     size: tuple[int, int]
     offset: tuple[int, int]
+
+    @property
+    def rectangle(self) -> regions.Place:
+        """Where the content is in the image."""
+        return regions.Place(*self.offset, *self.size)
 
     def now(self) -> tuple[Any, int, tuple[int, int]]:
         """Parent, position and offsets for the result as things are now: the layer may have been moved or deleted
@@ -68,6 +83,21 @@ def content_layers(image: Any, drawables: list[Any], *, several: bool) -> list[A
                 name=image.get_name()
             )
         )
+    check_not_floating(image)
+    if not drawables:
+        raise refuse(_("No layer is selected: select the one to paint."))
+    if len(drawables) > 1 and not several:
+        sentence = _n(
+            "{count} layer is selected: select the one to paint.",
+            "{count} layers are selected: select the one to paint.",
+            len(drawables),
+        )
+        raise refuse(sentence.format(count=len(drawables)))
+    return [_content_layer(image, drawable) for drawable in drawables]
+
+
+def check_not_floating(image: Any) -> None:
+    """A sentence for an image in which what was pasted belongs to no layer yet."""
     if image.get_floating_sel() is not None:
         raise refuse(
             _(
@@ -75,11 +105,6 @@ def content_layers(image: Any, drawables: list[Any], *, several: bool) -> list[A
                 "(Layer ▸ To New Layer) first."
             )
         )
-    if not drawables:
-        raise refuse(_("No layer is selected: select the one to paint."))
-    if len(drawables) > 1 and not several:
-        raise refuse(_("{count} layers are selected: select the one to paint.").format(count=len(drawables)))
-    return [_content_layer(image, drawable) for drawable in drawables]
 
 
 def _content_layer(image: Any, drawable: Any) -> Any:
@@ -138,21 +163,50 @@ def read_drawable(drawable: Any, depth: Depth | None = None) -> Pixels:
         scratch.delete()
 
 
-def scratch_image(like: Any, size: tuple[int, int]) -> Any:
-    """An empty image without a window. It is of the same kind, precision and profile: pixels are copied as they are."""
+def scratch_image(like: Any, size: tuple[int, int], *, undo: bool = False) -> Any:
+    """An empty image without a window. It is of the same kind, precision and profile: pixels are copied as they are.
+    `undo`: whether it keeps a history, for a person.
+    """
     scratch = Gimp.Image.new_with_precision(*size, like.get_base_type(), like.get_precision())
-    scratch.undo_disable()
+    if not undo:
+        scratch.undo_disable()
     profile = like.get_color_profile()
     if profile is not None:
         scratch.set_color_profile(profile)
     return scratch
 
 
+def hide(image: Any) -> None:
+    """This image is nobody's but ours, as long as it is there or until it is shown."""
+    image.attach_parasite(Gimp.Parasite.new(HIDDEN, FLEETING, str(os.getpid()).encode()))
+
+
+def unhide(image: Any) -> None:
+    """A person is to have this image."""
+    image.detach_parasite(HIDDEN)
+
+
+def clear_away() -> None:
+    """Delete the hidden images of calls that were killed, as GIMP's own Cancel does: nobody else could."""
+    for image in Gimp.get_images():
+        hidden = image.get_parasite(HIDDEN)
+        if hidden is not None and not processes.runs(int(bytes(hidden.get_data()))):
+            image.delete()
+
+
+def images() -> list[Any]:
+    """The open images that a person knows of."""
+    return [image for image in Gimp.get_images() if image.get_parasite(HIDDEN) is None]
+
+
 def read_selection(place: Place) -> Pixels | None:
-    """The selection over the content, softness included (255 or 1.0 = selected); None where nothing is selected."""
+    """The selection over the content, softness included (255 or 1.0 = selected); None where nothing is selected. It
+    has to touch a layer of its image.
+    """
     if Gimp.Selection.is_empty(place.image):
         return None
-    touches, *_box = place.layer.mask_intersect()
+    own = place.layer.get_image().get_id() == place.image.get_id()
+    touches, *_box = place.layer.mask_intersect() if own else (True,)
     if not touches:
         raise refuse(
             _("The selection does not touch the layer “{name}”: move it there, or choose Select ▸ None.").format(
@@ -161,6 +215,42 @@ def read_selection(place: Place) -> Pixels | None:
         )
     depth: Depth = "u8" if depth_of(place.image) == "u8" else "f32"
     return _read(place.image.get_selection(), place.offset, place.size, "GRAY", depth)
+
+
+def selected_region(image: Any) -> Region:
+    """What is selected, as a region for a style. Raises `RequestError` where nothing is."""
+    _done, something, left, top, right, bottom = Gimp.Selection.bounds(image)
+    if not something:
+        raise refuse(regions.NOTHING_SELECTED)
+    size = (right - left, bottom - top)
+    mask = _read(image.get_selection(), (left, top), size, "GRAY", "u8")
+    region = Region.of(mask.data, regions.Place(left, top, *size))
+    if region is None:
+        raise refuse(regions.NOTHING_SELECTED)
+    return region
+
+
+def select(image: Any, region: Region) -> None:
+    """Make a region the selection, to be changed, in one undo step."""
+    whole = regions.Place(0, 0, image.get_width(), image.get_height())
+    mask = region.over(whole)
+    if mask is None:
+        raise refuse(regions.NOTHING_SELECTED)
+    image.undo_group_start()
+    try:
+        channel = Gimp.Channel.new(image, "", whole.width, whole.height, 100, Gegl.Color.new("black"))
+        image.insert_channel(channel, None, 0)
+        buffer = channel.get_buffer()
+        # GIMP copies a channel's bytes into the selection as they are, also where the channel's are sRGB-encoded
+        encoded = Babl.format_get_encoding(channel.get_format()).startswith("Y'")
+        area = Gegl.Rectangle.new(0, 0, whole.width, whole.height)
+        buffer.set(area, "Y' u8" if encoded else "Y u8", mask)
+        buffer.flush()
+        image.select_item(Gimp.ChannelOps.REPLACE, channel)
+        image.remove_channel(channel)
+    finally:
+        image.undo_group_end()
+    Gimp.displays_flush()
 
 
 def check_size(drawable: Any, depth: Depth) -> None:
@@ -189,7 +279,8 @@ def _read(drawable: Any, origin: tuple[int, int], size: tuple[int, int], channel
 
 def write_drawable(drawable: Any, pixels: Pixels) -> None:
     """Fill a drawable that is as large as `pixels`."""
-    buffer, babl = drawable.get_buffer(), BABL[pixels.channels, pixels.depth]
+    linear = pixels.channels == "RGBA" and pixels.transfer == "linear"
+    buffer, babl = drawable.get_buffer(), LIGHT[pixels.depth] if linear else BABL[pixels.channels, pixels.depth]
 
     def put(top: int, count: int, band: bytes) -> None:
         buffer.set(Gegl.Rectangle.new(0, top, pixels.width, count), babl, band)
@@ -199,15 +290,16 @@ def write_drawable(drawable: Any, pixels: Pixels) -> None:
     buffer.flush()
 
 
-def insert_result(place: Place, pixels: Pixels, name: str, record: bytes) -> Any:
-    """The painting as a new layer directly above the content, in one undo step. `record` is kept on the layer."""
+def insert_result(place: Place, pixels: Pixels, name: str, record: bytes, where: Sequence[Region] = ()) -> Any:
+    """The painting as a new layer directly above the content, in one undo step. `record` is kept on the layer, and so
+    are the regions that it names by their hashes.
+    """
     if not place.image.is_valid():
-        raise refuse(_("The image was closed while it was being painted, so there is no place for the result."))
-    grey = place.image.get_base_type() == Gimp.ImageBaseType.GRAY
-    kind = Gimp.ImageType.GRAYA_IMAGE if grey else Gimp.ImageType.RGBA_IMAGE
-    layer = Gimp.Layer.new(place.image, name, pixels.width, pixels.height, kind, 100, Gimp.LayerMode.NORMAL)
+        raise refuse(CLOSED)
+    layer = new_layer(place.image, name, (pixels.width, pixels.height))
     write_drawable(layer, pixels)
-    layer.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, record))
+    keep_record(layer, record)
+    region_store.keep(layer, where)
     place.image.undo_group_start()
     try:
         parent, position, offset = place.now()
@@ -219,6 +311,18 @@ def insert_result(place: Place, pixels: Pixels, name: str, record: bytes) -> Any
         place.image.undo_group_end()
     Gimp.displays_flush()
     return layer
+
+
+def new_layer(image: Any, name: str, size: tuple[int, int]) -> Any:
+    """A transparent layer for an image, not in it yet."""
+    grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    kind = Gimp.ImageType.GRAYA_IMAGE if grey else Gimp.ImageType.RGBA_IMAGE
+    return Gimp.Layer.new(image, name, *size, kind, 100, Gimp.LayerMode.NORMAL)
+
+
+def keep_record(layer: Any, record: bytes) -> None:
+    """Keep on a layer how it was painted, for `record_of`."""
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE, Gimp.PARASITE_PERSISTENT, record))
 
 
 def copy_mask(content: Any, layer: Any) -> None:
@@ -236,6 +340,6 @@ def copy_mask(content: Any, layer: Any) -> None:
 
 
 def record_of(layer: Any) -> bytes | None:
-    """What `insert_result` kept on the layer."""
+    """What `keep_record` kept on the layer."""
     parasite = layer.get_parasite(PARASITE)
     return None if parasite is None else bytes(parasite.get_data())

@@ -7,6 +7,11 @@ from typing import Any
 from gi.repository import Gdk, GLib, Gtk
 
 FRAME = 40  # px; a window's title
+CANVAS = 420  # px; a painting is judged at this size
+AROUND_CANVAS = 240  # px; progress, buttons, the window's frame
+TALLEST = 800  # px; where there is no room for the fields they scroll
+LEAST_FIELDS = 120  # px; what is left of them in the smallest window
+AROUND = 350  # px; what stands above and below them: notice, hint, two rows of buttons, the window's frame
 
 
 def screen_height() -> int:
@@ -14,6 +19,16 @@ def screen_height() -> int:
     screens = Gdk.Display.get_default()
     monitor = screens.get_primary_monitor() or screens.get_monitor(0)
     return monitor.get_workarea().height
+
+
+def canvas_side() -> int:
+    """Of the painting, in pixels."""
+    return min(CANVAS, screen_height() - AROUND_CANVAS)
+
+
+def fields_height() -> int:
+    """What the fields may take at most, in pixels."""
+    return max(LEAST_FIELDS, min(TALLEST, screen_height() - AROUND))
 
 
 def grow_with(window: Gtk.Window, notices: Gtk.Widget) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Sequence
 from typing import Any
 
 from gi.repository import GLib, Gtk
@@ -12,20 +13,34 @@ from vaporbrush_host.job_threads import FetchThread, RunState
 from vaporbrush_host.ui_text import _, expected, lost, next_step
 from vaporbrush_protocol.errors import LinkError, VaporbrushError
 
+from .layers import Place
 from .problems import copy, report
+from .styles import Source, title_of
 
 WIDEST = 90  # characters of a line: a sentence is read in lines, not in a ribbon
 SILENT = ("looking", "ready", "loading")  # conditions of which nothing need be said
 QUIET = ("lite", "starting")
 
 
-def estimate_line(news: Estimated) -> str:
-    """What is expected, or what is wrong with what is asked for. Why the daemon cannot be used is said elsewhere."""
+def estimate_line(news: Estimated, *, film: bool = False) -> str:
+    """What is expected, or what is wrong with what is asked for. Why the daemon cannot be used is said elsewhere. Of a
+    `film` only the first frame is known beforehand: what others take, what they have in common decides.
+    """
+    if news.estimate and film:
+        return _("The first frame takes {expected}.").format(expected=expected(news.estimate))
     if news.estimate:
         return _("Takes {expected}.").format(expected=expected(news.estimate))
     error = news.error
     unusable = error is None or isinstance(error, LinkError) or error.code == "unsupported_version"
     return "" if error is None or unusable else error.message
+
+
+def title_words(name: str, more: int, *, film: bool) -> str:
+    """The dialog's title: what is painted, and how many `more` layers after it; or all frames of an image."""
+    if film:
+        return _("Vaporbrush – all frames of {layer}").format(layer=name)
+    title = _("Vaporbrush – {layer} and {more} more") if more else _("Vaporbrush – {layer}")
+    return title.format(layer=name, more=more)
 
 
 class Notice(Gtk.InfoBar):
@@ -169,3 +184,41 @@ class Notices(Gtk.Box):
             copy(self._state.command)
         elif action.verb == "copy_details" and self._state is not None:
             copy("\n".join(filter(None, (self._state.sentence or self._state.short, self._state.log))))
+
+
+class ProgressRow(Gtk.Box):
+    """How far a painting is: a bar, and below it words and the time that is left."""
+
+    def __init__(self) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._bar = Gtk.ProgressBar()
+        self._line = Gtk.Label(xalign=0, ellipsize=3)
+        self._left = Gtk.Label(xalign=1)
+        words = Gtk.Box(spacing=6)
+        words.pack_start(self._line, True, True, 0)
+        words.pack_end(self._left, False, False, 0)
+        for widget in (self._bar, words):
+            self.pack_start(widget, False, False, 0)
+
+    def show_state(self, state: RunState | None, words: str) -> None:
+        """Show a painting's state (None: there is none), and say this."""
+        self._bar.set_fraction(0.0 if state is None or state.fraction is None else state.fraction)
+        self._left.set_text("" if state is None else state.left)
+        self._line.set_text(words)
+
+
+def progress_words(
+    place: Place, sources: Sequence[Source], state: RunState | None, *, keeping: bool, stale: bool
+) -> str:
+    """The line below the preview. `keeping`: the person has asked for the end; `stale`: something was changed since."""
+    if not sources:
+        return _("Choose a style.")
+    if state is None or state.error is not None:
+        return _("“{layer}” in the style of “{style}”").format(layer=place.name, style=title_of(sources))
+    if keeping:
+        return _("Keeping what is painted…")
+    if stale:
+        return _("Something was changed: Preview shows it.")
+    if state.stage == "done":
+        return _("Painted. OK takes it.")
+    return state.line

@@ -9,22 +9,23 @@ from __future__ import annotations
 import json
 import queue
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gi.repository import Gimp
+from gi.repository import Gimp, GObject
 
 from vaporbrush_host.controls import Value, clean, from_recipe
 from vaporbrush_host.daemon_monitor import installed_start
+from vaporbrush_host.film import Manner
 from vaporbrush_host.job_threads import PaintThread, RunState
-from vaporbrush_host.request import PaintRequest, Pixels, StyleRef
+from vaporbrush_host.request import PaintRequest, Pixels, StyleRef, region_over
 from vaporbrush_host.ui_text import _, caveats
 from vaporbrush_protocol.client import Client, connect
 from vaporbrush_protocol.errors import RequestError, VaporbrushError
 from vaporbrush_protocol.version import __version__
 
-from . import layers, styles
+from . import layers, region_store, styles
 from .layers import Place
 from .styles import Source
 
@@ -43,6 +44,7 @@ class Task:
     place: Place
     sources: tuple[Source, ...]
     values: Mapping[str, Value]
+    film: Manner | None = None  # all frames of the image, in this manner
 
 
 def connected() -> Client:
@@ -50,45 +52,86 @@ def connected() -> Client:
     return connect(start=installed_start(FOLDER) or True, name=CLIENT)
 
 
-def order_of(task: Task) -> PaintRequest:
-    """Read everything that the painting needs."""
+def reached() -> Client:
+    """A client of the daemon that runs. Raises `LinkError` where none does."""
+    return connect(name=CLIENT)
+
+
+def order_of(task: Task, content: Pixels | None = None) -> PaintRequest:
+    """Read everything that the painting needs, or all but a `content` that was read already."""
     content_id = task.place.layer.get_id()
     if any(source.layer is not None and source.layer.get_id() == content_id for source in task.sources):
         raise RequestError(
             "bad_field",
             _("“{name}” cannot be its own style: choose another layer, or another style.").format(name=task.place.name),
         )
-    content = layers.read_drawable(task.place.layer)
-    mask = layers.read_selection(task.place) if task.values["use_selection"] else None
-    inputs = tuple(source.read() for source in task.sources)
-    return PaintRequest(content, inputs, task.values, mask, label=task.place.name)
+    content = content or layers.read_drawable(task.place.layer)
+    regional = any(source.region is not None for source in task.sources)  # they say where, not the selection
+    mask = layers.read_selection(task.place) if task.values["use_selection"] and not regional else None
+    inputs = tuple(
+        replace(source.read(), mask=region_over(source.region, task.place.rectangle, source.title, task.place.name))
+        for source in task.sources
+    )
+    titles = tuple(source.title for source in task.sources)
+    return PaintRequest(content, inputs, task.values, mask, label=task.place.name, titles=titles)
 
 
 class Painting:
     """A run and the queue that it reports into. `latest()` never waits; `state` is the newest that was taken."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, order: PaintRequest | None = None, **more: Any) -> None:
         self.task = task
         self._states: queue.SimpleQueue[RunState] = queue.SimpleQueue()
-        self.run = PaintThread(order_of(task), self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel")
+        self._begin(order or order_of(task), **more)
         self.state = self.run.state
         self.layer: Any = None  # the new one, once it is delivered
+
+    def _begin(self, order: PaintRequest, **more: Any) -> None:
+        self.run = PaintThread(order, self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel", **more)
         self.run.start()
 
     def latest(self, wait_s: float = 0.0) -> RunState:
         """The newest state; waits at most `wait_s` for one."""
+        self.state = self._newest(wait_s) or self.state
+        return self.state
+
+    def _newest(self, wait_s: float) -> RunState | None:
+        """What the run has reported last since this was asked."""
+        found = None
         try:
-            self.state = self._states.get(timeout=wait_s) if wait_s else self._states.get_nowait()
+            found = self._states.get(timeout=wait_s) if wait_s else self._states.get_nowait()
             while True:
-                self.state = self._states.get_nowait()
+                found = self._states.get_nowait()
         except queue.Empty:
-            return self.state
+            return found
+
+    def take(self) -> None:
+        """The person wants it, whatever it will be."""
+
+    def finish(self) -> None:
+        """Stop, and keep what there is."""
+        self.run.finish()
+
+    def again(self) -> bool:
+        """Go on where it failed; False where it has to begin anew."""
+        return False
+
+    def close(self, wait_s: float = GOODBYE_S) -> None:
+        """Stop what is under way, and wait so long for the daemon to hear of it; it frees its worker."""
+        if not self.state.ended:
+            self.run.cancel()
+            self.run.join(wait_s)
 
     def follow(self, show: Callable[[RunState], None]) -> RunState:
         """Wait for the end, showing each state."""
         while not self.latest(TICK_S).ended:
             show(self.state)
         return self.state
+
+    @property
+    def returned(self) -> Any:
+        """What a script gets of it."""
+        return GObject.Value(Gimp.Layer, self.layer)
 
     def deliver(self) -> None:
         """Make the new layer. Raises the run's error where it has failed."""
@@ -102,21 +145,26 @@ class Painting:
         name = styles.title_of(
             self.task.sources, self.run.titles
         )  # GIMP's list of layers is narrow, and the content is right below
-        self.layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result))
+        where = [source.region for source in self.task.sources if source.region is not None]
+        self.layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result), where)
+        region_store.keep_last(self.task.place.image, where)
         for sentence in caveats(state.result):
             Gimp.message(sentence)
 
 
-def record(task: Task, result: Mapping[str, Any]) -> bytes:
-    """What is kept with the layer: the pinned recipe, how it went, and where content and style came from. JSON."""
-    content = task.place.layer
+def record(task: Task, result: Mapping[str, Any], content: str = "") -> bytes:
+    """What is kept with the layer: the pinned recipe, how it went, and where content and style came from. JSON.
+    `content`: what it was painted from, where that is no layer of its image.
+    """
+    layer = task.place.layer
+    tattoo = layer.get_tattoo() if layer.is_valid() and not content else 0
     kept = {
         "vaporbrush": __version__,
         "recipe": result.get("recipe", {}),
         "result": {name: result.get(name) for name in FACTS},
         "values": {name: list(value) if isinstance(value, tuple) else value for name, value in task.values.items()},
         "styles": styles.refs_of(task.sources),
-        "content": {"name": task.place.name, "tattoo": content.get_tattoo() if content.is_valid() else 0},
+        "content": {"name": content or task.place.name, "tattoo": tattoo},
     }
     return json.dumps(kept).encode()
 
@@ -146,7 +194,7 @@ def again(painted: Any, *, whole: bool) -> tuple[Place, tuple[Source, ...], Mapp
                 name=content.get("name", "")
             ),
         )
-    refs = StyleRef.several(kept.get("styles"))
+    refs = StyleRef.several(kept.get("styles"), region_store.finder(image))
     sources = styles.all_found_again(refs)
     if whole and (not sources or len(sources) < len(refs)):
         raise RequestError(

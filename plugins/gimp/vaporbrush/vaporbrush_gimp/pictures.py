@@ -7,7 +7,9 @@ from typing import Any
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, GLib, Gtk
+from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GLib, Gtk
+
+from vaporbrush_host.regions import Place, Region
 
 try:  # a cairo surface is the only picture that GTK 3 shows in the pixels of a screen of high density
     gi.require_foreign("cairo")
@@ -17,6 +19,8 @@ except ImportError:  # pragma: no cover (a GIMP whose Python came without pycair
 
 # Themes for image editors keep their selection faint; a choice has to be seen at a glance.
 CHOSEN = "background-color: @theme_selected_bg_color; background-color: alpha(@theme_fg_color, {strength});"
+FRAME_GREY = 128  # around a region's picture: seen on light and on dark themes
+SRGB_THUMBNAILS = 2  # GIMP 3.2: from this minor version on
 THUMB = 80  # px: three columns beside the preview; a style is told apart at this size
 
 
@@ -36,18 +40,28 @@ def pixbuf_from_rgb(pixels: Any, width: int, height: int, *, alpha: bool = False
 
 
 def thumbnail(drawable: Any, side: int) -> GdkPixbuf.Pixbuf:
-    """A drawable as a small picture of at most `side` pixels.
+    """A drawable as a small picture of at most `side` pixels, what is transparent on GIMP's checks."""
+    picture = small_picture(drawable, side)
+    return on_checks(picture, picture.get_width(), picture.get_height())
 
-    GIMP hands thumbnails out in the drawable's own format, and its own way to make a picture of them knows eight bits
-    only: for 16 bits and floats it gives none, and linear light it shows as if it were sRGB.
+
+def small_picture(drawable: Any, side: int) -> GdkPixbuf.Pixbuf:
+    """A drawable as a small picture of at most `side` pixels, with its transparency.
+
+    GIMP 3.0 hands thumbnails out in the drawable's own format, and its own way to make a picture of them knows eight
+    bits only: for 16 bits and floats it gives none, and linear light it shows as if it were sRGB. From 3.2 on they are
+    always sRGB of eight bits.
     """
-    data, width, height, _bytes = drawable.get_thumbnail_data(side, side)
+    data, width, height, channels = drawable.get_thumbnail_data(side, side)
     area = Gegl.Rectangle.new(0, 0, width, height)
-    name = Babl.format_get_encoding(drawable.get_format())
+    if Gimp.MINOR_VERSION < SRGB_THUMBNAILS:
+        name = Babl.format_get_encoding(drawable.get_format())
+    else:
+        name = "R'G'B'A u8" if channels == len("RGBA") else "R'G'B' u8"
     buffer = Gegl.Buffer.new(name, 0, 0, width, height)
     buffer.set(area, name, data.get_data())
     pixels = buffer.get(area, 1.0, "R'G'B'A u8", Gegl.AbyssPolicy.NONE)
-    return on_checks(pixbuf_from_rgb(pixels, width, height, alpha=True), width, height)
+    return pixbuf_from_rgb(pixels, width, height, alpha=True)
 
 
 def on_checks(picture: GdkPixbuf.Pixbuf, width: int, height: int) -> GdkPixbuf.Pixbuf:
@@ -81,6 +95,15 @@ def square(pixbuf: GdkPixbuf.Pixbuf, side: int = THUMB) -> GdkPixbuf.Pixbuf:
     short = min(width, height)
     cut = pixbuf.new_subpixbuf((width - short) // 2, (height - short) // 2, short, short)
     return cut.scale_simple(side, side, GdkPixbuf.InterpType.BILINEAR)
+
+
+def region_picture(region: Region, canvas: Place, most: tuple[int, int]) -> GdkPixbuf.Pixbuf:
+    """Where a region is in its image `canvas`: white on dark with a frame, as GIMP shows masks, at most this large."""
+    grey, width, height = region.thumbnail(canvas, (most[0] - 2, most[1] - 2))
+    edge = bytes([FRAME_GREY]) * (width + 2)
+    rows = (edge[:1] + grey[start : start + width] + edge[:1] for start in range(0, width * height, width))
+    values = edge + b"".join(rows) + edge
+    return pixbuf_from_rgb(bytes(value for value in values for _channel in range(3)), width + 2, height + 2)
 
 
 def blank(side: int = THUMB) -> GdkPixbuf.Pixbuf:

@@ -101,7 +101,8 @@ class PresetButton(Gtk.Box):
             return
         kept = [styles.kept(source) for source in self._chooser.sources]
         settings = presets.settings_of(arguments.labelled_values(self._config))
-        self._say(presets.saved(self._store.save(name, kept, settings, replace=taken is not None)))
+        preset = self._store.save(name, kept, settings, replace=taken is not None)
+        self._say(presets.saved(preset, regions=any(source.region for source in self._chooser.sources)))
 
     def take_in(self) -> None:
         """Take a preset out of a file, and show it."""

@@ -1,4 +1,4 @@
-"""The two procedures, in all three run modes."""
+"""The three procedures, in all three run modes."""
 
 from __future__ import annotations
 
@@ -6,22 +6,42 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import Gimp, GLib, GObject
+from gi.repository import Gimp, GLib
 
 from vaporbrush_host.ui_text import _, next_step
 from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
 
-from . import arguments, layers, painting, styles
+from . import arguments, film, layers, painting, styles
+from .frames import LayerFrames
 from .painting import Painting, Task
 
 RESTYLIZE = "plug-in-vaporbrush-restylize"
 STYLIZE = "plug-in-vaporbrush-stylize"
+FRAMES = "plug-in-vaporbrush-frames"
+# Whoever looks for “vaporbrush” with GIMP's search (the key /) shall find the first procedure first: GIMP puts those
+# before it whose names begin so and go on with an earlier letter, as “Vaporbrush: Alle Einzelbilder” would.
+FRAMES_LABEL = "{frames} (Vaporbrush)..."
 
 
-def describe(procedure: Any, *, again: bool) -> None:
+def describe(procedure: Any) -> None:
     """Documentation and arguments."""
-    if again:
+    if procedure.get_name() == FRAMES:
+        procedure.set_menu_label(FRAMES_LABEL.format(frames=_("All frames")))
+        procedure.set_documentation(
+            _("Stylize all layers of an image as the frames of a film (neural style transfer)"),
+            _(
+                "Paints every frame of an animation as GIMP has them: each layer at the top of the image is one, the "
+                "lowest is the first, and (100ms), (combine) and (replace) in the layers' names mean what they mean to "
+                "Filters ▸ Animation ▸ Playback. What stands still stays still, equal frames are painted once, and a "
+                "cut begins anew. The paintings are the layers of a new image, of the same names; the image itself is "
+                "not changed."
+            ),
+            FRAMES,
+        )
+        arguments.add_arguments(procedure, film=True)
+        return
+    if procedure.get_name() == RESTYLIZE:
         procedure.set_documentation(
             _("Stylize again what Vaporbrush painted before (neural style transfer)"),
             _(
@@ -56,6 +76,9 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
     Gegl.init(None)
     alone = run_mode == Gimp.RunMode.NONINTERACTIVE
     try:
+        layers.clear_away()
+        if procedure.get_name() == FRAMES:
+            return _film(procedure, run_mode, image, config)
         selected = layers.content_layers(image, list(drawables), several=procedure.get_name() != RESTYLIZE)
         if run_mode == Gimp.RunMode.INTERACTIVE:
             work = _ask(procedure, selected, config)
@@ -72,27 +95,54 @@ def run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config:
 
         defect = VaporbrushError("internal", _("The plug-in met a defect: {what}").format(what=error))
         return _failed(procedure, defect, traceback.format_exc(), alone=alone)
-    if work is None:
+    return _returned(procedure, None if work is None else work.returned)
+
+
+def _returned(procedure: Any, value: Any) -> Any:
+    """What a call gives; None where the person cancelled."""
+    if value is None:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
     values.remove(1)
-    values.insert(1, GObject.Value(Gimp.Layer, work.layer))
+    values.insert(1, value)
     return values
+
+
+def _film(procedure: Any, run_mode: Any, image: Any, config: Any) -> Any:
+    """A call for all frames."""
+    alone = run_mode == Gimp.RunMode.NONINTERACTIVE
+    frames = LayerFrames(image)
+    try:
+        place = film.place_of(image, frames)
+        if run_mode == Gimp.RunMode.INTERACTIVE:
+            work = _shown(procedure, place, config)
+        else:
+            sources = styles.sources_of(config, image, alone=alone)
+            task = Task(place, sources, arguments.values_of(config), arguments.manner_of(config))
+            work = _painted(task, seen=not alone)
+    finally:
+        frames.close()
+    return _returned(procedure, None if work is None else work.returned)
 
 
 def _task(procedure: Any, selected: Any, config: Any, *, alone: bool) -> Task:
     if procedure.get_name() != RESTYLIZE:
-        sources = styles.sources_of(config, alone=alone)
+        sources = styles.sources_of(config, selected.get_image(), alone=alone)
         return Task(layers.place_of(selected), sources, arguments.values_of(config))
     return Task(*painting.again(selected, whole=True))
 
 
-def _painted(task: Task, which: str = "") -> Painting:
-    """A painting, in its new layer."""
+def _painted(task: Task, which: str = "", *, seen: bool = True) -> Painting:
+    """A painting, in its new layer or image. `seen`: whether somebody sees the image."""
     Gimp.progress_init(_("Vaporbrush"))
-    work = Painting(task)
-    work.follow(lambda state: painting.show_progress(state, which))
-    work.deliver()
+    work = film.begun(task, seen=seen)
+    try:
+        if seen:
+            work.take()
+        work.follow(lambda state: painting.show_progress(state, which))
+        work.deliver()
+    finally:
+        work.close()
     Gimp.progress_end()
     return work
 
@@ -113,23 +163,35 @@ def _ask(procedure: Any, selected: Sequence[Any], config: Any) -> Painting | Non
     """With the dialog, which shows the settings of the first procedure whichever was called, and the first layer. None:
     the person cancelled.
     """
-    from .problems import can_show
-
-    if not can_show():
-        raise RequestError("bad_field", _("There is no screen for the dialog: use the run mode NONINTERACTIVE."))
+    if procedure.get_name() != RESTYLIZE:
+        return _shown(procedure, layers.place_of(selected[0]), config, more=len(selected) - 1)
+    _check_screen()
     from .dialog import ask
 
-    if procedure.get_name() != RESTYLIZE:
-        try:
-            sources = styles.sources_of(config, alone=False, whole=False)
-        except RequestError:
-            sources = ()
-        return ask(procedure, layers.place_of(selected[0]), sources, config, more=len(selected) - 1)
     place, sources, values = painting.again(selected[0], whole=False)
     first = procedure.get_plug_in().do_create_procedure(STYLIZE)
     settings = first.create_config()
     arguments.put_values(settings, values)
     return ask(first, place, sources, settings)
+
+
+def _shown(procedure: Any, place: layers.Place, config: Any, more: int = 0) -> Painting | None:
+    """With the dialog, which begins with the settings and the styles of the last call."""
+    _check_screen()
+    from .dialog import ask
+
+    try:
+        sources = styles.sources_of(config, place.image, alone=False, whole=False)
+    except RequestError:  # what was used last is gone: the dialog opens without a style, and asks for one
+        sources = ()
+    return ask(procedure, place, sources, config, more=more)
+
+
+def _check_screen() -> None:
+    from .problems import can_show
+
+    if not can_show():
+        raise RequestError("bad_field", _("There is no screen for the dialog: use the run mode NONINTERACTIVE."))
 
 
 def log_path() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from gi.repository import Gimp, Gio, GLib
 
 from vaporbrush_host import png, presets
+from vaporbrush_host.regions import Region
 from vaporbrush_host.request import MAX_WEIGHT, Pixels, StyleInput, StyleRef
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import RequestError
@@ -18,7 +19,8 @@ from vaporbrush_protocol.presets import NewStyle
 from vaporbrush_protocol.recipe import Depth
 
 from .arguments import LAST_STYLES, MORE_STYLES, STYLE, STYLE_FILE, STYLE_NAME, STYLE_WEIGHTS, numbers, refused
-from .layers import file_depth, read_drawable
+from .layers import file_depth, images, read_drawable
+from .region_store import finder
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Source:
     file: Any = None  # Gio.File
     name: str = ""
     weight: float = 1.0
+    region: Region | None = None  # where it paints; None: what regions leave
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -63,6 +66,10 @@ class Source:
         """The same style with another weight."""
         return replace(self, weight=weight)
 
+    def placed(self, region: Region | None) -> Source:
+        """The same style, which paints elsewhere."""
+        return replace(self, region=region)
+
     def same_source(self, other: object) -> bool:
         """Whether both are the same picture, whatever its weight."""
         return isinstance(other, Source) and self.key == other.key
@@ -71,10 +78,10 @@ class Source:
         """What finds it again, in this session or a later one. A tattoo is a layer's number for life in its image."""
         if self.layer is not None:
             tattoo, document = str(self.layer.get_tattoo()), document_of(self.layer.get_image())
-            return StyleRef("layer", self.title, tattoo, document, self.weight)
+            return StyleRef("layer", self.title, tattoo, document, self.weight, self.region)
         if self.file is not None:
-            return StyleRef("file", self.file.get_uri(), weight=self.weight)
-        return StyleRef("bundled", self.name, weight=self.weight)
+            return StyleRef("file", self.file.get_uri(), weight=self.weight, region=self.region)
+        return StyleRef("bundled", self.name, weight=self.weight, region=self.region)
 
 
 def document_of(image: Any) -> str:
@@ -104,21 +111,28 @@ def remember(config: Any, sources: Sequence[Source]) -> None:
     config.set_property(LAST_STYLES, json.dumps(refs_of(sources)))
 
 
-def last(config: Any, *, whole: bool = False) -> tuple[Source, ...]:
-    """The last styles, as far as they can still be had; raises `RequestError` where the `whole` mix is wanted."""
+def last(config: Any, image: Any, *, whole: bool = False) -> tuple[Source, ...]:
+    """The last styles, as far as they can still be had, with the regions that belong to `image`; raises `RequestError`
+    where the `whole` mix is wanted.
+    """
     try:
-        refs = StyleRef.several(json.loads(config.get_property(LAST_STYLES) or "null"))
+        raw = json.loads(config.get_property(LAST_STYLES) or "null")
     except ValueError:
         return ()
+    refs = StyleRef.several(raw, finder(image))
     found = all_found_again(refs)
     if whole and len(found) < len(refs):
         raise RequestError("bad_field", _("A style used last is not open any more: choose styles with the dialog."))
+    if whole and any(ref.region is None and one.get("region") for ref, one in zip(refs, raw, strict=False)):
+        raise RequestError(
+            "bad_field", _("The regions used last belong to another image: choose styles with the dialog.")
+        )
     return found
 
 
-def sources_of(config: Any, *, alone: bool, whole: bool = True) -> tuple[Source, ...]:
-    """The styles of a call; where a person makes it (not `alone`) the last ones may stand in. Raises `RequestError`
-    where there are none, or not the `whole` mix.
+def sources_of(config: Any, image: Any, *, alone: bool, whole: bool = True) -> tuple[Source, ...]:
+    """The styles of a call for `image`; where a person makes it (not `alone`) the last ones may stand in. Raises
+    `RequestError` where there are none, or not the `whole` mix.
     """
     layers = [config.get_property(key) for key in (STYLE, *MORE_STYLES)]
     file, name = (config.get_property(key) for key in (STYLE_FILE, STYLE_NAME))
@@ -126,7 +140,7 @@ def sources_of(config: Any, *, alone: bool, whole: bool = True) -> tuple[Source,
     found += [of_file(file)] if file is not None else []
     found += [of_name(name)] if name else []
     if not found:
-        if not alone and (before := last(config, whole=whole)):
+        if not alone and (before := last(config, image, whole=whole)):
             return before
         raise RequestError("bad_field", _("No style is chosen: choose a layer, a picture file or a bundled style."))
     text = config.get_property(STYLE_WEIGHTS)
@@ -162,7 +176,7 @@ def of_name(name: str) -> Source:
 def all_found_again(refs: Sequence[StyleRef]) -> tuple[Source, ...]:
     """The sources that `refs` name, as far as they can still be had."""
     found = [(ref, _found_again(ref)) for ref in refs]
-    return tuple(replace(source, weight=ref.weight) for ref, source in found if source is not None)
+    return tuple(replace(source, weight=ref.weight, region=ref.region) for ref, source in found if source is not None)
 
 
 def _found_again(ref: StyleRef) -> Source | None:
@@ -172,7 +186,7 @@ def _found_again(ref: StyleRef) -> Source | None:
         file = Gio.File.new_for_uri(ref.name)
         return of_file(file) if file.query_exists() else None
     tattoo = int(ref.layer) if ref.layer.isdecimal() else 0
-    by_tattoo = [(image, image.get_layer_by_tattoo(tattoo)) for image in Gimp.get_images()]
+    by_tattoo = [(image, image.get_layer_by_tattoo(tattoo)) for image in images()]
     found = [layer for image, layer in by_tattoo if layer is not None and document_of(image) == ref.document]
     if not found:  # the image was saved under another name since; every image counts its tattoos from the same number
         found = [layer for _image, layer in by_tattoo if layer is not None and of_layer(layer).title == ref.name]
@@ -189,7 +203,7 @@ def layers_of_all_images() -> list[tuple[Any, Any]]:
             if layer.is_group():
                 walk(image, layer.get_children())
 
-    for image in Gimp.get_images():
+    for image in images():
         walk(image, image.get_layers())
     return found
 

@@ -13,7 +13,8 @@ import traceback
 from pathlib import Path
 
 from krita import Krita
-from PyQt5.QtCore import QTimer
+
+from .qt import QTimer
 
 PATIENCE_S = 1000.0  # a first painting on a busy machine: torch is read, and the speed measured; 20 s on a free one
 TICK_MS = 20

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from krita import Krita
-from PyQt5.QtCore import QByteArray, QPoint
-from PyQt5.QtWidgets import QApplication, QDialog, QMdiArea, QWidget
+
+from .qt import QApplication, QByteArray, QDialog, QMdiArea, QPoint, QWidget
 
 FOLDER = Path(os.environ["VAPORBRUSH_REPORT"]).parent
 SRGB = "sRGB-elle-V2-srgbtrc.icc"

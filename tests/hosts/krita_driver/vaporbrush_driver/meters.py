@@ -2,7 +2,10 @@
 
 import time
 
-from .kit import controller, docker
+from krita import Krita
+
+from .kit import ask, box, controller, docker
+from .qt import QPoint, Qt, QTimer
 
 
 class OwnMeter:
@@ -42,12 +45,10 @@ class StallMeter:
     """How long the GUI thread is held: gaps between ticks of a 5 ms timer."""
 
     def __init__(self):
-        from PyQt5.QtCore import QTimer
-
         self.gaps = []
         self.last = time.perf_counter()
         self.timer = QTimer()
-        self.timer.setTimerType(0)  # precise
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.setInterval(5)
         self.timer.timeout.connect(self.tick)
         self.timer.start()
@@ -90,3 +91,20 @@ class Timed:
         for name, function in self.kept.items():
             setattr(self.layers, name, function)
         return {name: round(1000 * value, 1) for name, value in self.spent.items()}
+
+
+def strokes(tell, document, name):
+    """Draw with the mouse, and tell how long the GUI thread was held meanwhile."""
+    layer = document.createNode("Strokes", "paintlayer")
+    document.rootNode().addChildNode(layer, None)
+    yield 0.3
+    document.setActiveNode(layer)
+    window = Krita.instance().activeWindow().qwindow()
+    middle = window.mapToGlobal(QPoint(window.width() // 3, window.height() // 2))
+    yield 0.3
+    meter = StallMeter()
+    yield ask(tell, "stroke", [middle.x(), middle.y()])
+    yield 0.3
+    tell(name, {"gaps": meter.stop(), "drawn": box(layer)})
+    layer.remove()
+    yield 0.3

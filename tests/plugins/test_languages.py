@@ -6,6 +6,7 @@ What the command line says is looked at in `tests/cli/test_spoken.py`.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,20 @@ from support.tool import tool
 ROOT = Path(__file__).resolve().parents[2]
 NAMED_BY = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 LANGUAGES = ("de", "es", "fr", "ja", "pl", "pt", "zh_CN")
+# What things are called, the same in the plug-ins and in the terminal; without the endings that grammar gives them.
+TERMS = {  # the English word: what each of the languages has, in their order
+    r"\bdaemon\b": ("dienst", "servicio", "service", "デーモン", "usłu", "serviço", "后台程序"),
+    r"\b(the|its|no|this) painter\b": (
+        *("malmodul", "motor de pintura", "moteur", "描画エンジン", "program(u|em)? malując", "pintor", "绘制引擎"),
+    ),
+    r"\bpresets?\b(?! list| save| export)": (
+        *("voreinstellung", "preajuste", "préréglage", "プリセット", "nastaw", "predefiniç", "预设"),
+    ),
+    r"(?<!--)\bregions?\b": ("bereich", "regi[oó]n", "région", "領域", "obszar", "regi(ão|ões)", "区域"),
+    r"\bframes?\b": ("einzelbild", "fotograma", "image", "フレーム", "klat", "quadro", "帧"),
+    r"\bplug-in\b": ("plugin", "complemento", "greffon", "プラグイン", "wtycz", "plug-in", "插件"),
+    r"\bjobs?\b(?!`)": ("auftr", "trabajo", "tâche", "ジョブ", "zada", "trabalho", "任务"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +98,18 @@ def test_where_the_original_has_one_in_words_a_translation_may(translations: Mod
         catalog.add(("one style", "{count} styles"), texts)
         found = list(translations.faults(catalog))
         assert (fault in found[0]) if fault else not found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_thing_has_the_same_name_in_the_plug_ins_and_in_the_terminal(translations: ModuleType, language: str) -> None:
+    names = {english: words[LANGUAGES.index(language)] for english, words in TERMS.items()}
+    files = [file for each in translations.CATALOGUES for file in each.languages() if file.parts[-3] == language]
+    assert len(files) == len(translations.CATALOGUES)
+    for message in (each for file in files for each in translations.read(file) if each.id):
+        original = message.id if isinstance(message.id, str) else message.id[-1]
+        texts = (message.string,) if isinstance(message.string, str) else message.string
+        for english in (each for each in names if re.search(each, original, re.IGNORECASE)):
+            assert all(re.search(names[english], text, re.IGNORECASE) for text in texts), (original, texts)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

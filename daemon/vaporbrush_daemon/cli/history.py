@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.table import Column, Table
+from rich.table import Table
 
 from vaporbrush_daemon.daemon_client import reach
 from vaporbrush_daemon.texts import _, _n
@@ -134,14 +133,12 @@ def _tell(client: Client, page: HistoryPage, entries: Sequence[HistoryEntry], *,
 
 def table(entries: Sequence[HistoryEntry]) -> Table:
     """One row per painting, the newest first."""
-    columns = ("ID", "", _("When"), _("Picture"), Column(_("Style"), overflow="fold"), _("Size"))
-    rows = Table(*columns, box=None, pad_edge=False)
+    rows = terminal.sheet("ID", "", _("When"), _("Picture"), terminal.long(_("Style")), _("Size"))
     for entry in entries:
-        when = datetime.fromtimestamp(entry.at, UTC).astimezone()
         rows.add_row(
             entry.job[:8],
             PIN if entry.pinned else "",
-            f"{when:%Y-%m-%d %H:%M}",
+            f"{terminal.local(entry.at):%Y-%m-%d %H:%M}",
             plain(entry.label),
             " + ".join(plain(name) or _("a picture") for name in entry.styles),
             f"{entry.image.width}×{entry.image.height}",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.table import Column, Table
 
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_daemon.texts import _
@@ -80,7 +79,7 @@ def list_presets(*, as_json: bool) -> None:
                  for name, one in found]  # fmt: skip
         click.echo(json.dumps({"presets": shown}))
         return
-    table = Table(_("Preset"), Column("", overflow="fold"), box=None, pad_edge=False)
+    table = terminal.sheet(_("Preset"), terminal.long())
     for name, one in found:
         table.add_row(f"@{name}", one.message if isinstance(one, RequestError) else summary(one))
     if found:
@@ -99,7 +98,7 @@ def show_preset(*, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts(preset)))
         return
-    table = Table("", Column("", overflow="fold"), box=None, pad_edge=False, show_header=False)
+    table = terminal.sheet("", terminal.long(), header=False)
     for style in preset.styles:
         table.add_row(_("Style"), f"{_argument(style)}{f' × {style.weight:g}' if len(preset.styles) > 1 else ''}")
     for setting, value in preset.settings.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import rich_click as click
-from rich.table import Table
 
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_daemon.texts import _
@@ -24,7 +23,7 @@ def styles(*, as_json: bool) -> None:
         shown = [{"name": one.name, "title": one.title, "description": one.description, **one.tuned} for one in files]
         click.echo(json.dumps({"styles": shown}))
         return
-    table = Table(_("Style"), "", box=None, pad_edge=False)
+    table = terminal.sheet(_("Style"), "")
     for file in files:
         table.add_row(f"@{file.name}", file.description or file.title)
     terminal.out.print(table)

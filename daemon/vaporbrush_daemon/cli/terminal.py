@@ -235,10 +235,24 @@ def detail(job: Job) -> str:
     return " · ".join(parts)
 
 
+def sheet(*columns: str | Column, header: bool = True) -> Table:
+    """A table without lines, as all of ours are."""
+    return Table(*columns, box=None, pad_edge=False, show_header=header)
+
+
+def long(title: str = "") -> Column:
+    """A column of which nothing is cut off: it goes on below."""
+    return Column(title, overflow="fold")
+
+
+def local(at: float) -> datetime:
+    """Unix seconds as the clock on the wall shows them."""
+    return datetime.fromtimestamp(at, UTC).astimezone()
+
+
 def jobs_table(jobs: Sequence[Job]) -> Table:
     """One row per job, the newest last."""
-    columns = (_("Job"), _("Picture"), _("State"), _("Progress"), _("Left"))
-    table = Table(*columns, box=None, pad_edge=False)
+    table = sheet(_("Job"), _("Picture"), _("State"), _("Progress"), _("Left"))
     for job in jobs:
         progress, running = job.progress, job.state == "running"
         state = state_word(job.state)
@@ -252,16 +266,16 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
 
 def story_table(entries: Sequence[StoryEntry]) -> Table:
     """One row per thing that happened, with the time of day to a tenth of a second."""
-    table = Table(_("When"), _("State"), Column(_("What"), overflow="fold"), box=None, pad_edge=False)
+    table = sheet(_("When"), _("State"), long(_("What")))
     for entry in entries:
-        when = datetime.fromtimestamp(entry.at, UTC).astimezone()
+        when = local(entry.at)
         table.add_row(f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 100_000}", state_word(entry.state), entry.text)
     return table
 
 
 def status_table(status: Mapping[str, Any]) -> Table:
     """The daemon's state for people; `--json` has all of it."""
-    table = Table("", Column(overflow="fold"), box=None, pad_edge=False, show_header=False)
+    table = sheet("", long(), header=False)
     queue, spool, model = status["queue"], status["spool"], status["model"]
     running = _("{version}, process {pid}, up {time}")
     running = running.format(version=status["daemon"], pid=status["pid"], time=duration(status["uptime_s"]))

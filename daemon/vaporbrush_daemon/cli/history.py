@@ -13,11 +13,12 @@ from rich.table import Table
 from vaporbrush_daemon.daemon_client import reach
 from vaporbrush_daemon.texts import _, _n
 from vaporbrush_protocol.client import Client
-from vaporbrush_protocol.errors import RemoteError, RequestError
+from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.history import HistoryEntry, HistoryPage
 from vaporbrush_protocol.shown import plain
 
 from . import terminal
+from .jobs import new_enough, the_one
 from .options import json_option
 
 PIN = "*"  # marks what is pinned
@@ -69,18 +70,12 @@ def history(
 
 
 def _pages(client: Client) -> list[HistoryPage]:
-    try:
+    too_old = _(
+        "The daemon that runs ({version}) is older than this command and keeps no history: "
+        "`vaporbrush stop` it, and the next command starts the new one."
+    )
+    with new_enough(client, too_old):
         pages = [client.history()]
-    except RemoteError as error:
-        if error.code != "unknown_request":
-            raise
-        raise RequestError(
-            "unknown_request",
-            _(
-                "The daemon that runs ({version}) is older than this command and keeps no history: "
-                "`vaporbrush stop` it, and the next command starts the new one."
-            ).format(version=client.daemon["daemon"]),
-        ) from None
     while pages[-1].more and pages[-1].entries:
         pages.append(client.history(pages[-1].entries[-1].job))
     return pages
@@ -88,17 +83,16 @@ def _pages(client: Client) -> list[HistoryPage]:
 
 def _found(entries: Sequence[HistoryEntry], name: str) -> HistoryEntry:
     """The entry of this id, of which the first characters are enough. Raises `unknown_job`."""
-    found = [entry for entry in entries if entry.job.startswith(name.lower())] if name else []
-    if len(found) != 1:
-        problem = _("`{name}` is in no entry of the history; `vaporbrush history` lists them.")
-        if found:
-            problem = _n(
-                "`{name}` is the beginning of {count} entry; `vaporbrush history` lists them.",
-                "`{name}` is the beginning of {count} entries; `vaporbrush history` lists them.",
-                len(found),
-            )
-        raise RequestError("unknown_job", problem.format(name=name, count=len(found)))
-    return found[0]
+    return the_one(
+        entries,
+        name,
+        _("`{name}` is in no entry of the history; `vaporbrush history` lists them."),
+        lambda count: _n(
+            "`{name}` is the beginning of {count} entry; `vaporbrush history` lists them.",
+            "`{name}` is the beginning of {count} entries; `vaporbrush history` lists them.",
+            count,
+        ),
+    )
 
 
 def _tell(client: Client, page: HistoryPage, entries: Sequence[HistoryEntry], *, as_json: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import rich_click as click
 
@@ -12,10 +14,13 @@ from vaporbrush_daemon.daemon_client import reach
 from vaporbrush_daemon.texts import _, _n
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.errors import RemoteError, RequestError
+from vaporbrush_protocol.history import HistoryEntry
 from vaporbrush_protocol.job import Job
 
 from . import terminal
 from .options import argument_panel, json_option
+
+Named = TypeVar("Named", Job, HistoryEntry)
 
 
 @click.command()
@@ -40,18 +45,12 @@ def jobs(*, story: str | None, as_json: bool) -> None:
 
 def _tell_story(client: Client, name: str, *, as_json: bool) -> None:
     job = find_job(client, name)
-    try:
+    too_old = _(
+        "The daemon that runs ({version}) is older than this command and keeps no stories: "
+        "`vaporbrush stop` it, and the next command starts the new one."
+    )
+    with new_enough(client, too_old):
         entries = client.story(job.job)
-    except RemoteError as error:
-        if error.code != "unknown_request":
-            raise
-        raise RequestError(
-            "unknown_request",
-            _(
-                "The daemon that runs ({version}) is older than this command and keeps no stories: "
-                "`vaporbrush stop` it, and the next command starts the new one."
-            ).format(version=client.daemon["daemon"]),
-        ) from None
     if as_json:
         click.echo(json.dumps({"job": job.job, "story": [asdict(entry) for entry in entries]}))
     elif entries:
@@ -86,14 +85,34 @@ def cancel(*, id: str) -> None:  # noqa: A002 - the name that the help shows
 
 def find_job(client: Client, name: str) -> Job:
     """The job of this id, of which the first characters are enough. Raises `unknown_job`."""
-    found = [job for job in client.jobs() if job.job.startswith(name.lower())] if name else []
+    found = the_one(
+        client.jobs(),
+        name,
+        _("`{name}` is no file and no job that the daemon knows; `vaporbrush jobs` lists them."),
+        lambda count: _n(
+            "`{name}` is the beginning of {count} job; `vaporbrush jobs` lists them.",
+            "`{name}` is the beginning of {count} jobs; `vaporbrush jobs` lists them.",
+            count,
+        ),
+    )
+    return client.watch(found.job, 0, 0.0)
+
+
+def the_one(known: Iterable[Named], name: str, none: str, several: Callable[[int], str]) -> Named:
+    """What has this id, of which the first characters are enough. Raises `unknown_job` with one of the sentences."""
+    found = [one for one in known if one.job.startswith(name.lower())] if name else []
     if len(found) != 1:
-        problem = _("`{name}` is no file and no job that the daemon knows; `vaporbrush jobs` lists them.")
-        if found:
-            problem = _n(
-                "`{name}` is the beginning of {count} job; `vaporbrush jobs` lists them.",
-                "`{name}` is the beginning of {count} jobs; `vaporbrush jobs` lists them.",
-                len(found),
-            )
+        problem = several(len(found)) if found else none
         raise RequestError("unknown_job", problem.format(name=name, count=len(found)))
-    return client.watch(found[0].job, 0, 0.0)
+    return found[0]
+
+
+@contextmanager
+def new_enough(client: Client, too_old: str) -> Iterator[None]:
+    """What is asked within is not known to every daemon. Raises `unknown_request` with the sentence where it is not."""
+    try:
+        yield
+    except RemoteError as error:
+        if error.code != "unknown_request":
+            raise
+        raise RequestError("unknown_request", too_old.format(version=client.daemon["daemon"])) from None

@@ -8,9 +8,19 @@ import rich_click as click
 
 from vaporbrush_protocol.controls import Value
 
-from .options import argument_panel, film_options, given_settings, json_option, numbers, setting_options
+from .options import (
+    FILE,
+    LOOK,
+    argument_panel,
+    film_options,
+    given_settings,
+    json_option,
+    recipe_option,
+    setting_options,
+    styles_argument,
+    weights_option,
+)
 
-FILE = click.Path(path_type=Path)
 FPS = 12.0  # drawings a second, as most drawn films have them
 
 
@@ -23,13 +33,7 @@ FPS = 12.0  # drawings a second, as most drawn films have them
     type=FILE,
     help="A folder of frames (PNG, TIFF, JPEG or WebP), a pattern of them, or an animated WebP or GIF.",
 )
-@click.argument(
-    "style",
-    metavar="STYLE...",
-    nargs=-1,
-    required=True,
-    help="One or more pictures to take the style from, @NAME of a bundled one, or @NAME of a preset, alone.",
-)
+@styles_argument
 @click.option(
     "-o",
     "--out",
@@ -48,20 +52,8 @@ FPS = 12.0  # drawings a second, as most drawn films have them
     help="Frames a second of a .webp or .gif that is made of a folder. From 1 to 120.",
 )
 @setting_options
-@click.option(
-    "--style-weights",
-    metavar="A,B,…",
-    type=numbers("--style-weights"),
-    help="How several styles are mixed, one number for each.",
-    panel="The look",
-)
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=FILE,
-    help="Take the settings from a PNG that Vaporbrush painted, or from JSON.",
-    panel="The look",
-)
+@weights_option
+@recipe_option(LOOK)
 @json_option
 def animate(
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
@@ -13,7 +14,9 @@ from vaporbrush_protocol.errors import RequestError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PANELS = {False: "The look", True: "Advanced"}  # by whether a control is advanced, as in both dialogs
+FILE = click.Path(path_type=Path)
+LOOK = "The look"
+PANELS = {False: LOOK, True: "Advanced"}  # by whether a control is advanced, as in both dialogs
 METAVARS = {"number": "R", "whole": "N", "steps": "N", "size": "N|full|auto", "weights": "A,B,C,D,E"}
 CONTENT = "picture"  # what is painted, in a terminal's words
 
@@ -65,6 +68,33 @@ def numbers(flag: str) -> Callable[[str], tuple[float, ...]]:
             raise RequestError("bad_field", problem.format(flag=flag, value=repr(given))) from None
 
     return read
+
+
+styles_argument = click.argument(
+    "style",
+    metavar="STYLE...",
+    nargs=-1,
+    required=True,
+    help="One or more pictures to take the style from, @NAME of a bundled one, or @NAME of a preset, alone.",
+)
+weights_option = click.option(
+    "--style-weights",
+    metavar="A,B,…",
+    type=numbers("--style-weights"),
+    help="How several styles are mixed, one number for each.",
+    panel=LOOK,
+)
+
+
+def recipe_option(panel: str) -> Callable[[F], F]:
+    """Where settings come from that are not given."""
+    return click.option(
+        "--recipe",
+        metavar="FILE",
+        type=FILE,
+        help="Take the settings from a PNG that Vaporbrush painted, or from JSON.",
+        panel=panel,
+    )
 
 
 TYPES: dict[str, Any] = {

@@ -19,9 +19,8 @@ from vaporbrush_protocol.preset_archive import SUFFIX, pack, unpack
 from vaporbrush_protocol.presets import NewStyle, Preset, PresetStore, PresetStyle
 
 from . import terminal
-from .options import CONTENT, argument_panel, given_settings, json_option, numbers, setting_options
+from .options import CONTENT, FILE, argument_panel, given_settings, json_option, setting_options, weights_option
 
-FILE = click.Path(path_type=Path)
 replace_option = click.option("--replace", is_flag=True, help="Replace the preset that has this name.")
 
 
@@ -118,13 +117,7 @@ def show_preset(*, name: str, as_json: bool) -> None:
     help="Pictures, of which it keeps copies, or @NAMEs of styles.",
 )
 @setting_options
-@click.option(
-    "--style-weights",
-    metavar="A,B,…",
-    type=numbers("--style-weights"),
-    help="How several styles are mixed, one number for each.",
-    panel="The look",
-)
+@weights_option
 @replace_option
 def save_preset(
     *, name: str, style: tuple[str, ...], style_weights: tuple[float, ...] | None, replace: bool, **options: Any

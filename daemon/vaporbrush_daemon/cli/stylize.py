@@ -17,12 +17,20 @@ from vaporbrush_protocol.job import Job
 from . import terminal
 from .exit_status import DONE
 from .jobs import find_job
-from .options import argument_panel, given_settings, json_option, numbers, setting_options
+from .options import (
+    FILE,
+    argument_panel,
+    given_settings,
+    json_option,
+    recipe_option,
+    setting_options,
+    styles_argument,
+    weights_option,
+)
 from .presets import meant
 from .regions import read_regions
 
 INPUT = "Masks and beginnings"
-FILE = click.Path(path_type=Path)
 
 
 @click.command()
@@ -34,13 +42,7 @@ FILE = click.Path(path_type=Path)
     type=FILE,
     help="The picture to repaint (PNG, JPEG, TIFF or WebP), or a folder or pattern of them.",
 )
-@click.argument(
-    "style",
-    metavar="STYLE...",
-    nargs=-1,
-    required=True,
-    help="One or more pictures to take the style from, @NAME of a bundled one, or @NAME of a preset, alone.",
-)
+@styles_argument
 @click.option(
     "-o",
     "--out",
@@ -50,13 +52,7 @@ FILE = click.Path(path_type=Path)
     help="Where the painting goes; its suffix names the format. For several, a folder.",
 )
 @setting_options
-@click.option(
-    "--style-weights",
-    metavar="A,B,…",
-    type=numbers("--style-weights"),
-    help="How several styles are mixed, one number for each.",
-    panel="The look",
-)
+@weights_option
 @click.option(
     "--mask",
     metavar="FILE",
@@ -85,13 +81,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--continue", "go_on", metavar="FILE|ID", help="Go on from a painting or a job, with its settings.", panel=INPUT
 )
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=FILE,
-    help="Take the settings from a PNG that Vaporbrush painted, or from JSON.",
-    panel=INPUT,
-)
+@recipe_option(INPUT)
 @click.option("--each", is_flag=True, help="Paint each STYLE by itself, into a folder, instead of mixing them.")
 @json_option
 def stylize(

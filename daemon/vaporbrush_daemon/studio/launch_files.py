@@ -166,12 +166,7 @@ metadata: {name: vaporbrush-scheduler, namespace: @namespace@}
 spec:
   replicas: 1
   strategy: {type: Recreate}
-  selector: {matchLabels: {app: vaporbrush-scheduler}}
-  template:
-    metadata: {labels: {app: vaporbrush-scheduler, studio: vaporbrush}}
-    spec:
-@pod@
-      containers:
+@scheduler_pod@
         - name: scheduler
           image: @image@
           command: [dask, scheduler, --protocol, tls, --port, "8786", --dashboard-address, "127.0.0.1:0", --no-show,
@@ -196,12 +191,7 @@ kind: Deployment
 metadata: {name: vaporbrush-nodes, namespace: @namespace@}
 spec:
   replicas: @nodes@
-  selector: {matchLabels: {app: vaporbrush-node}}
-  template:
-    metadata: {labels: {app: vaporbrush-node, studio: vaporbrush}}
-    spec:
-@pod@
-      containers:
+@node_pod@
         - name: node
           image: @image@
           command: [vaporbrush, studio, join]
@@ -228,11 +218,16 @@ spec:
 """
 
 POD = """\
+  selector: {matchLabels: {app: @app@}}
+  template:
+    metadata: {labels: {app: @app@, studio: vaporbrush}}
+    spec:
       automountServiceAccountToken: false
       securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
       volumes:
         - {name: tls, secret: {secretName: @secret@, defaultMode: 0440}}
-        - {name: home, emptyDir: {}}"""
+        - {name: home, emptyDir: {}}
+      containers:"""
 
 CONTAINER = """\
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
@@ -245,7 +240,9 @@ def files(kind: str, wanted: Wanted) -> dict[str, str]:
     """The text of each file by its name, for "slurm" or "kubernetes"."""
     export = f"export {VARIABLE}={shlex.quote(wanted.weights)}"
     if kind == "kubernetes":
-        text = KUBERNETES.replace("@pod@", POD).replace("@container@", CONTAINER)
+        text = KUBERNETES.replace("@container@", CONTAINER)
+        for pod, app in (("@scheduler_pod@", "vaporbrush-scheduler"), ("@node_pod@", "vaporbrush-node")):
+            text = text.replace(pod, POD.replace("@app@", app))
         return {
             "studio.yaml": _filled(text, wanted, f'            - {{name: {VARIABLE}, value: "{wanted.weights}"}}\n')
         }

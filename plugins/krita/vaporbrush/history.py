@@ -5,12 +5,11 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 
 from krita import Document, Krita, Node
 
-from vaporbrush_host import history, row_strips
+from vaporbrush_host import history
 from vaporbrush_host.history import Answer, Failed, HistoryThread, Listed, Recalled, Shown
 from vaporbrush_host.regions import Place
 from vaporbrush_host.request import StyleRef
@@ -20,7 +19,7 @@ from vaporbrush_protocol.endpoint import portable
 from vaporbrush_protocol.recipe import Channels, Image
 
 from . import layers, records
-from .colour_space import DEPTHS, LINEAR, SRGB, LayerError, Space, conversion, native, space_of
+from .colour_space import DEPTHS, LINEAR, SRGB, LayerError, Space, native, space_of
 from .controller import Controller
 from .preset_menu import Shows
 from .qt import Qt, QtCore, QtGui, QtWidgets, tip_text
@@ -258,15 +257,7 @@ def insert(document: Document, node: Node | None, place: Place, image: Image, pi
     layer = document.createNode(name, "paintlayer")
     space = space_of(layer)
     as_it_is = native(space) == (image.channels, image.depth, image.transfer)
-    with nullcontext() if as_it_is else conversion(source, space) as convert:
-
-        def put(top: int, rows: int, data: bytes) -> None:
-            band = QtCore.QByteArray(data)
-            if convert is not None:
-                band = convert(band, image.width, rows)
-            layer.setPixelData(band, place.x, place.y + top, image.width, rows)
-
-        row_strips.write(image.height, image.width * image.pixel_bytes, pixels, put)
+    layers.put(layer, place, image, pixels, None if as_it_is else source, space)
     parent = document.rootNode() if node is None else node.parentNode()
     parent.addChildNode(layer, node)
     return layer

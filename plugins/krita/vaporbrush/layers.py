@@ -258,15 +258,23 @@ def write(layer: Node, space: Space, place: Place, image: Image, pixels: Buffer)
     as_it_is = form == native(space)
     if not as_it_is and form != ("RGBA", "f32", "srgb"):
         raise LayerError(_("The painting came in a form that this layer does not have."))
-    with nullcontext() if as_it_is else conversion(SHARED_SPACE, space) as convert:
+    put(layer, place, image, pixels, None if as_it_is else SHARED_SPACE, space)
 
-        def put(top: int, rows: int, data: bytes) -> None:
+
+def put(layer: Node, place: Place, image: Image, pixels: Buffer, source: Space | None, space: Space) -> None:
+    """Write pixels in strips into a layer of the colour space `space`; those of another, `source`, are converted.
+
+    Raises `LayerError`.
+    """
+    with nullcontext() if source is None else conversion(source, space) as convert:
+
+        def strip(top: int, rows: int, data: bytes) -> None:
             band = QtCore.QByteArray(data)
             if convert is not None:
                 band = convert(band, image.width, rows)
             layer.setPixelData(band, place.x, place.y + top, image.width, rows)
 
-        row_strips.write(image.height, image.width * image.pixel_bytes, pixels, put)
+        row_strips.write(image.height, image.width * image.pixel_bytes, pixels, strip)
 
 
 def insert(document: Document, taken: Capture, image: Image, pixels: Buffer, name: str) -> tuple[Node, bool]:

@@ -85,6 +85,13 @@ def by_seed(values: Mapping[str, Value]) -> tuple[Variation, ...]:
     return tuple(Variation({"start": "noise", "seed": seed}, _("Seed {seed}").format(seed=seed)) for seed in seeds)
 
 
+def line(done: int, count: int, *, partly: bool) -> str:
+    """What the window says when so many are painted. `partly`: regions or a selection say where the full one goes."""
+    hint = f"{HINT} {NO_REGIONS}" if partly else HINT
+    waiting = WAITING.format(number=done + 1, count=count) if done < count else ""
+    return f"{waiting} {hint}".strip()
+
+
 def small(values: Mapping[str, Value], one: Variation) -> dict[str, Value]:
     """The values with which a variation is painted small."""
     return {**values, **one.changes, "size": SIDE, "quality": "draft", "steps": STEPS}

@@ -85,11 +85,8 @@ class Controller(QtCore.QObject):
 
     def _drain(self) -> None:
         latest: dict[str, RunState] = {}  # of each run only the newest state is worth showing
-        while True:
-            try:
-                event = self.events.get_nowait()
-            except queue.Empty:
-                break
+        while not self.events.empty():
+            event = self.events.get()
             if isinstance(event, RunState):
                 latest[event.key] = event
             else:

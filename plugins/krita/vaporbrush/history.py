@@ -111,11 +111,8 @@ class HistoryDialog(QtWidgets.QDialog):
         HistoryThread(act, self._answers.put, self._controller.monitor.connect).start()
 
     def _drain(self) -> None:
-        while True:
-            try:
-                answer = self._answers.get_nowait()
-            except queue.Empty:
-                return
+        while not self._answers.empty():
+            answer = self._answers.get()
             if isinstance(answer, Listed):
                 self._fill(answer)
             elif isinstance(answer, Failed):

@@ -114,19 +114,11 @@ class VariationsDialog(QtWidgets.QDialog):
             self._thread = None
 
     def _tell(self, done: int) -> None:
-        count = self.list.count()
-        hint = variations.HINT
-        if self._partly:
-            hint = f"{hint} {variations.NO_REGIONS}"
-        waiting = variations.WAITING.format(number=done + 1, count=count) if done < count else ""
-        self.line.setText(f"{waiting} {hint}".strip())
+        self.line.setText(variations.line(done, self.list.count(), partly=self._partly))
 
     def _drain(self) -> None:
-        while True:
-            try:
-                news = self._news.get_nowait()
-            except queue.Empty:
-                return
+        while not self._news.empty():
+            news = self._news.get()
             if news.ticket != self._ticket:
                 continue
             if isinstance(news, Varied):

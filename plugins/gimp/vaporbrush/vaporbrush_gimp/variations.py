@@ -106,10 +106,7 @@ class VariationsWindow:
             self._thread = None
 
     def _tell(self, done: int) -> None:
-        count = len(self._shown)
-        waiting = variations.WAITING.format(number=done + 1, count=count) if done < count else ""
-        hint = f"{variations.HINT} {variations.NO_REGIONS}" if self._partly else variations.HINT
-        self._line.set_text(f"{waiting} {hint}".strip())
+        self._line.set_text(variations.line(done, len(self._shown), partly=self._partly))
 
     def _tick(self) -> bool:
         while not self._news.empty():

@@ -11,7 +11,7 @@ from vaporbrush_host import variations
 from vaporbrush_host.controls import defaults
 from vaporbrush_host.daemon_monitor import BundledStyle
 from vaporbrush_host.ui_text import _
-from vaporbrush_protocol.errors import RequestError, VaporbrushError
+from vaporbrush_protocol.errors import RequestError
 
 from . import arguments, layers
 from .chooser import StyleChooser
@@ -42,20 +42,13 @@ class MoreButtons(Gtk.Box):
         self._shown, self._paint = acts
         self._history = HistoryButton(window, place, config, chooser, self._shown)
         button = Gtk.Button(label=variations.ENTRY, tooltip_text=variations.ENTRY_TIP)
-        button.connect("clicked", lambda _button: self._tried(self._vary))
+        button.connect("clicked", lambda _button: notices.tried(self._vary))
         for widget in (button, self._history, PresetButton(window, config, chooser, notices, self._shown)):
             self.pack_start(widget, False, False, 0)
 
     def show_styles(self, bundled: tuple[BundledStyle, ...]) -> None:
         """The daemon has told its styles."""
         self._history.bundled = bundled
-
-    def _tried(self, act: Callable[[], None]) -> None:
-        self._notices.clear_error()
-        try:
-            act()
-        except VaporbrushError as error:
-            self._notices.show_error(error, "")
 
     def _vary(self) -> None:
         sources = self._chooser.sources

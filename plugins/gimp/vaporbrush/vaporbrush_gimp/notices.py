@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gi.repository import GLib, Gtk
@@ -155,6 +155,14 @@ class Notices(Gtk.Box):
     def clear_error(self) -> None:
         """A new attempt begins."""
         self._error.hide()
+
+    def tried(self, act: Callable[[], None]) -> None:
+        """Do what was pressed, and show what went wrong in it."""
+        self.clear_error()
+        try:
+            act()
+        except VaporbrushError as error:
+            self.show_error(error, "")
 
     def tick(self) -> None:
         """Show how far the full model is."""

@@ -13,7 +13,6 @@ from vaporbrush_host import presets
 from vaporbrush_host.controls import BY_NAME
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.endpoint import home
-from vaporbrush_protocol.errors import VaporbrushError
 from vaporbrush_protocol.preset_archive import SUFFIX, pack, unpack
 from vaporbrush_protocol.presets import PresetStore
 
@@ -39,7 +38,7 @@ class PresetButton(Gtk.Box):
         self._store = PresetStore(home())
         self._menu: Any = None
         self._button = Gtk.Button(label=f"{presets.MENU} ▾", tooltip_text=presets.MENU_TIP)
-        self._button.connect("clicked", lambda _button: self._tried(self._open))
+        self._button.connect("clicked", lambda _button: notices.tried(self._open))
         self.pack_start(self._button, False, False, 0)
 
     def _open(self) -> None:
@@ -64,16 +63,9 @@ class PresetButton(Gtk.Box):
 
     def _entry(self, menu: Any, text: str, act: Callable[[], None]) -> Any:
         entry = Gtk.MenuItem(label=text)
-        entry.connect("activate", lambda _entry: self._tried(act))
+        entry.connect("activate", lambda _entry: self._notices.tried(act))
         menu.append(entry)
         return entry
-
-    def _tried(self, act: Callable[[], None]) -> None:
-        self._notices.clear_error()
-        try:
-            act()
-        except VaporbrushError as error:
-            self._notices.show_error(error, "")
 
     def _say(self, text: str) -> None:
         self._notices.hint.say(text, [])

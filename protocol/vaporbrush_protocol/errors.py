@@ -31,9 +31,9 @@ CODES: dict[str, tuple[bool, str]] = {
     "weights_missing": (False, "The model's weights are not on this machine."),
     "weights_corrupt": (False, "The weights file is damaged or not what its name says."),
     "download_failed": (True, "The weights could not be downloaded."),
-    "device_missing": (False, "The device asked for does not exist here, or was lost and has not come back."),
+    "device_missing": (False, "The device asked for does not exist here."),
     "forbidden": (False, "A guest asked for what only the daemon's own user may have."),
-    "unreachable": (True, "The other machine that was to paint cannot be reached."),
+    "unreachable": (True, "The other machine that was to paint cannot be reached, or was lost and has not come back."),
     "shutting_down": (True, "The daemon is ending and takes no more work."),
     "internal": (False, "A defect in the daemon; its log has the details."),
     # raised on the client's side only, never on the wire

@@ -84,7 +84,7 @@ class AnyOrder(RuleBasedStateMachine):
         job = asked(name, client, device, model_away=away and model != "auto", **more)
         job = replace(job, recipe=replace(job.recipe, model=model))
         refusal = self.refused(ev.Submitted(job))
-        expected = ("", "conflict", "busy", "shutting_down", "device_missing", "weights_missing")
+        expected = ("", "conflict", "busy", "shutting_down", "device_missing", "unreachable", "weights_missing")
         assert refusal in (*expected, *(("unknown_job", "unknown_blob", "bad_field") if after else ()))
         assert not refusal or state(self.studio.scheduler) == before, "a refusal changes nothing"
 

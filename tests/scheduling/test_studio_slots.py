@@ -110,7 +110,7 @@ def test_a_job_waits_a_minute_for_the_node_that_it_asks_for() -> None:
     assert studio.scheduler.next_deadline(studio.clock()) == studio.clock() + 1, "nothing else has to happen"
     studio.tick(1)
     for job in (running, waiting, later):
-        assert codes(job) == ("failed", "device_missing")
+        assert codes(job) == ("failed", "unreachable")
         assert job.error is not None
         assert job.error.message == ("The device `box1/cuda:0` was lost 60 s ago and has not come back; there is cpu.")
     with pytest.raises(RequestError, match="does not exist here"):
@@ -140,7 +140,21 @@ def test_each_loss_of_a_node_has_its_own_minute() -> None:
     studio.tick(40)
     assert job.state == "queued"
     studio.tick(20)
-    assert codes(job) == ("failed", "device_missing")
+    assert codes(job) == ("failed", "unreachable")
+
+
+def test_a_node_that_comes_back_too_late_paints_the_same_job_when_it_is_sent_again() -> None:
+    studio = with_nodes(BOX1)
+    job = studio.submit(device="box1/cuda:0")
+    lose(studio, BOX1)
+    studio.tick(LOST_GRACE_S)
+    assert codes(job) == ("failed", "unreachable")
+    assert job.error is not None
+    assert job.error.retryable
+    studio.bring(ev.StudioKnown((BOX1,)))
+    studio.submit(name=job.job, device="box1/cuda:0")
+    studio.ready("box1/cuda:0")
+    assert job.state == "running"
 
 
 def test_a_device_that_does_not_start_is_not_blamed_on_who_waits_for_a_node() -> None:

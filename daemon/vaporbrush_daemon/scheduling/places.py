@@ -96,9 +96,10 @@ class Places:
         if needs.kind == "fetch" or self.may_come_back(now, needs):
             return None
         if self.devices and needs.device not in ("auto", *there):
-            lost = needs.device in self.lost
-            what = f"was lost {LOST_GRACE_S:.0f} s ago and has not come back" if lost else "does not exist here"
-            return RequestError("device_missing", f"The device `{needs.device}` {what}; there is {', '.join(there)}.")
+            what, code = "does not exist here", "device_missing"
+            if needs.device in self.lost:  # it may come back yet, and then the same job can be sent again
+                what, code = f"was lost {LOST_GRACE_S:.0f} s ago and has not come back", "unreachable"
+            return RequestError(code, f"The device `{needs.device}` {what}; there is {', '.join(there)}.")
         return None if self._places(needs) or not needs.model else self._without_model(needs)
 
     def may_come_back(self, now: float, needs: Needs) -> bool:

@@ -142,7 +142,8 @@ class Scheduler:
     def _submit(self, now: float, asked: JobRequest) -> None:
         """Queue a job. The same job again changes nothing, unless it is to run anew (`Job.revivable`).
 
-        Raises `conflict`, `busy`, `device_missing`, `weights_missing`, `shutting_down`, and what `Chains.before` does.
+        Raises `conflict`, `busy`, `device_missing`, `unreachable`, `weights_missing`, `shutting_down`, and what
+        `Chains.before` does.
         """
         known = self.table.jobs.get(asked.job)
         if known is not None and known.asked.digest != asked.digest:

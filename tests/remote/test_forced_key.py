@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from remote.conftest import add
 from support.daemon import ROOT, ended, environment, negative, paints, picture, recipe, until
+from support.far_painter import add
 from support.program import vaporbrush
 from support.ssh_server import SshServer
 from vaporbrush_daemon.guests import GuestError, Guests

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from remote.conftest import add
 from support.daemon import environment
+from support.far_painter import add
 from support.program import PROGRAM, vaporbrush
 from support.ssh_server import SshServer
 from vaporbrush_daemon.guests import Guests

@@ -1,10 +1,10 @@
 """A worker without torch: it speaks the real protocol and misbehaves as the recipe's seed says.
 
-    python fake_worker.py --device cpu [--start never|die|nonsense|slow] [--gpus 24,8] [--step 0.01]
+    python fake_worker.py --device cpu [--start never|die|nonsense|slow] [--gpus 24,8] [--called NAME] [--step 0.01]
 
-`--gpus` gives it a machine with so many GPUs of so many GB; one is gone while a file `gone-cuda:1` lies in the current
-folder (the daemon's home). A picture diverges while there is a file `diverges-SHA256`. Deaths that happen once are
-counted in files there too, because the process is a new one each time.
+`--gpus` gives it a machine with so many GPUs of so many GB, `--called` what their maker calls them; one is gone while a
+file `gone-cuda:1` lies in the current folder (the daemon's home). A picture diverges while there is a file
+`diverges-SHA256`. Deaths that happen once are counted in files there too, because the process is a new one each time.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start", default="well", choices=("well", "never", "die", "nonsense", "slow"))
     parser.add_argument("--gpus", default="")
+    parser.add_argument("--called", default="", help="what their maker calls the GPUs")
     parser.add_argument("--step", default=STEP_S, type=float, help="seconds")
     options = parser.parse_args()
     if options.start == "die":
@@ -144,7 +145,8 @@ def main() -> None:
     if options.start == "never":
         time.sleep(3600)
     sizes = [int(float(size) * 10**9) for size in options.gpus.split(",") if size]
-    gpus = [DeviceFacts(f"cuda:{i}", f"Fake {size // 10**9}", size, size) for i, size in enumerate(sizes)]
+    titles = [options.called or f"Fake {size // 10**9}" for size in sizes]
+    gpus = [DeviceFacts(f"cuda:{i}", titles[i], size, size) for i, size in enumerate(sizes)]
     known = [one for one in gpus if not Path(f"gone-{one.name}").exists()]
     devices = (*known, DeviceFacts("cpu"))
     device = devices[0].name if options.device == "auto" else options.device

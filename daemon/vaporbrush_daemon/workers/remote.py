@@ -2,10 +2,10 @@
 
 Theory of operation. A painting keeps its id: whatever breaks, the same `submit` finds the same job there, and nothing
 is painted twice. When the line breaks, the job goes on there, and is looked for again after pauses that grow, as long
-as its lease lasts. A job that did not ask for this machine is given back sooner, so that it is painted here: soon
-where that machine never took it, and where it did, only after everything that ends by itself (a sleeping laptop,
-another network, a restarted machine) would have ended. A machine that cannot be reached, or is not who it was, ends
-this process with `EXIT_AWAY`: that is nobody's fault here.
+as its lease lasts. A job that did not ask for this machine is given back sooner, so that it is painted here: only
+after everything that ends by itself (a sleeping laptop, another network, a restarted machine) would have ended. One
+that the machine never took is given back soon, whatever it asked for: nothing would be painted twice. A machine that
+cannot be reached, or is not who it was, ends this process with `EXIT_AWAY`: that is nobody's fault here.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from .pipe import WorkerPipe
 WATCH_S = 0.25  # a poll there: a cancel here takes no longer to be seen
 TIMEOUT_S = 20.0  # of a request; a line without a sign of life is dead by then
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # between attempts to reach the machine again
-PATIENCE_S = MAX_LEASE_S  # a job that asked for this machine waits as long as it is kept there
-PATIENCE_FOR_ANY_S = 60.0  # and one that did not, and was not taken there
-PATIENCE_FOR_BEGUN_S = 300.0  # nor did this one, but it is being painted there, and would be painted twice
+PATIENCE_S = MAX_LEASE_S  # a job that asked for this machine and was taken there waits as long as it is kept there
+PATIENCE_FOR_BEGUN_S = 300.0  # one that did not ask for it, but is being painted there, and would be painted twice
+PATIENCE_FOR_UNTAKEN_S = 60.0  # one that was not taken there
 MOST_BUSY_S = 10.0  # between two attempts while the queue there is full
 TRIES = 2  # of a job whose daemon there ended
 
@@ -57,6 +57,8 @@ class RemoteWorker:
         )
         self._unwanted: set[str] = set()  # jobs that were cancelled while the line was broken
         self._taken = ""  # the last job that was accepted there
+        self._lost_at: float | None = None  # when the line broke; None: it stands, as far as is known
+        self._pauses = list(PAUSES_S)  # before the next attempts to reach the machine
 
     def run(self) -> None:
         """Until the front ends it. Raises `AwayError`."""
@@ -78,7 +80,7 @@ class RemoteWorker:
 
     def _paint(self, task: Paint) -> None:
         """Answer a painting, whatever comes of it. Raises `AwayError`."""
-        lost_at, tries, pauses = 0.0, 0, list(PAUSES_S)
+        tries, self._lost_at, self._pauses = 0, None, list(PAUSES_S)
         while True:
             try:
                 outcome = self._tried(task, last=tries + 1 == TRIES)
@@ -91,13 +93,7 @@ class RemoteWorker:
                     self._pipe.tell(Failed(task.job, RemoteError(error.code, f"{self._remote.name}: {error.message}")))
                     return
             except LinkError as error:
-                now = time.monotonic()
-                if not lost_at:
-                    self._pipe.tell(Noted(task.job, f"{error.message} If it was begun there, it goes on there."))
-                lost_at = lost_at or now
-                if error.code == "forbidden" or now - lost_at > self._patience_s(task):
-                    raise AwayError(error.message) from error
-                self._wait(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+                self._wait_for_line(task, error)
             else:
                 if outcome is not None:
                     self._pipe.tell(outcome)
@@ -108,11 +104,36 @@ class RemoteWorker:
                 self._pipe.tell(Failed(task.job, RemoteError("cancelled", "The job was cancelled.")))
                 return
 
+    def _wait_for_line(self, task: Paint, error: LinkError) -> None:
+        """A pause before the next attempt to reach the machine. Raises `AwayError` where there is to be none."""
+        now = time.monotonic()
+        if self._lost_at is None:
+            self._lost_at = now
+            self._pipe.tell(Noted(task.job, f"{error.message} {self._outlook(task)}"))
+        if error.code == "forbidden" or now - self._lost_at > self._patience_s(task):
+            raise AwayError(error.message) from error
+        self._wait(self._pauses.pop(0) if len(self._pauses) > 1 else self._pauses[0])
+
     def _patience_s(self, task: Paint) -> float:
         """For how long the line may be broken before the job is given back."""
-        if task.recipe.device == self._remote.name:
-            return PATIENCE_S
-        return PATIENCE_FOR_BEGUN_S if self._taken == task.job else PATIENCE_FOR_ANY_S
+        if self._taken != task.job:
+            return PATIENCE_FOR_UNTAKEN_S
+        return PATIENCE_S if task.recipe.device == self._remote.name else PATIENCE_FOR_BEGUN_S
+
+    def _outlook(self, task: Paint) -> str:
+        """What becomes of a job whose line is broken."""
+        asked_for, minutes = task.recipe.device == self._remote.name, self._patience_s(task) / 60
+        until = f"for {minutes:.0f} minutes" if minutes > 1 else "for a minute"
+        if self._taken != task.job:
+            return f"It is tried again {until}{'' if asked_for else ', then the picture is painted here'}."
+        begun = "If that machine still runs, the painting goes on there"
+        return f"{begun}." if asked_for else f"{begun}; if the line is away {until}, the picture is painted here."
+
+    def _line_stands(self, task: Paint) -> None:
+        """The machine has answered: the next break of the line is another one, with a patience of its own."""
+        if self._lost_at is not None:
+            self._lost_at, self._pauses = None, list(PAUSES_S)
+            self._pipe.tell(Noted(task.job, f"{self._remote.name} answers again."))
 
     def _tried(self, task: Paint, *, last: bool) -> Done | Failed | None:
         """What came of it; None for what is worth another try. Raises `VaporbrushError`."""
@@ -142,6 +163,7 @@ class RemoteWorker:
         recipe = replace(task.recipe, device="auto")  # that machine's own choice
         job = client.submit(recipe, task.job, MAX_LEASE_S, "finish", label="", history=False)
         self._taken = task.job
+        self._line_stands(task)
         told, shown, finishing = 0, 0, False
         while not job.final:
             if self._pipe.wanted == "cancel":
@@ -190,6 +212,9 @@ class RemoteWorker:
                 self._fetch(image, Path(task.out))
         with contextlib.suppress(VaporbrushError):  # everything is here; there it ages
             self._client.release(task.job)
+        with contextlib.suppress(VaporbrushError):  # it is but a name, and is looked for again at the next start
+            if not self._remote.title:  # it has painted for the first time, and knows on what only now
+                self._remote = book.rename(home(), self._remote.name, book.best_title(self._client.status()))
         where = f"{self._remote.name}/{result.device}"
         return Done(task.job, replace(result, device=where, recipe=_with_device(result.recipe, task.recipe.device)))
 

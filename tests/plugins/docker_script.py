@@ -15,7 +15,7 @@ from pathlib import Path
 from krita import Krita, Node, QtCore, QtWidgets
 
 LOOKS = Path(sys.argv[1])
-ENDLESS, DIES = 8, 2  # seeds that the fake worker obeys
+ENDLESS, DIES, DIES_ONCE = 8, 2, 1  # seeds that the fake worker obeys
 PATIENCE_S = 60
 QT = QtCore.QT_VERSION_STR.split(".")[0]
 
@@ -179,6 +179,12 @@ class Play:
         again = list(self.controller.tasks.values())[-1]
         until(lambda: again.state.ended)
         tell("again", [again.state.stage, again is not task])
+
+    def scene_noted(self):
+        """Its worker died once."""
+        task = self.painted(DIES_ONCE)
+        until(lambda: task.state.ended)
+        tell("noted", [task.state.stage, self.docker.panels[task.run.key].line.text()])
 
     def scene_devices(self):
         """The daemon has told of two GPUs, and then of what is free on one."""

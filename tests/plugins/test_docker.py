@@ -122,6 +122,12 @@ def test_try_again_paints_the_same_order(told: dict[str, Any]) -> None:
     assert told["again"] == ["done", True]
 
 
+def test_what_happened_on_the_way_is_said_with_the_painting(told: dict[str, Any]) -> None:
+    stage, line = told["noted"]
+    assert stage == "done"
+    assert line.endswith("the job was started again.")
+
+
 def test_values_are_remembered(told: dict[str, Any]) -> None:
     assert told["remembered"] == [123.0, 512, 7, [1, 2, 3, 4, 5], ["Starry"]]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.daemon import Daemon, negative, picture, until
-from support.fake_worker import DIES, ENDLESS
+from support.fake_worker import DIES, DIES_ONCE, ENDLESS
 from support.paint_request import order
 from vaporbrush_host import controls, ui_text
 from vaporbrush_host.job_threads import FetchThread, PaintThread, Run, RunState
@@ -83,6 +83,15 @@ def test_paintings_queue_in_the_order_they_were_asked_for(daemon: Daemon) -> Non
         assert [job.job for job in client.jobs()] == [watched.run.key for watched in runs]
     blocker.run.cancel()
     assert all(watched.ends().stage == "done" for watched in runs[1:])
+
+
+def test_what_happened_on_the_way_is_told_as_soon_as_it_is_known(daemon: Daemon) -> None:
+    watched = paints(daemon, order(DIES_ONCE))
+    state = watched.ends()
+    assert state.stage == "done"
+    assert state.note.endswith("the job was started again.")
+    assert ui_text.caveats(state.result, state.note) == [state.note]
+    assert any(one.note for one in watched.states if not one.ended)
 
 
 def test_a_failed_job_reports_its_error(daemon: Daemon) -> None:

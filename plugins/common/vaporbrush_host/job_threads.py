@@ -66,6 +66,11 @@ class RunState:
         return self.job.image, self.pixels
 
     @property
+    def note(self) -> str:
+        """What the daemon said last of what happened on the way; empty where nothing had to be said."""
+        return plain(self.job.notes[-1]) if self.job is not None and self.job.notes else ""
+
+    @property
     def result(self) -> Mapping[str, Any]:
         """The job's result, empty before there is one."""
         return self.job.result if self.job is not None and self.job.result is not None else {}

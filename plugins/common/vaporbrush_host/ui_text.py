@@ -140,9 +140,9 @@ def _manner(result: Mapping[str, Any]) -> list[str]:
     return [part for part in (size if painted else "", str(result.get("model", ""))) if part]
 
 
-def caveats(result: Mapping[str, Any]) -> list[str]:
-    """What happened that was not asked for, one sentence each."""
-    found = []
+def caveats(result: Mapping[str, Any], note: str) -> list[str]:
+    """What happened that was not asked for, one sentence each. `note`: what the daemon said of it."""
+    found = [note] if note else []
     if result.get("degraded"):
         found.append(plain(result["degraded"]))
     if result.get("clipped"):

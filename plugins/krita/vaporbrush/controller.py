@@ -327,7 +327,7 @@ class Controller(QtCore.QObject):
             self._restores.append(Restore(task.capture.document, layer.uniqueId(), active))
         if orphan:
             task.notes.append(_("The layer was deleted meanwhile: the painting is at the top."))
-        task.notes += ui_text.caveats(state.result)
+        task.notes += ui_text.caveats(state.result, state.note)
         records.store(document, layers.id_of(layer), task.record(), task.capture.mask, task.regions())
         self.memory.save_with(document)
 

@@ -209,7 +209,7 @@ class TaskPanel(QtWidgets.QFrame):
         if state.stage == "done":
             line = ui_text.result_line(state.result) if task.animation is None else state.line
             return "\n".join((line, *task.notes))
-        return state.line
+        return "\n".join(filter(None, (state.line, state.note)))
 
     def _show_preview(self, state: RunState | None) -> None:
         if state is None or state.preview is None:

@@ -396,4 +396,5 @@ class Dialog:
         self._window.set_response_sensitive(Gtk.ResponseType.OK, self._preview.get_sensitive() and self._installer.free)
         keeping = self._keeping and state is not None and not state.ended
         words = progress_words(self._place, self._chooser.sources, state, keeping=keeping, stale=stale)
-        self._progress.show_state(state, self._live.line if self._live.line and stale and not running else words)
+        note = "" if state is None or stale else state.note
+        self._progress.show_state(state, self._live.line if self._live.line and stale and not running else words, note)

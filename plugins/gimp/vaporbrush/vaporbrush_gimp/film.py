@@ -124,9 +124,9 @@ class FilmPainting(Painting):
         where = [source.region for source in self.task.sources if source.region is not None]
         if self.task.place.image.is_valid():
             region_store.keep_last(self.task.place.image, where)
-        for sentence in (*caveats(self.state.result), self.state.line if self._ending else ""):
-            if sentence:
-                Gimp.message(sentence)
+        said = [*caveats(self.state.result, self.state.note), *([self.state.line] if self._ending else [])]
+        if said:
+            Gimp.message("\n".join(said))
 
     def again(self) -> bool:
         """Go on with the frame that failed."""

@@ -195,24 +195,27 @@ class Notices(Gtk.Box):
 
 
 class ProgressRow(Gtk.Box):
-    """How far a painting is: a bar, and below it words and the time that is left."""
+    """How far a painting is: a bar, below it words and the time that is left, and a note of what was not foreseen."""
 
     def __init__(self) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._bar = Gtk.ProgressBar()
         self._line = Gtk.Label(xalign=0, ellipsize=3)
         self._left = Gtk.Label(xalign=1)
+        self._note = Gtk.Label(xalign=0, wrap=True, max_width_chars=1, no_show_all=True)  # as wide as what is above it
         words = Gtk.Box(spacing=6)
         words.pack_start(self._line, True, True, 0)
         words.pack_end(self._left, False, False, 0)
-        for widget in (self._bar, words):
+        for widget in (self._bar, words, self._note):
             self.pack_start(widget, False, False, 0)
 
-    def show_state(self, state: RunState | None, words: str) -> None:
+    def show_state(self, state: RunState | None, words: str, note: str) -> None:
         """Show a painting's state (None: there is none), and say this."""
         self._bar.set_fraction(0.0 if state is None or state.fraction is None else state.fraction)
         self._left.set_text("" if state is None else state.left)
         self._line.set_text(words)
+        self._note.set_text(note)
+        self._note.set_visible(bool(note))
 
 
 def progress_words(

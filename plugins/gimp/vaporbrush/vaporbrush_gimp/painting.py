@@ -148,8 +148,8 @@ class Painting:
         where = [source.region for source in self.task.sources if source.region is not None]
         self.layer = layers.insert_result(self.task.place, pixels, name, record(self.task, state.result), where)
         region_store.keep_last(self.task.place.image, where)
-        for sentence in caveats(state.result):
-            Gimp.message(sentence)
+        if said := caveats(state.result, state.note):
+            Gimp.message("\n".join(said))
 
 
 def record(task: Task, result: Mapping[str, Any], content: str = "") -> bytes:

@@ -52,7 +52,27 @@ class Optimiser(Protocol):
         ...
 
 
-class Lbfgs:
+class Recordable:
+    """What an optimiser that can be recorded knows of it."""
+
+    steps: int  # taken
+    recording = False
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Within, steps are recorded."""
+        self.recording = True
+        try:
+            yield
+        finally:
+            self.recording = False
+
+    def replayed(self) -> None:
+        """See `Optimiser`."""
+        self.steps += 1
+
+
+class Lbfgs(Recordable):
     """Limited-memory BFGS of `size` variables with `history` pairs. The first step's mean absolute change per variable
     is `first`, any later one's at most `longest`.
     """
@@ -77,7 +97,6 @@ class Lbfgs:
         self.yy = torch.zeros(history, history, device=device, dtype=self.small)
         self.ss = torch.zeros(history, device=device, dtype=self.small)
         self.place = torch.zeros(1, device=device, dtype=torch.long)  # of a recording: the newest pair's row
-        self.recording = False
         self.reset(first)
 
     def reset(self, first: float, /) -> None:
@@ -88,21 +107,12 @@ class Lbfgs:
         for matrix in (self.sy, self.yy, self.ss):  # a pair without length is inert
             matrix.zero_()
 
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
+    def recorded(self) -> AbstractContextManager[None]:
         """See `Optimiser`."""
         assert self.last is not None, "a first step is another than those that follow"
         self.last = self.last.clone()  # which every replay overwrites
         self.place.fill_((self.steps - 1) % self.history)
-        self.recording = True
-        try:
-            yield
-        finally:
-            self.recording = False
-
-    def replayed(self) -> None:
-        """See `Optimiser`."""
-        self.steps += 1
+        return self.noted()
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""
@@ -195,7 +205,7 @@ def _row(matrix: Tensor, row: int | Tensor) -> Tensor:
     return matrix[row] if isinstance(row, int) else matrix.index_select(0, row)[0]
 
 
-class Adam:
+class Adam(Recordable):
     """Adam (Kingma & Ba 2015) of `size` variables with a fixed rate, in units of the image's range [0, 1]."""
 
     def __init__(
@@ -206,7 +216,6 @@ class Adam:
         self.square = torch.zeros(size, device=device)
         self.decays = torch.tensor(decay, device=device, dtype=small_dtype(str(device)))  # (2,)
         self.decayed = self.decays.clone()  # of a recording: both to the power of the steps taken (2,)
-        self.recording = False
         self.reset(rate)
 
     def reset(self, _first: float, /) -> None:
@@ -215,19 +224,10 @@ class Adam:
         self.mean.zero_()
         self.square.zero_()
 
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
+    def recorded(self) -> AbstractContextManager[None]:
         """See `Optimiser`."""
         torch.pow(self.decays, self.steps, out=self.decayed)
-        self.recording = True
-        try:
-            yield
-        finally:
-            self.recording = False
-
-    def replayed(self) -> None:
-        """See `Optimiser`."""
-        self.steps += 1
+        return self.noted()
 
     def step(self, gradient: Tensor) -> Tensor:
         """See `Optimiser`."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +25,8 @@ from .grams import Grams, style_statistics
 from .inputs import Inputs
 from .monitor import Monitor
 from .network import Network
+
+T = TypeVar("T")
 
 IN_MEMORY = 32  # targets; 2.5 MB each
 ON_DISK = 256  # targets; the ones not used for longest go
@@ -123,17 +128,8 @@ class StyleTargets:
         key = StyleCache.key("bank", self.inputs.style_digest(number), size, self.model, self.inputs.recipe.turns)
         found = self.cache.banks.get(key)
         if found is None:
-            self.all_cached = False
-            style, alpha = self.inputs.style(number, size)
-            found = style_bank(
-                self.network,
-                style,
-                alpha,
-                pool=self.inputs.recipe.pool,
-                tile=self._tile(scale, plan),
-                quarters=4 if self.inputs.recipe.turns else 1,
-                alive=self.monitor.check,
-            )
+            quarters = 4 if self.inputs.recipe.turns else 1
+            found = self._measured(partial(style_bank, quarters=quarters), number, size, self._tile(scale, plan))
             self.cache.keep(key, found)
         return found
 
@@ -148,15 +144,12 @@ class StyleTargets:
         key = StyleCache.key(self.inputs.style_digest(number), size, self.model)
         found = self.cache.get(key, self.network.device)
         if found is None:
-            self.all_cached = False
-            style, alpha = self.inputs.style(number, size)
-            found = style_statistics(
-                self.network,
-                style,
-                alpha,
-                pool=self.inputs.recipe.pool,
-                tile=self._tile(scale, plan),
-                alive=self.monitor.check,
-            )
+            found = self._measured(style_statistics, number, size, self._tile(scale, plan))
             self.cache.put(key, found)
         return found
+
+    def _measured(self, measure: Callable[..., T], number: int, size: int, tile: int) -> T:
+        """What the network sees of a style that was not known yet."""
+        self.all_cached = False
+        style, alpha = self.inputs.style(number, size)
+        return measure(self.network, style, alpha, pool=self.inputs.recipe.pool, tile=tile, alive=self.monitor.check)

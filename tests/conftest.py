@@ -1,4 +1,4 @@
-"""What every test may ask for: a private home, and the pictures and weights that are not in the project."""
+"""What every test may ask for: a private home, a daemon, and the pictures and weights that are not in the project."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from support.daemon import Daemon
+    from vaporbrush_protocol import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 # fast and pure first, so that a slip shows in seconds; whatever drives a real program last
@@ -66,3 +71,19 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HOME", str(user))
     yield folder / "home"
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def daemon(home: Path) -> Iterator[Daemon]:
+    """A real daemon on that home, with the fake worker."""
+    from support.daemon import serving
+
+    with serving(home) as running:
+        yield running
+
+
+@pytest.fixture
+def client(daemon: Daemon) -> Iterator[Client]:
+    """A client of it."""
+    with daemon.client() as made:
+        yield made

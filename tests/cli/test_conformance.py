@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.daemon import Daemon, serving
+from support.daemon import Daemon
 from support.router import RESTART, Router
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.conformance import transcript
@@ -24,12 +23,6 @@ WAIT_S = 240
 def conformance(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vaporbrush_daemon", "conformance", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=WAIT_S)
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as running:
-        yield running
 
 
 def test_the_daemon_passes(daemon: Daemon) -> None:

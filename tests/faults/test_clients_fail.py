@@ -33,18 +33,6 @@ from support.daemon import (
 from vaporbrush_protocol import Client, RemoteError, VaporbrushError
 
 
-@pytest.fixture
-def daemon(home: Path):
-    with serving(home) as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def client(daemon: Daemon):
-    with daemon.client() as client:
-        yield client
-
-
 def kill_client(daemon: Daemon, phase: str, on_lease_end: str = "finish") -> str:
     """Let a client come to a phase and kill it there. Returns its job."""
     process = subprocess.Popen(

@@ -7,25 +7,17 @@ import select
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from support import fake_worker as fake
-from support.daemon import Daemon, bystander, ended, negative, picture, recipe, serving
+from support.daemon import Daemon, bystander, ended, negative, picture, recipe
 from support.listener import Listener
 from vaporbrush_protocol import Client, Connection, codec
 from vaporbrush_protocol.limits import MAX_CHUNK_BYTES
 from vaporbrush_protocol.zmtp import Conversation, framed
 
 PIECE_BYTES, DELAY_S = 16_384, 0.02  # 0.8 MB a second, and every packet late
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as daemon:
-        yield daemon
 
 
 def socket_of(daemon: Daemon) -> str:

@@ -27,12 +27,6 @@ def daemon(home: Path):
         yield daemon
 
 
-@pytest.fixture
-def client(daemon: Daemon):
-    with daemon.client() as client:
-        yield client
-
-
 def test_a_job_whose_worker_is_killed_is_started_again_and_comes_out_right(daemon: Daemon, client: Client) -> None:
     with bystander(daemon):
         job = running(client, client.submit(recipe(client, fake.WELL, steps=100), lease_s=60.0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,6 @@ import pytest
 from support import fake_worker as fake
 from support.daemon import Daemon, ended, invited, recipe, running, serving
 from vaporbrush_protocol import Client, Job, Recipe, RemoteError
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as daemon:
-        yield daemon
 
 
 def submit(client: Client, asked: Recipe, after: Job | None = None, *, holds: bool = False, name: str = "") -> Job:

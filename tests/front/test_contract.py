@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,18 +24,6 @@ from vaporbrush_protocol.link import Link
 STRANGE_REQUESTS = 400
 PYTHON = misshapen.PYTHON
 WAIT_S = 20.0
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as running_one:
-        yield running_one
-
-
-@pytest.fixture
-def client(daemon: Daemon) -> Iterator[Client]:
-    with daemon.client() as made:
-        yield made
 
 
 def test_strange_requests_are_refused_with_their_id_and_without_python_s_words(daemon: Daemon, client: Client) -> None:

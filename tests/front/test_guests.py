@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,6 @@ from vaporbrush_daemon.guests import GuestError, Guests
 from vaporbrush_protocol import Client, Connection, LinkError, RemoteError
 from vaporbrush_protocol.endpoint import GUEST
 from vaporbrush_protocol.recipe import Recipe, Style
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as daemon:
-        yield daemon
 
 
 def refusal(ask: Callable[[], object]) -> tuple[str, str]:

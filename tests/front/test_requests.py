@@ -18,18 +18,6 @@ from vaporbrush_protocol import Client, Image, Recipe, RemoteError, Style
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
 
-@pytest.fixture
-def daemon(home: Path):
-    with serving(home) as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def client(daemon: Daemon):
-    with daemon.client() as client:
-        yield client
-
-
 def test_status_tells_what_a_person_may_want_to_know(daemon: Daemon, client: Client) -> None:
     job = running(client, client.submit(recipe(client, fake.ENDLESS)))
     status = client.status()

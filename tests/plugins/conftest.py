@@ -1,4 +1,4 @@
-"""A real daemon with the fake worker; a small painter to be installed, and the index that serves its wheels."""
+"""A small painter to be installed, and the index that serves its wheels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import package_index
-from support.daemon import Daemon, serving
 from support.small_painter import SmallPainter, uv_wheel
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.daemon import Daemon, picture, serving
+from support.daemon import Daemon, picture
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.styles import StyleLibrary
 from vaporbrush_host import controls
@@ -78,12 +76,6 @@ def test_whatever_is_pressed_the_mix_stays_whole(acts: list[tuple[str, int]]) ->
         assert 0 <= mix.at <= len(mix.styles)
         assert len({style.name for style in mix.styles}) == len(mix.styles)
         assert mix.full or mix.add().chosen is None
-
-
-@pytest.fixture
-def daemon(home: Path) -> Iterator[Daemon]:
-    with serving(home) as running:
-        yield running
 
 
 def test_a_bundled_style_alone_brings_what_suits_it(daemon: Daemon) -> None:

@@ -148,7 +148,7 @@ class StyleTargets:
             self.cache.put(key, found)
         return found
 
-    def _measured(self, measure: Callable[..., T], number: int, size: int, tile: int) -> T:
+    def _measured(self, measure: Callable[..., T], number: int, size: tuple[int, int], tile: int) -> T:
         """What the network sees of a style that was not known yet."""
         self.all_cached = False
         style, alpha = self.inputs.style(number, size)

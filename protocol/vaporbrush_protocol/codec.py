@@ -15,7 +15,7 @@ from .limits import MAX_CHUNK_BYTES, MAX_DEPTH, MAX_FRAMES, MAX_HEADER_BYTES, PR
 from .shown import in_words
 
 try:  # inside a host program msgpack's pure-Python files are installed beside this one
-    from ._vendor import msgpack  # type: ignore[import-not-found, unused-ignore]
+    from ._vendor import msgpack
 except ImportError:
     import msgpack
 

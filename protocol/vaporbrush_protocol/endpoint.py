@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 from . import atomic
 from .errors import LinkError
@@ -102,18 +102,18 @@ class Connection:
         endpoints, start = wire.get("endpoints"), wire.get("start", [])
         texts = [wire.get("token"), wire.get("log", ""), wire.get("daemon_version", "")]
         pid = wire.get("pid", 0)
-        lists_of_text = all(
-            isinstance(one, list) and all(isinstance(item, str) for item in one) for one in (endpoints, start)
-        )
-        if not lists_of_text or not all(isinstance(one, str) for one in texts) or not isinstance(pid, int):
+        if not (_are_texts(endpoints) and _are_texts(start) and _are_texts(texts) and isinstance(pid, int)):
             raise LinkError("no_daemon", _damaged(path))
-        known: dict[str, Any] = {
-            "token": texts[0],
-            "log": native(str(texts[1])),
-            "daemon_version": texts[2],
-            "pid": pid,
-        }
-        return cls(endpoints=tuple(map(native, endpoints)), start=tuple(map(native, start)), path=path, **known)  # type: ignore[arg-type]
+        token, log, daemon_version = texts
+        return cls(
+            endpoints=tuple(map(native, endpoints)),
+            token=token,
+            log=native(log),
+            daemon_version=daemon_version,
+            start=tuple(map(native, start)),
+            path=path,
+            pid=pid,
+        )
 
     def write(self, folder: Path | None = None) -> Path:
         """Write the connection file, for its owner's eyes only and never half. Returns its path."""
@@ -129,6 +129,10 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"Connection({', '.join(self.endpoints) or 'no endpoint'}, pid={self.pid})"  # never the token
+
+
+def _are_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _damaged(path: Path) -> str:

@@ -96,5 +96,5 @@ def test_a_gradient_has_every_form_of_a_picture(channels: Channels, depth: Depth
 
 @pytest.mark.parametrize(("size", "painted"), [(32, (32, 16)), (500, (64, 32)), ("full", (64, 32)), ("auto", (64, 32))])
 def test_it_paints_at_the_size_that_is_asked_for(size: int | str, painted: tuple[int, int]) -> None:
-    recipe = Recipe(Image("", 64, 32), (Style(name="ink"),), size=size)  # type: ignore[arg-type]  # a parameter
+    recipe = Recipe(Image("", 64, 32), (Style(name="ink"),), size=size)
     assert fake.painted_size(recipe) == painted

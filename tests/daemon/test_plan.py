@@ -17,7 +17,7 @@ SPEED = Speed("bf16", 4.5, 0.01, measured=True)
 
 
 def recipe(width: int = 4096, height: int = 3072, **fields: object) -> Recipe:
-    return Recipe(Image("", width, height), (Style(Image("", 800, 600)),), **fields)  # type: ignore[arg-type]
+    return Recipe(Image("", width, height), (Style(Image("", 800, 600)),), **fields)
 
 
 def test_planning_needs_no_torch() -> None:
@@ -86,7 +86,7 @@ def test_a_content_is_never_painted_larger_than_it_is() -> None:
 )
 def test_what_is_too_small_is_reported_with_the_minimum(fields: dict[str, object], sentence: str) -> None:
     with pytest.raises(VaporbrushError) as told:
-        predict(recipe(**fields), SPEED)  # type: ignore[arg-type]
+        predict(recipe(**fields), SPEED)
     assert (told.value.code, told.value.message) == ("too_small", sentence)
 
 

@@ -55,7 +55,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        server: Server = self.server  # type: ignore[assignment]
+        server: Server = self.server
         server.asked.append(self.headers["Range"])
         what, _, count = (server.script.pop(0) if len(server.script) > 1 else server.script[0]).partition(" ")
         if what.isdigit():

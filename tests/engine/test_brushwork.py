@@ -37,7 +37,7 @@ def objective(
         else [BrushworkLoss(banks, [1.0, 2.0], STRENGTH, None, size)]
     )
     made = BrushworkObjective(
-        Canvas(network, content, Weighting(STRENGTH, tap_weights(None)), **options),  # type: ignore[arg-type]
+        Canvas(network, content, Weighting(STRENGTH, tap_weights(None)), **options),
         regions,
     )
     made.aim(phase, image)
@@ -80,7 +80,7 @@ def test_every_pixel_of_a_finer_tap_counts() -> None:
         (tiny_with_metric, (64, 48), {}),
     ],
 )
-def test_the_gradient_is_the_losses_derivative(make, phase: Phase, size: tuple[int, int], options) -> None:  # type: ignore[no-untyped-def]
+def test_the_gradient_is_the_losses_derivative(make, phase: Phase, size: tuple[int, int], options) -> None:
     image = picture(*size, 1) * 0.8 + 0.1
     loss = objective(make(), picture(*size, 2), phase, image, **options)
     _, gradient = loss(image)

@@ -79,7 +79,7 @@ def test_outside_of_the_selection_nothing_is_painted(outside: str) -> None:
         outside=outside,
         blend=1.0,
         recolour=None,
-        wrap=False,  # type: ignore[arg-type]
+        wrap=False,
         fetch=FETCH,
     )
     kept = mask == 0

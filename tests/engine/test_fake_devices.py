@@ -112,7 +112,7 @@ def paint(
         content, [pixels(90, 80)] * styles, inputs["mask"], style_masks or [None] * styles, inputs["start"]
     )
     with fake.running():
-        return painter.paint(recipe, pictures, control, memory=memory)  # type: ignore[arg-type]
+        return painter.paint(recipe, pictures, control, memory=memory)
 
 
 LITE = packaged.models() / "vgg19-lite.safetensors"

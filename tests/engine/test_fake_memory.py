@@ -58,7 +58,7 @@ def counted(weights: Path, folder: Path, side: int, memory: int | None) -> tuple
     fake = FakeDevice(DEVICE)
     with fake.running(counting_memory=True):
         pictures = Pictures(content, [content[:64, :64].copy()], start=content[..., :3].copy())
-        result = painter.paint(recipe, pictures, Silent(), memory=memory)  # type: ignore[arg-type]
+        result = painter.paint(recipe, pictures, Silent(), memory=memory)
     return fake.memory.peak - WEIGHTS_BYTES, fake.memory.where, result.facts["plan"]
 
 

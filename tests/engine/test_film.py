@@ -40,9 +40,9 @@ def frame(at: int, side: int = 128) -> Floats:
 
 def paint(painter: Painter, content: Floats, *held: tuple[Floats, Painting], **fields: object) -> Painting:
     frames = tuple(Held(Image("", 128, SIDE), Image("", *canvas_size(one), "RGB", "f32")) for _, one in held)
-    recipe = recipe_of(content, STYLE, held=frames, **{"steps": 8, **fields})  # type: ignore[arg-type]
+    recipe = recipe_of(content, STYLE, held=frames, **{"steps": 8, **fields})
     pictures = Pictures(content, [STYLE], held=[(before, one.canvas) for before, one in held])
-    return painter.paint(recipe, pictures, Watching())  # type: ignore[arg-type]
+    return painter.paint(recipe, pictures, Watching())
 
 
 def canvas_size(one: Painting) -> tuple[int, int]:
@@ -128,7 +128,7 @@ def earlier(height: int, width: int, changed: slice) -> tuple[Tensor, Earlier]:
 
 def objective(content: Tensor, hold: Hold, **options: object) -> TextureObjective:
     network = tiny()
-    canvas = Canvas(network, content, Weighting(30.0, tap_weights(None)), hold=hold, **options)  # type: ignore[arg-type]
+    canvas = Canvas(network, content, Weighting(30.0, tap_weights(None)), hold=hold, **options)
     return TextureObjective(canvas, [Region(style_statistics(network, picture(48, 64, 3), None))])
 
 

@@ -159,7 +159,7 @@ class Patient:
 def paint(painter: Painter) -> Tensor:
     rgba = torch.cat([picture(64, 64, 1)[0].permute(1, 2, 0).float(), torch.ones(64, 64, 1)], 2).numpy()
     recipe = Recipe(Image("", 64, 64), (Style(Image("", 64, 64)),), model="vgg19-lite", size="full", steps=24)
-    return torch.from_numpy(painter.paint(recipe, Pictures(rgba, [rgba[::-1].copy()]), Patient()).canvas)  # type: ignore[arg-type]
+    return torch.from_numpy(painter.paint(recipe, Pictures(rgba, [rgba[::-1].copy()]), Patient()).canvas)
 
 
 def test_a_whole_painting_by_replays_is_that_without_and_the_choice_is_remembered(tmp_path: Path) -> None:

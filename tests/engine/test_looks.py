@@ -64,8 +64,8 @@ def paint(painter: Painter, content: Floats, style: Floats, **fields: object) ->
     """(1, 3, H, W)."""
     images = [Image("", each.shape[1], each.shape[0]) for each in (content, style)]
     given = {"model": MODEL, "size": "full", "steps": STEPS} | fields
-    recipe = Recipe(images[0], (Style(images[1]),), **given)  # type: ignore[arg-type]
-    return tensor(painter.paint(recipe, Pictures(content, (style,)), Patient()).pixels)  # type: ignore[arg-type]
+    recipe = Recipe(images[0], (Style(images[1]),), **given)
+    return tensor(painter.paint(recipe, Pictures(content, (style,)), Patient()).pixels)
 
 
 @pytest.mark.parametrize("look", ["texture", "brushwork"])

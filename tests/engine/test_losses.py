@@ -23,7 +23,7 @@ W = dict(zip(STYLE_TAPS, (0.5, 0.25, 0.125, 0.0625, 1.0), strict=True))
 
 
 def objective(network: Network, content: Tensor, style: Tensor, **options: object) -> TextureObjective:
-    canvas = Canvas(network, content, Weighting(STRENGTH, W, tv=0.3), **options)  # type: ignore[arg-type]
+    canvas = Canvas(network, content, Weighting(STRENGTH, W, tv=0.3), **options)
     return TextureObjective(canvas, [Region(style_statistics(network, style, None))])
 
 

@@ -49,7 +49,7 @@ def recipe_of(content: Floats, *styles: Floats, weights: tuple[float, ...] = (),
         Style(Image("", s.shape[1], s.shape[0]), weight=weights[i] if weights else 1.0) for i, s in enumerate(styles)
     )
     fields = {"model": "tiny", "size": "full", "steps": 6} | fields
-    return Recipe(Image("", content.shape[1], content.shape[0]), entries, **fields)  # type: ignore[arg-type]
+    return Recipe(Image("", content.shape[1], content.shape[0]), entries, **fields)
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ def paint(
 ) -> Painting:
     """Paint with everything else as it comes; mask, style masks and start are taken out of `fields`."""
     mask, style_masks, start = (fields.pop(name, None) for name in ("mask", "style_masks", "start"))
-    recipe = recipe_of(content, *styles, **fields)  # type: ignore[arg-type]
+    recipe = recipe_of(content, *styles, **fields)
     if start is not None:
-        recipe = replace(recipe, start_image=Image("", start.shape[1], start.shape[0], "RGB", "f32"))  # type: ignore[attr-defined]
-    pictures = Pictures(content, styles, mask, style_masks or (), start)  # type: ignore[arg-type]
-    return painter.paint(recipe, pictures, control or Watching())  # type: ignore[arg-type]
+        recipe = replace(recipe, start_image=Image("", start.shape[1], start.shape[0], "RGB", "f32"))
+    pictures = Pictures(content, styles, mask, style_masks or (), start)
+    return painter.paint(recipe, pictures, control or Watching())
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_noise_has_no_grain_that_would_stay_to_the_end(painter: Painter, tileabl
     """The network hardly sees what changes from pixel to pixel."""
     content, style = layer(64, 64), layer(40, 40, 1)
     recipe = recipe_of(content, style, start="noise", steps=1, tileable=tileable)
-    begun = painter.paint(recipe, Pictures(content, [style]), Watching()).canvas  # type: ignore[arg-type]
+    begun = painter.paint(recipe, Pictures(content, [style]), Watching()).canvas
     beside = np.abs(np.diff(begun, axis=1))
     assert begun.std() > 0.08
     assert beside.mean() < 0.5 * begun.std()
@@ -110,7 +110,7 @@ def test_noise_depends_on_the_seed_and_on_nothing_else(painter: Painter) -> None
         painter.paint(
             recipe_of(content, style, seed=seed, steps=3, start="noise"),
             Pictures(content, [style]),
-            Watching(),  # type: ignore[arg-type]
+            Watching(),
         )
         for seed in (1, 1, 2)
     )

@@ -54,9 +54,9 @@ def paint(painter: Painter, content: Floats, *styles: Floats, look: str, **field
         Image("", content.shape[1], content.shape[0]),
         tuple(Style(Image("", s.shape[1], s.shape[0])) for s in styles),
         model="vgg19",
-        **({"size": SIDE, "steps": 40} | fields),  # type: ignore[arg-type]
+        **({"size": SIDE, "steps": 40} | fields),
     )
-    result = painter.paint(recipe, Pictures(content, styles, mask, style_masks), Patient())  # type: ignore[arg-type]
+    result = painter.paint(recipe, Pictures(content, styles, mask, style_masks), Patient())
     LOOKS.mkdir(parents=True, exist_ok=True)
     PillowImage.fromarray((result.pixels * 255).round().astype(np.uint8)).save(LOOKS / f"engine-{look}.png")
     return result

@@ -69,8 +69,8 @@ def paint(
         for style, weight in zip(styles, weights, strict=False)
     )
     given = {"model": "tiny", "size": "full", "steps": 6, "outside": "content"} | fields
-    recipe = Recipe(Image("", WIDTH, HEIGHT), entries, **given)  # type: ignore[arg-type]
-    return painter.paint(recipe, Pictures(content, styles, selection, masks), Patient())  # type: ignore[arg-type]
+    recipe = Recipe(Image("", WIDTH, HEIGHT), entries, **given)
+    return painter.paint(recipe, Pictures(content, styles, selection, masks), Patient())
 
 
 @pytest.mark.parametrize("look", ["texture", "brushwork"])

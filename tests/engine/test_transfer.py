@@ -72,7 +72,7 @@ def paint(folder: Path) -> tuple[Painting, Watcher]:
     rgba = torch.cat([picture(64, 64, 1)[0].permute(1, 2, 0).float(), torch.ones(64, 64, 1)], 2).numpy()
     recipe = Recipe(Image("", 64, 64), (Style(Image("", 64, 64)),), model="vgg19-lite", size="full", steps=6, blend=0.9)
     watcher = Watcher()
-    return painter.paint(recipe, Pictures(rgba, [rgba[::-1].copy()]), watcher), watcher  # type: ignore[arg-type]
+    return painter.paint(recipe, Pictures(rgba, [rgba[::-1].copy()]), watcher), watcher
 
 
 def test_a_painting_is_the_same_whose_losses_previews_and_result_come_by_streams(

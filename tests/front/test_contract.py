@@ -52,7 +52,7 @@ def test_strange_requests_are_refused_with_their_id_and_without_python_s_words(d
 
 def refusal(ask: object, *arguments: object) -> str:
     with pytest.raises(RemoteError) as refused:
-        ask(*arguments)  # type: ignore[operator]
+        ask(*arguments)
     return refused.value.code
 
 

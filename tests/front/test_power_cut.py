@@ -233,7 +233,7 @@ def test_a_power_cut_at_any_moment_of_a_day_loses_nothing_that_was_promised(tmp_
         for cut in range(day.step + 1):
             for number, way in enumerate(WAYS):
                 chance = random.Random(f"{seed} {cut} {number}")
-                check(day, cut, disk.after_a_cut(chance, way), tmp_path / "after")  # type: ignore[arg-type]
+                check(day, cut, disk.after_a_cut(chance, way), tmp_path / "after")
                 cuts += 1
             if cut < day.step:
                 disk.do(day.recorder.steps[cut])

@@ -22,7 +22,7 @@ def test_every_integer_level_survives_the_way_there_and_back(channels: str, dept
     top = 256 if depth == "u8" else 65536
     side = int(top**0.5)
     levels = np.arange(top, dtype=DTYPES[depth]).reshape(side, side, 1).repeat(COUNTS[channels], axis=2)
-    image = Image("", side, side, channels, depth, transfer)  # type: ignore[arg-type]
+    image = Image("", side, side, channels, depth, transfer)
     pixels, clipped = decode(levels.tobytes(), image)
     assert not clipped
     back = np.frombuffer(encode(pixels, image), DTYPES[depth]).reshape(levels.shape)
@@ -38,7 +38,7 @@ def test_every_integer_level_survives_the_way_there_and_back(channels: str, dept
 )
 def test_floats_survive_within_their_precision(channels: str, depth: str, width: int, height: int, seed: int) -> None:
     values = np.random.default_rng(seed).random((height, width, COUNTS[channels])).astype(DTYPES[depth])
-    image = Image("", width, height, channels, depth)  # type: ignore[arg-type]
+    image = Image("", width, height, channels, depth)
     pixels, clipped = decode(values.tobytes(), image)
     assert not clipped
     back = np.frombuffer(encode(pixels, image), DTYPES[depth]).reshape(values.shape)
@@ -101,4 +101,4 @@ def test_a_blob_of_the_wrong_size_is_refused_with_both_numbers() -> None:
 def test_a_mask_is_coverage_whatever_its_depth() -> None:
     for depth, full in (("u8", 255), ("u16", 65535), ("f32", 1)):
         data = np.array([[0, full]]).astype(DTYPES[depth]).tobytes()
-        np.testing.assert_array_equal(decode_mask(data, Image("", 2, 1, "GRAY", depth)), [[0, 1]])  # type: ignore[arg-type]
+        np.testing.assert_array_equal(decode_mask(data, Image("", 2, 1, "GRAY", depth)), [[0, 1]])

@@ -21,7 +21,7 @@ def test_the_first_request_says_hello_by_name(router: Router, client: Client) ->
     assert client.ping() >= 0
     assert client.daemon["boot"] == "boot1"
     assert [type(request).__name__ for request in router.seen] == ["Hello", "Ping"]
-    assert router.seen[0].client == "test"  # type: ignore[union-attr]
+    assert router.seen[0].client == "test"
     assert client.hello()["limits"]["max_outstanding"] == MAX_OUTSTANDING
     assert client.connection == router.connection
 

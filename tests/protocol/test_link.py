@@ -112,7 +112,7 @@ def test_it_also_works_as_on_windows(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delattr(select, "poll")
     with Router(folder, tcp=True) as router:
         plain = socket.create_connection(("127.0.0.1", int(router.endpoint.rpartition(":")[2])))
-        link = Link(WindowsSocket(plain), TOKEN, router.endpoint)  # type: ignore[arg-type]
+        link = Link(WindowsSocket(plain), TOKEN, router.endpoint)
         link.log_in(time.monotonic() + 5)
         chunk = bytes(range(256)) * 4096
         router.answers["get"] = ({}, chunk)

@@ -55,7 +55,7 @@ class Parrot:
 
 def outcome(call: str, replies: Sequence[list[bytes]], *, own_id: bool) -> str:
     client = Client(NOBODY, 1.0)
-    client._channel._link = Parrot(replies, own_id=own_id)  # type: ignore[assignment]
+    client._channel._link = Parrot(replies, own_id=own_id)
     try:
         CALLS[call](client)
     except VaporbrushError as error:

@@ -25,7 +25,7 @@ def two_gpus(**gigabytes: float) -> Studio:
 
 def where(studio: Studio, job: object) -> str:
     """The device that paints a job; empty while none does."""
-    slot = studio.scheduler.worker_slots.working_on(job)  # type: ignore[arg-type]
+    slot = studio.scheduler.worker_slots.working_on(job)
     return "" if slot is None else slot.device
 
 

@@ -149,7 +149,10 @@ def test_a_node_of_another_version_is_refused_in_a_sentence(boxes: StudioOfNodes
     older.mkdir()
     (older / "sitecustomize.py").write_text("from vaporbrush_protocol import version\nversion.__version__ = '0.0.9'\n")
     path = node.environment()["PYTHONPATH"]
-    node.environment = lambda: {**environment(node.home), "PYTHONPATH": f"{older}{os.pathsep}{path}"}  # type: ignore[method-assign]  # an older machine
+    node.environment = lambda: {
+        **environment(node.home),
+        "PYTHONPATH": f"{older}{os.pathsep}{path}",
+    }  # an older machine
     node.start()
     assert node.process is not None
     try:

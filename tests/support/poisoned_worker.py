@@ -26,5 +26,5 @@ def poisoned(self: painter.Painter, *given: Any, **named: Any) -> Any:
 
 
 if __name__ == "__main__":
-    painter.Painter.paint = poisoned  # type: ignore[method-assign] # the driver's error cannot be had without a GPU
+    painter.Painter.paint = poisoned  # the driver's error cannot be had without a GPU
     sys.exit(main())

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,9 @@ class Suite:
         yield "unknown fields are ignored", self._unknown_fields
         for vector in self._vectors("good.json"):
             if vector.get("request") in ASKED_WITHOUT_HARM:
-                yield f"good: {vector['name']}", lambda vector=vector: self._good(vector)  # type: ignore[misc]  # mypy cannot type a lambda's default
+                yield f"good: {vector['name']}", partial(self._good, vector)
         for vector in self._vectors("bad.json"):
-            yield f"bad: {vector['name']}", lambda vector=vector: self._bad(vector)  # type: ignore[misc]  # as above
+            yield f"bad: {vector['name']}", partial(self._bad, vector)
 
     def _vectors(self, name: str) -> list[dict[str, Any]]:
         read: list[dict[str, Any]] = json.loads((self._specification / "vectors" / name).read_text("utf-8"))["vectors"]

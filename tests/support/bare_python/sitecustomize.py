@@ -39,7 +39,7 @@ def hide() -> None:
     for package, distributions in packages_distributions().items():
         ours = any(one.startswith("vaporbrush") for one in distributions)
         if not ours and not allowed & {_plain(one) for one in distributions} and package not in sys.modules:
-            sys.modules[package] = None  # type: ignore[assignment]
+            sys.modules[package] = None
 
 
 hide()

@@ -238,13 +238,14 @@ def wrong_hash(file: File, source: str) -> VaporbrushError:
 
 
 def _failed(file: File, source: str, error: Exception) -> VaporbrushError:
+    cause = getattr(error, "reason", None)
     if isinstance(error, urllib.error.HTTPError):
         reason = _("it answers {code} {reason}").format(code=error.code, reason=error.reason)
-    elif isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+    elif isinstance(cause, ssl.SSLCertVerificationError):
         reason = _("this computer does not know who vouches for it ({what}). Its certificates may be missing").format(
-            what=error.reason.verify_message  # type: ignore[attr-defined]
+            what=cause.verify_message
         )
-    elif isinstance(getattr(error, "reason", None), socket.gaierror):
+    elif isinstance(cause, socket.gaierror):
         reason = _("its address cannot be found, so this computer may be offline")
     elif isinstance(error, urllib.error.URLError):
         reason = str(getattr(error.reason, "strerror", None) or error.reason)

@@ -11,6 +11,7 @@ from atelier.frame import ART, save
 from atelier.impasto import impasto
 from atelier.ink import ink
 from atelier.mosaic import mosaic
+from atelier.pencil import pencil
 from atelier.risograph import risograph
 from atelier.stained_glass import stained_glass
 from atelier.vaporwave import vaporwave
@@ -26,6 +27,7 @@ DRAWINGS: dict[str, Callable[[], Array]] = {
     "woodcut": woodcut,
     "ink": ink,
     "risograph": risograph,
+    "pencil": pencil,
 }
 
 

@@ -23,6 +23,29 @@ class Brush:
     coverage: float = 1.6  # strokes per area: 1 would cover the picture once
 
 
+def axes(x: int, y: int, direction: Array, half: float, wide: float) -> tuple[tuple[slice, slice], Array, Array]:
+    """Where a stroke around (x, y) lies, and how far along it and across it each pixel there is.
+
+    It has `half` of its length and `wide` of its width on either side, and bends as `direction` (H, W) turns.
+    """
+    height, width = direction.shape
+    reach = int(half + wide) + 1
+    top, bottom = max(y - reach, 0), min(y + reach + 1, height)
+    left, right = max(x - reach, 0), min(x + reach + 1, width)
+    angle = float(direction[y, x])
+    cosine, sine = np.cos(angle), np.sin(angle)
+    ahead = direction[
+        min(max(int(y + sine * half * 0.7), 0), height - 1), min(max(int(x + cosine * half * 0.7), 0), width - 1)
+    ]
+    turn = (float(ahead) - angle + np.pi / 2) % np.pi - np.pi / 2  # directions are axes: pi is no turn
+    bend = np.clip(turn, -0.9, 0.9) / (0.7 * half)
+    dy = np.arange(top - y, bottom - y, dtype=np.float32)[:, None]
+    dx = np.arange(left - x, right - x, dtype=np.float32)[None, :]
+    along = dx * cosine + dy * sine
+    across = -dx * sine + dy * cosine - 0.5 * bend * along * along
+    return (slice(top, bottom), slice(left, right)), along, across
+
+
 class Paint:
     """Wet paint: a picture (H, W, 3) and its relief (H, W)."""
 
@@ -75,22 +98,8 @@ class Paint:
         regions: Labels | None,
         phase: float,
     ) -> None:
-        height, width = self.relief.shape
         half, wide = brush.length * size / 2, brush.width * (0.6 + 0.4 * size) / 2
-        reach = int(half + wide) + 1
-        top, bottom = max(y - reach, 0), min(y + reach + 1, height)
-        left, right = max(x - reach, 0), min(x + reach + 1, width)
-        angle = float(direction[y, x])
-        cosine, sine = np.cos(angle), np.sin(angle)
-        ahead = direction[
-            min(max(int(y + sine * half * 0.7), 0), height - 1), min(max(int(x + cosine * half * 0.7), 0), width - 1)
-        ]
-        turn = (float(ahead) - angle + np.pi / 2) % np.pi - np.pi / 2  # directions are axes: pi is no turn
-        bend = np.clip(turn, -0.9, 0.9) / (0.7 * half)
-        dy = np.arange(top - y, bottom - y, dtype=np.float32)[:, None]
-        dx = np.arange(left - x, right - x, dtype=np.float32)[None, :]
-        along = dx * cosine + dy * sine
-        across = -dx * sine + dy * cosine - 0.5 * bend * along * along
+        (rows, columns), along, across = axes(x, y, direction, half, wide)
         column = np.clip((across / wide * 0.5 + 0.5) * 63, 0, 63).astype(np.int32)
         furrow = bristle[column]
         ends = half * (0.72 + 0.28 * furrow)  # bristles lift one after the other
@@ -98,12 +107,12 @@ class Paint:
         dry = np.clip(1.15 - brush.bristle * (1 - furrow) * (0.5 + along / half * 0.5) * 1.5, 0, 1)
         cover = soft * dry * brush.opacity
         if regions is not None:
-            cover = cover * (regions[top:bottom, left:right] == regions[y, x])
+            cover = cover * (regions[rows, columns] == regions[y, x])
         shade = 1 + (furrow - 0.5) * 0.10 * brush.bristle
-        patch = self.picture[top:bottom, left:right]
+        patch = self.picture[rows, columns]
         patch += (colour * shade[..., None] - patch) * cover[..., None]
         ridge = 0.35 + 0.65 * furrow + 0.5 * np.clip(np.abs(across) / wide - 0.7, 0, 1)
-        relief = self.relief[top:bottom, left:right]
+        relief = self.relief[rows, columns]
         relief += (ridge * (0.8 + 0.2 * np.sin(phase)) - relief) * cover
 
     def lit(self, strength: float, angle: float = -2.2) -> Array:

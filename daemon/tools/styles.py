@@ -11,6 +11,7 @@ from atelier.frame import ART, save
 from atelier.impasto import impasto
 from atelier.ink import ink
 from atelier.mosaic import mosaic
+from atelier.pastel import pastel
 from atelier.pencil import pencil
 from atelier.risograph import risograph
 from atelier.stained_glass import stained_glass
@@ -28,6 +29,7 @@ DRAWINGS: dict[str, Callable[[], Array]] = {
     "ink": ink,
     "risograph": risograph,
     "pencil": pencil,
+    "pastel": pastel,
 }
 
 

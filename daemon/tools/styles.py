@@ -13,6 +13,7 @@ from atelier.ink import ink
 from atelier.mosaic import mosaic
 from atelier.pastel import pastel
 from atelier.pencil import pencil
+from atelier.pointillist import pointillist
 from atelier.risograph import risograph
 from atelier.stained_glass import stained_glass
 from atelier.vaporwave import vaporwave
@@ -30,6 +31,7 @@ DRAWINGS: dict[str, Callable[[], Array]] = {
     "risograph": risograph,
     "pencil": pencil,
     "pastel": pastel,
+    "pointillist": pointillist,
 }
 
 

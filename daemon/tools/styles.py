@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from atelier.colour import Array
+from atelier.cubist import cubist
 from atelier.frame import ART, save
 from atelier.impasto import impasto
 from atelier.ink import ink
@@ -32,6 +33,7 @@ DRAWINGS: dict[str, Callable[[], Array]] = {
     "pencil": pencil,
     "pastel": pastel,
     "pointillist": pointillist,
+    "cubist": cubist,
 }
 
 

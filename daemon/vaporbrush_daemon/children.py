@@ -92,7 +92,7 @@ class Children:
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
         """Its stdout is closed or it is silent: it has a moment to end by itself in the first case."""
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired):  # it has had its moment
             child.wait(1.0)
         child.kill()
         child.wait()
@@ -133,7 +133,7 @@ def end_with_parent() -> None:
 def end_with_parent_even_if_stopped() -> None:
     """The part of it that only Linux has, for children that read their stdin themselves."""
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
+        with suppress(OSError, AttributeError):  # a libc without it: the pipe still ends them
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
 
 

@@ -138,7 +138,7 @@ def _typed(name: str, value: Any, origin: str) -> Any:
         if isinstance(value, bool):
             return value
     elif not isinstance(value, bool) and not (kind == "int" and isinstance(value, float)):
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError):  # said below
             return _ATOMS[kind](value)
     want = KINDS.get(kind, "a list of texts")
     raise ConfigError(f"{origin}: `{name}` is {in_words(value)}, but must be {want} ({_meaning(name)}).")

@@ -38,7 +38,7 @@ def has_ended(folder: Path) -> bool:
     """Whether no daemon holds the lock of this home: the system drops it with the process, however that ends."""
     try:
         instance.Lock(folder).release()
-    except instance.AlreadyRunning:
+    except instance.AlreadyRunning:  # it is held
         return False
     return True
 

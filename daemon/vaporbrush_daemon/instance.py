@@ -67,7 +67,7 @@ class Lock:
         """Where somebody has deleted the file, hold a new one. Raises `AlreadyRunning` where another daemon was faster:
         then that one serves this home, and `OSError`.
         """
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # it was deleted
             if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
                 return
         make_folder(self._path.parent)

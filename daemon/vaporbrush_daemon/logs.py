@@ -53,7 +53,7 @@ def _is_stderr(path: Path) -> bool:
     """Whether stderr goes into this very file already, as when a plug-in started the daemon."""
     try:
         return os.path.samestat(os.fstat(2), path.stat())
-    except OSError:
+    except OSError:  # one of them is not there
         return False
 
 

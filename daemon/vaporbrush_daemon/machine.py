@@ -42,7 +42,7 @@ def _group_limits(groups: Path = OWN_GROUP, root: Path = GROUPS) -> tuple[tuple[
     have taken; 2**63 where there is no limit. Cached files do not count: they give way.
     """
     limits = [(2**63, 0)]
-    with suppress(OSError, ValueError, StopIteration):
+    with suppress(OSError, ValueError, StopIteration):  # no such groups, or closed to us: no limit is known
         own = next(line[4:] for line in groups.read_text(encoding="utf-8").splitlines() if line.startswith("0::/"))
         for group in [root / own, *(root / own).parents]:
             if root not in (group, *group.parents) or not (group / "memory.max").is_file():
@@ -70,7 +70,7 @@ def resident_bytes(pid: int) -> int:
     """Main memory that a process holds; 0 where there is none of this id, or it is somebody else's."""
     try:
         return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
+    except psutil.Error:  # as above
         return 0
 
 
@@ -115,7 +115,7 @@ def uptime() -> tuple[str, float]:
         return "", 0.0
     try:
         boot = BOOT_ID.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # as above
         return "", 0.0
     return boot, time.clock_gettime(time.CLOCK_BOOTTIME)
 

@@ -358,7 +358,7 @@ def read_speed(cache: Path, device: str, model: str) -> Speed:
             fastest=float(stored.get("fastest", 0.0)),
             graphs=stored.get("graphs"),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # never measured, or damaged
         return _guess(device, model)
 
 

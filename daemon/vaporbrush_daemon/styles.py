@@ -119,7 +119,7 @@ class StyleLibrary:
         try:
             paths = sorted(self._own.iterdir())
             pictures = [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError):  # nobody has put any there
             return
         except OSError as error:
             yield self._own, f"the folder cannot be read: {error.strerror}"

@@ -304,7 +304,7 @@ class Client:
             except LinkError:
                 raise
             except BaseException:
-                with suppress(LinkError, RemoteError):
+                with suppress(LinkError, RemoteError):  # what ends this counts; the lease ends the job
                     self.cancel(identity)
                 raise
             if state.state != "failed" or self.daemon.get("boot") == boot:

@@ -57,7 +57,7 @@ def installed(folder: Path | None = None) -> Installation | None:
             raw = json.loads(file.read(MAX_FILE_BYTES).decode("utf-8"))
         texts = {name: native(raw[name]) for name in ("root", "environment", "python", "version", "backend")}
         more = {name: native(raw.get(name, "")) for name in ("by", "confined")}
-    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):  # as above
         return None
     root, environment, python = (Path(texts.pop(name)) for name in ("root", "environment", "python"))
     if not all(path.is_absolute() for path in (root, environment, python)):

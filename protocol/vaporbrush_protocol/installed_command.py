@@ -63,7 +63,7 @@ def _interpreter(program: Path) -> Iterator[Path]:
     try:
         with program.open("rb") as file:
             lines = file.read(MAX_SCRIPT_BYTES).split(b"\n")
-    except OSError:
+    except OSError:  # nothing that could be run
         return
     if objection(program.resolve()):
         return
@@ -81,5 +81,5 @@ def _is_painter(python: Path, platform: str) -> bool:
         if not python.is_file() or objection(python.parent) or objection(python.resolve()):
             return False
         return any(python.parent.parent.glob(f"{packages}/vaporbrush_daemon"))
-    except OSError:
+    except OSError:  # it is closed to us
         return False

@@ -112,7 +112,7 @@ class Link:
                     sent = self._socket.sendmsg(list(islice(self._unsent, MAX_PIECES)), (), NO_SIGNAL)
                 else:  # Windows
                     sent = self._socket.send(self._unsent[0])
-            except (BlockingIOError, InterruptedError):
+            except (BlockingIOError, InterruptedError):  # it takes no more now
                 return False
             except OSError as error:
                 raise self._lost(error) from error
@@ -128,7 +128,7 @@ class Link:
     def _read_what_is_there(self) -> None:
         try:
             count = self._socket.recv_into(self._conversation.space())
-        except (BlockingIOError, InterruptedError):
+        except (BlockingIOError, InterruptedError):  # nothing has come after all
             return
         except OSError as error:
             raise self._lost(error) from error

@@ -49,7 +49,7 @@ def _tcp(plain: socket.socket) -> Iterator[int]:
     for table in TCP_TABLES:
         try:
             lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # the kernel has no such table
             continue
         for line in lines:
             fields = line.split()

@@ -89,7 +89,7 @@ class PresetStore:
         """What presets there are, in the order of the alphabet."""
         try:
             there = [path for path in self.folder.iterdir() if not path.name.startswith(".") and path.is_dir()]
-        except FileNotFoundError:
+        except FileNotFoundError:  # none was kept yet
             return []
         except OSError as error:
             raise refused(f"{self.folder} cannot be read: {error.strerror}.") from None

@@ -67,7 +67,7 @@ def objection(path: Path, facts: os.stat_result | None = None, *, inside_closed:
 def user_name(uid: int) -> str:
     """A user's name, or the number of one without a name."""
     if sys.platform != "win32":
-        with suppress(KeyError):
+        with suppress(KeyError):  # as above
             return pwd.getpwuid(uid).pw_name
     return f"user {uid}"
 
@@ -75,7 +75,7 @@ def user_name(uid: int) -> str:
 def _is_own_group(gid: int, uid: int) -> bool:
     """Whether a group has this user only: many systems give each user a group, and let it write what its user makes."""
     if sys.platform != "win32":
-        with suppress(KeyError):
+        with suppress(KeyError):  # it has no name: it is nobody's own
             mine, group = pwd.getpwuid(uid), grp.getgrgid(gid)
             return mine.pw_gid == gid and mine.pw_name == group.gr_name and set(group.gr_mem) <= {mine.pw_name}
     return False

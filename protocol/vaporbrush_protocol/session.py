@@ -124,7 +124,7 @@ class Session:
         """The id of a message that cannot be read otherwise, where that can be."""
         try:
             return self._new_id(id_in(body))
-        except RequestError:
+        except RequestError:  # as above
             return None
 
     def _new_id(self, value: object) -> int:

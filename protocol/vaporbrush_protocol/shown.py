@@ -22,7 +22,7 @@ def is_utf8(text: str) -> bool:
     """Whether a text may go into a message or a file of texts: a file's name need not be one in UTF-8."""
     try:
         text.encode()
-    except UnicodeEncodeError:
+    except UnicodeEncodeError:  # a byte of a name that is not
         return False
     return True
 

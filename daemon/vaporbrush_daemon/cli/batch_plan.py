@@ -207,7 +207,7 @@ def _facts(path: Path) -> list[Any]:
     """What changes when a file does; a file that is not there is found out about when it is painted."""
     try:
         stat = path.stat()
-    except OSError:
+    except OSError:  # as above
         return [str(path.absolute())]
     return [str(path.absolute()), stat.st_size, stat.st_mtime_ns]
 

@@ -101,12 +101,12 @@ class Suite:
     def _alive(self) -> bool:
         try:
             link = self._open()
-        except LinkError:
+        except LinkError:  # nobody listens
             return False
         try:
             link.send(encode({"id": 1, "request": "ping"}), REPLY_S)
             return bool(received(link)[0].get("ok"))
-        except (LinkError, Deviation):
+        except (LinkError, Deviation):  # it answers no more, or nonsense
             return False
         finally:
             link.close()

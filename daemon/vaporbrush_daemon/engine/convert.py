@@ -95,6 +95,7 @@ def _unpacked_bytes(source: Path) -> int:
     size = source.stat().st_size
     if zipfile.is_zipfile(source):
         with suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(source) as archive:
+            # a damaged directory: whoever reads it says so
             size = sum(part.file_size for part in archive.infolist())
     if size > MAX_FILE_BYTES:
         raise _corrupt(source, f"unpacked it would have {size / 1e9:.1f} GB, and VGG19 has 0.6")

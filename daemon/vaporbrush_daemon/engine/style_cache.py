@@ -56,7 +56,7 @@ class StyleCache:
                 file = self.folder / f"{key}.safetensors"
                 found = load_file(file, device=str(device))
                 file.touch()
-            except (OSError, SafetensorError):
+            except (OSError, SafetensorError):  # as above
                 return None
             if set(found) != set(STYLE_TAPS):
                 return None

@@ -70,7 +70,7 @@ class Age:
             line, _, check = read_plain(self._file, MAX_BYTES).decode("ascii").rstrip("\n").rpartition(" ")
             shown, boot, up = line.split(" ")
             return (float(shown), boot, float(up)) if check == _check(line) else None
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # none yet, or damaged: nothing is known of before
             return None
 
 

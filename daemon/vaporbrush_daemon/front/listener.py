@@ -116,5 +116,5 @@ def _tcp_listener(host: str, port: int) -> socket.socket:
 def _inode(path: Path) -> int:
     try:
         return path.stat().st_ino
-    except OSError:
+    except OSError:  # somebody has taken it away
         return 0

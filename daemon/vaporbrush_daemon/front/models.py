@@ -154,7 +154,7 @@ class Models:
         try:
             known = json.loads(self._starts_file.read_text(encoding="utf-8"))
             return {str(name): float(seconds) for name, seconds in known.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError):  # none yet, or damaged: learnt anew
             return {}
 
     def whole_bytes(self, recipe: Recipe, usual_device: str) -> int:
@@ -164,7 +164,7 @@ class Models:
         speed = read_speed(self._config.home / "cache", self._device_of(recipe, usual_device), recipe.model)
         try:
             return predict(recipe, speed).memory_bytes
-        except VaporbrushError:
+        except VaporbrushError:  # as above
             return 0
 
     def _device_of(self, recipe: Recipe, usual_device: str) -> str:
@@ -182,5 +182,5 @@ class Models:
         try:
             told = json.loads(self._device_file.read_text(encoding="ascii"))
             return parse_devices("devices", told)
-        except (OSError, ValueError, RequestError):
+        except (OSError, ValueError, RequestError):  # none yet, or damaged: the next worker tells
             return ()

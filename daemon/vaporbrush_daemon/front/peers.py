@@ -79,7 +79,7 @@ class Peer:
         while self.waiting:
             try:
                 count = self.plain.send(self.waiting[0])
-            except BlockingIOError:
+            except BlockingIOError:  # it takes no more now
                 break
             self.unsent -= count
             if count == len(self.waiting[0]):
@@ -175,7 +175,7 @@ class Peers:
         for _ in range(ACCEPTS):
             try:
                 plain, _ = listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except (BlockingIOError, ConnectionAbortedError):  # nobody waits, or no longer
                 return
             except OSError as error:  # no descriptor is left: the next sweep tries again
                 self.refusals.note(self._clock(), f"no more can be accepted: {error.strerror}")
@@ -222,7 +222,7 @@ class Peers:
                 self._answer(peer)
                 if peer.side.ready:
                     self._newcomers.pop(peer.plain.fileno(), None)
-        except BlockingIOError:
+        except BlockingIOError:  # nothing has come after all
             return
         except OSError:
             self._drop(peer)

@@ -37,6 +37,6 @@ class Remotes:
     def _stamp(self) -> Stamp:
         try:
             facts = (self._home / book.FILE).stat()
-        except OSError:
+        except OSError:  # none was added
             return None
         return facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_mode

@@ -32,7 +32,7 @@ def _last_connection(home: Path) -> tuple[Connection, bool]:
     try:
         exposed = not WINDOWS and bool((home / FILE).stat().st_mode & OTHERS)
         return Connection.read(home), exposed
-    except FileNotFoundError:
+    except FileNotFoundError:  # the first daemon of this home
         return Connection(endpoints=(), token=""), False
     except LinkError as error:
         logs.event("connection_file_not_used", reason=error.message)

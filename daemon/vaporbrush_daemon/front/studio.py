@@ -119,6 +119,6 @@ class StudioDoor:
     def _stamp_now(self) -> tuple[int, ...] | None:
         try:
             facts = (self._home / members.HEAD / members.FILE).stat()
-        except OSError:
+        except OSError:  # none was opened
             return None
         return facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_mode

@@ -74,7 +74,7 @@ def recipe_in(data: bytes) -> Mapping[str, Any] | None:
         if text is not None:
             try:
                 found = json.loads(text)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError):  # another program wrote it, or it is damaged
                 return None
             return found if isinstance(found, dict) else None
     return None
@@ -163,7 +163,7 @@ def _exif(raw: bytes | None) -> tuple[bytes | None, int]:
         exif.load(raw)
         orientation = int(exif.pop(ExifTags.Base.Orientation, 1))
         return exif.tobytes() if len(exif) else None, orientation
-    except (ValueError, TypeError, KeyError, SyntaxError, OSError, struct.error, ZeroDivisionError):
+    except (ValueError, TypeError, KeyError, SyntaxError, OSError, struct.error, ZeroDivisionError):  # as above
         return None, 1
 
 

@@ -60,7 +60,7 @@ def inflate(data: bytes) -> bytes | None:
     stream = zlib.decompressobj()
     try:
         plain = stream.decompress(data, MAX_INFLATED)
-    except zlib.error:
+    except zlib.error:  # damaged
         return None
     return plain if stream.eof else None
 

@@ -132,7 +132,7 @@ def _uninstall(profile: Profile) -> list[str]:
 def _settings(profile: Profile) -> str:
     try:
         return profile.settings.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except FileNotFoundError:  # Krita has not run here yet
         return ""
     except (OSError, ValueError) as error:
         raise VaporbrushError("internal", f"Krita's settings {profile.settings} cannot be read: {error}.") from None

@@ -196,7 +196,7 @@ def _stop_other() -> None:
         return  # the manager's own: it restarts that
     try:
         client = connect()
-    except LinkError:
+    except LinkError:  # none runs
         return
     with client:
         client.shutdown()

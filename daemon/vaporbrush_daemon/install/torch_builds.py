@@ -175,7 +175,7 @@ def windows_gpus(answer: str) -> list[Gpu]:
     """What PowerShell's `Get-CimInstance Win32_VideoController | Select Name | ConvertTo-Json` answers."""
     try:
         found = json.loads(answer or "[]")
-    except ValueError:
+    except ValueError:  # it said something else
         return []
     cards = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
     names = [str(one.get("Name", "")) for one in cards]
@@ -201,7 +201,7 @@ def _answer(program: str, *arguments: str) -> str:
         done = subprocess.run(
             [path, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ASK_S, check=False
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired):  # as above
         return ""
     return done.stdout if done.returncode == 0 else ""
 
@@ -209,7 +209,7 @@ def _answer(program: str, *arguments: str) -> str:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # the kernel has none, or does not show it
         return ""
 
 

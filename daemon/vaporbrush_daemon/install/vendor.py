@@ -94,7 +94,7 @@ def read(target: Path) -> Installed | None:
     """What is installed in a folder; None if nothing is."""
     try:
         raw = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except FileNotFoundError:  # as above
         return None
     except (OSError, ValueError) as error:
         raise VaporbrushError("internal", f"{target / MANIFEST} is damaged ({error}).") from None
@@ -108,7 +108,7 @@ def replaced(target: Path) -> Installed | None:
     """What an install replaces: a damaged manifest is nothing that could be relied on."""
     try:
         return read(target)
-    except VaporbrushError:
+    except VaporbrushError:  # as above
         return None
 
 

@@ -191,7 +191,7 @@ class Desk:
         """All of it has arrived. Returns whether it is what it should be."""
         try:
             await asyncio.to_thread(self._room.store.finish, blob, size)
-        except SumError:
+        except SumError:  # as above
             return False
         return True
 

@@ -108,7 +108,7 @@ def installed_start(folder: Path) -> tuple[str, ...]:
     """The command that starts the daemon, as the installer wrote it beside the plug-in; empty in a bare copy."""
     try:
         start = json.loads((folder / "installed.json").read_text(encoding="utf-8"))["start"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # as above
         return ()
     good = isinstance(start, list) and all(isinstance(word, str) for word in start)
     return tuple(map(native, start)) if good else ()

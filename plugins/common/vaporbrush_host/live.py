@@ -124,7 +124,7 @@ class LiveThread(threading.Thread):
                 if subject != self._subject:
                     self._forget(client)
                     self._subject = subject
-                with suppress(ChangedError):
+                with suppress(ChangedError):  # the next order is there
                     self._follow(client, order)
                 asked = self._next()
         finally:

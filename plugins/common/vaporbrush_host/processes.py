@@ -25,7 +25,7 @@ def runs(pid: int) -> bool:
             kernel.CloseHandle(ctypes.c_void_p(handle))
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except ProcessLookupError:  # there is none
         return False
     except PermissionError:  # it is another user's
         return True

@@ -138,7 +138,7 @@ def unpacked(packed: bytes, size: int) -> bytes | None:
     unpack = zlib.decompressobj()
     try:
         data = unpack.decompress(packed, size + 1)
-    except zlib.error:
+    except zlib.error:  # as above
         return None
     return data if unpack.eof and len(data) == size else None
 

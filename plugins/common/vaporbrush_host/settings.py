@@ -34,7 +34,7 @@ class Settings:
         try:
             make_folder(self.path.parent)
             atomic.write(self.path, text.encode(), mode=0o600)
-        except OSError:
+        except OSError:  # as above
             return False
         return True
 
@@ -42,6 +42,6 @@ class Settings:
         try:
             with self.path.open("rb") as file:
                 everything = json.loads(file.read(MAX_BYTES).decode("utf-8"))
-        except (OSError, ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError):  # none yet, or damaged: as when nothing was remembered
             return {}
         return everything if isinstance(everything, dict) else {}

@@ -243,7 +243,7 @@ class WeightsField(Field):
     def _parsed(self) -> tuple[float, ...] | None:
         try:
             numbers = tuple(float(word) for word in self.edit.text().replace(",", " ").split())
-        except ValueError:
+        except ValueError:  # shown as wrong
             return None
         return numbers if numbers and self.control.accepts(numbers) else None
 

@@ -24,7 +24,7 @@ def of(document: Document) -> dict[str, Any]:
     """What is stored about the paintings in a document, by the painted layer's id."""
     try:
         stored = json.loads(document.annotation(ANNOTATION).data().decode("utf-8"))
-    except ValueError:
+    except ValueError:  # nothing is stored, or by another program
         return {}
     return stored if isinstance(stored, dict) else {}
 

@@ -217,7 +217,7 @@ def size_of(path: Path) -> int:
     """A file's bytes; 0 where there is none."""
     try:
         return path.stat().st_size
-    except OSError:
+    except OSError:  # as above
         return 0
 
 

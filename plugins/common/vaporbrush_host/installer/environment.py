@@ -295,7 +295,7 @@ def is_private(program: Path) -> bool:
     try:
         real = program.resolve(strict=True)
         facts = [real.stat(), real.parent.stat(), program.parent.stat()]
-    except OSError:
+    except OSError:  # it is gone, or closed to us
         return False
     trusted = {0, os.getuid()}
     return all(one.st_uid in trusted and not one.st_mode & 0o002 for one in facts)

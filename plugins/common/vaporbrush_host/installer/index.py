@@ -84,7 +84,7 @@ def _links(text: str, kind: str) -> list[tuple[str, str]]:
         try:
             files = json.loads(text)["files"]
             return [(str(one["filename"]), str(one["url"])) for one in files]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):  # no such page: as if nothing were on it
             return []
     page = _Page()
     page.feed(text)

@@ -107,7 +107,7 @@ def read(plugin: Path) -> Kit | None:
                 if one["files"]
             ),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or damaged
         return None
 
 

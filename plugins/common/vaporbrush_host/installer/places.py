@@ -117,7 +117,7 @@ def daemon_known(home: Path) -> bool:
         if in_flatpak():
             connect(home=home, timeout_s=ANSWER_S).close()
             return True
-    except LinkError:
+    except LinkError:  # none has run, or it does not answer
         return False
     return False
 
@@ -128,7 +128,7 @@ def journal(home: Path) -> Want | None:
         raw = json.loads((home / JOURNAL).read_text(encoding="utf-8"))
         texts = {name: native(raw[name]) for name in ("version", "backend", "index", "proxy", "bundle", "step")}
         return Want(**texts, root=Path(native(raw["root"])), done=int(raw["done"]), total=int(raw["total"]))
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):  # as above
         return None
 
 

@@ -167,7 +167,7 @@ def numbers(text: str) -> tuple[float, ...] | str | None:
     words = str(text).replace(",", " ").split()
     try:
         return tuple(float(word) for word in words) or None
-    except ValueError:
+    except ValueError:  # as above
         return str(text)
 
 

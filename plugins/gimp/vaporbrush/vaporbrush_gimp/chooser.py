@@ -273,6 +273,6 @@ def _file_picture(file: Gio.File, width: int, height: int) -> GdkPixbuf.Pixbuf |
     """A picture file, fitted; None for what GIMP opens but this library does not (the painting needs only GIMP)."""
     try:
         picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(file.get_path(), width, height, True)
-    except (GLib.Error, TypeError):
+    except (GLib.Error, TypeError):  # as above
         return None
     return picture.apply_embedded_orientation() or picture

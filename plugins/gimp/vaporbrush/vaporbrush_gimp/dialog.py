@@ -283,7 +283,7 @@ class Dialog:
         """Whether something was changed since the painting was started."""
         try:
             return self._asked != self._task()
-        except VaporbrushError:
+        except VaporbrushError:  # nothing can be painted now: that is another thing, too
             return True
 
     def _changed(self) -> None:

@@ -102,7 +102,7 @@ class Painting:
             found = self._states.get(timeout=wait_s) if wait_s else self._states.get_nowait()
             while True:
                 found = self._states.get_nowait()
-        except queue.Empty:
+        except queue.Empty:  # that was all
             return found
 
     def take(self) -> None:

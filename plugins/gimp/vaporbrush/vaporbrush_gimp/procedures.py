@@ -198,7 +198,7 @@ def log_path() -> str:
     """Where the daemon's log is."""
     try:
         return Connection.read().log
-    except LinkError:
+    except LinkError:  # no daemon has run here
         return ""
 
 

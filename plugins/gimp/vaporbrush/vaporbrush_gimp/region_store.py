@@ -55,7 +55,7 @@ def _packed(text: bytes) -> bytes | None:
     """The way back; None where it is damaged, in a file from elsewhere."""
     try:
         return base64.b64decode(text, validate=True)
-    except ValueError:
+    except ValueError:  # as above
         return None
 
 

@@ -117,7 +117,7 @@ def last(config: Any, image: Any, *, whole: bool = False) -> tuple[Source, ...]:
     """
     try:
         raw = json.loads(config.get_property(LAST_STYLES) or "null")
-    except ValueError:
+    except ValueError:  # another version wrote it: as if none was used
         return ()
     refs = StyleRef.several(raw, finder(image))
     found = all_found_again(refs)

@@ -63,7 +63,7 @@ def test_chaos_ends_in_order(home: Path) -> None:
             if worker and dice.random() < 0.5:
                 try:
                     os.kill(worker, dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP]))
-                except ProcessLookupError:
+                except ProcessLookupError:  # it has ended by itself
                     continue
         for client in clients:
             client.join()

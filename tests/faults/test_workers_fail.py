@@ -10,15 +10,8 @@ import pytest
 
 from support import fake_worker as fake
 from support.daemon import FAKE_WORKER, Daemon, bystander, ended, paints, recipe, running, serving, until
+from support.program import gone
 from vaporbrush_protocol import Client
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie counts: its memory is back)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ class Screen:
         """All that can be seen of the plug-in's windows."""
         try:
             return json.loads(self.gimp.widgets.read_text())
-        except FileNotFoundError:
+        except FileNotFoundError:  # none of them is open
             return []
 
     def find(self, kind: str, text: str | None = None) -> Widget | None:

@@ -180,7 +180,7 @@ def stamp_of(path: Path) -> str | None:
     """The recipe a finished root was made from."""
     try:
         return str(json.loads((path / STAMP).read_text())["recipe"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError):  # none was finished there
         return None
 
 

@@ -24,7 +24,7 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="vp-"))
     yield made
     for _ in range(50):  # a program that was told to end may still write its log
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it has just written: once more
             shutil.rmtree(made)
             return
         time.sleep(0.1)

@@ -46,7 +46,7 @@ class Parrot:
         try:
             header, chunk = decode(reply)
             return list(encode({**header, "id": self.ids.pop(0)}, chunk)) if self.own_id else reply
-        except VaporbrushError:
+        except VaporbrushError:  # nonsense: as it is
             return reply
 
     def close(self) -> None:

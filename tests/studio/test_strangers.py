@@ -63,7 +63,7 @@ def context(certificate: Certificate | None, newest: ssl.TLSVersion = ssl.TLSVer
 def heard(port: tuple[str, int], how: ssl.SSLContext) -> bytes:
     """What is said to whoever connects so. Dask greets whom it lets in."""
     plain = socket.create_connection(port, WAIT_S)
-    with contextlib.suppress(OSError), how.wrap_socket(plain) as line:
+    with contextlib.suppress(OSError), how.wrap_socket(plain) as line:  # cut off without a word
         return line.recv(65536)
     return b""
 

@@ -95,7 +95,7 @@ class Daemon:
                 return False
             with Client(connection, 5.0) as client:
                 client.ping()
-        except LinkError:
+        except LinkError:  # not yet
             return False
         return True
 

@@ -33,11 +33,11 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # not every system shuts one that listens
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         for connection in self._open:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it has ended
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
@@ -46,7 +46,7 @@ class Listener:
         while True:
             try:
                 connection, _ = self._server.accept()
-            except OSError:
+            except OSError:  # the test is over
                 return
             self._open.append(connection)
             thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
@@ -54,7 +54,7 @@ class Listener:
             thread.start()
 
     def _run(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+        with connection, contextlib.suppress(OSError):  # the other side has gone
             self._serve(connection)
 
 

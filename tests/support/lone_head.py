@@ -50,7 +50,7 @@ class LoneDesk:
         self.told.append(command)
 
     async def hear(self, wait_s: float) -> list[News]:
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # nothing is heard
             return [await asyncio.wait_for(self.news.get(), wait_s)]
         return []
 

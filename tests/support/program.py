@@ -23,7 +23,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended; one that nobody has collected yet counts."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before, or while it was looked at
         return True
 
 

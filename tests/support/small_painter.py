@@ -280,7 +280,7 @@ def fill(path):
     """Write until the disk is full."""
     with path.open("wb", buffering=0) as file:
         for size in (2**20, 4096, 1):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # no room for a piece of this size
                 while file.write(bytes(size)) == size:
                     pass
 

@@ -165,7 +165,7 @@ class SshServer:
         for pid in [*self.children(), self.process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
+            except ProcessLookupError:  # it has ended by itself
                 continue
         self.process.wait(DEADLINE_S)
         self.process = None

@@ -31,11 +31,16 @@ def damaged(message: bytes, chance: random.Random) -> bytes:
 
 def heard_plainly(port: tuple[str, int], said: bytes) -> bytes:
     """What is answered to these bytes."""
-    with socket.create_connection(port, WAIT_S) as plain, contextlib.suppress(OSError):
+    with socket.create_connection(port, WAIT_S) as plain:
+        return answered(plain, said)
+
+
+def answered(plain: socket.socket, said: bytes) -> bytes:
+    """Everything that comes back at once, and after the end of what is said."""
+    answer = b""
+    with contextlib.suppress(OSError):  # cut off: what came before that counts
         plain.sendall(said)
         plain.shutdown(socket.SHUT_WR)
-        got = b""
         while piece := plain.recv(65536):
-            got += piece
-        return got
-    return b""
+            answer += piece
+    return answer

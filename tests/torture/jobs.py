@@ -76,7 +76,7 @@ class Run:
             self.daemon.kill()
             self.daemon.start()
         elif what == "worker":
-            with contextlib.suppress(LinkError, ProcessLookupError):
+            with contextlib.suppress(LinkError, ProcessLookupError):  # something else has just been killed
                 pid = self.daemon.worker_pid()
                 if not pid:
                     return
@@ -146,7 +146,7 @@ def until_gone(home: Path, patience_s: float = 10.0) -> list[str]:
     while True:
         left = []
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error):  # it has ended, or is somebody else's
                 if process.environ().get("VAPORBRUSH_HOME") == str(home):
                     left.append(" ".join(process.cmdline()))
         if not left or time.monotonic() > deadline:

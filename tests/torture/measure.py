@@ -79,7 +79,7 @@ class Sampler:
             try:
                 process = psutil.Process(pid)
                 resident, files = process.memory_info().rss, process.num_fds()
-            except psutil.Error:
+            except psutil.Error:  # it has just been killed
                 continue
             self.memory.append((self.work(), resident))
             self.of.append(pid)

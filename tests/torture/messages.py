@@ -15,6 +15,7 @@ from pathlib import Path
 import zmq
 
 from support.daemon import Daemon, bystander, serving
+from support.strangers import answered
 from torture.measure import Bystander, Report, Sampler
 from torture.mutate import damaged, mutated, seeds, wire
 from vaporbrush_protocol import Connection
@@ -89,7 +90,7 @@ class Attack:
             at = self.dice.randrange(len(parts))
             parts[at] = damaged(self.dice, parts[at])
             with connected(endpoint) as plain:
-                answer = _spoken(plain, b"".join(parts))
+                answer = answered(plain, b"".join(parts))
             self.leaks += b"VPBR/1" in answer
             self.sent += 1
 
@@ -178,22 +179,9 @@ def _sent(plain: socket.socket, data: bytes) -> bool:
         while select.select([plain], [], [], 0)[0]:
             if not plain.recv(65536):
                 return False
-    except OSError:
+    except OSError:  # cut off, or nothing more is taken
         return False
     return True
-
-
-def _spoken(plain: socket.socket, data: bytes) -> bytes:
-    """Everything that comes back at once, and after the end of what is sent."""
-    answer = b""
-    try:
-        plain.sendall(data)
-        plain.shutdown(socket.SHUT_WR)
-        while piece := plain.recv(65536):
-            answer += piece
-    except OSError:
-        pass
-    return answer
 
 
 def _logged_in(plain: socket.socket, token: str) -> bool:

@@ -28,7 +28,7 @@ def harmless(frames: list[bytes]) -> bool:
     body = frames[1:] if frames and not frames[0] else frames
     try:
         header, _ = codec.decode(body)
-    except RequestError:
+    except RequestError:  # nothing comes out
         return True
     return str(header.get("request")).encode("utf-8", "replace") not in HARMFUL
 

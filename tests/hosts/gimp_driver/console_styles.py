@@ -161,7 +161,7 @@ def a_large_layer():
                     if b"vaporbrush.py" in (process / "cmdline").read_bytes():
                         line = next(x for x in (process / "status").read_text().splitlines() if x.startswith("VmHWM"))
                         peak[0] = max(peak[0], int(line.split()[1]) * 1024)
-                except (OSError, StopIteration):
+                except (OSError, StopIteration):  # it has ended
                     continue
 
     image = load("content.png")

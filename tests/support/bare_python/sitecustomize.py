@@ -22,7 +22,7 @@ def closure(names: tuple[str, ...]) -> set[str]:
             continue
         try:
             needed = requires(name) or []
-        except PackageNotFoundError:
+        except PackageNotFoundError:  # for another system or Python
             continue
         found.add(name)
         left += [_plain(match[0]) for one in needed if "extra ==" not in one and (match := NAME.match(one))]

@@ -11,7 +11,7 @@ real = time.time
 def moved():
     try:
         return real() + float(FILE.read_text())
-    except OSError:
+    except OSError:  # it was not moved yet
         return real()
 
 

@@ -219,6 +219,7 @@ def painting(document, act=None):
         raise AssertionError(f"nothing was begun: {said()}")
     yield 0.05
     yield idle
+    document.waitForDone()  # Krita puts a layer in by a stroke, which a busy machine begins later
     yield 0.5
     after = tree(document.rootNode())
     return {**outcome(last()), "before": before, "after": after, "active": [active, document.activeNode().name()]}

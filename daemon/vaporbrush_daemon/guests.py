@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.endpoint import new_token
 from vaporbrush_protocol.private import objection
@@ -64,10 +65,11 @@ class Guests:
     def add(self, name: str, now: datetime) -> Guest:
         """Let somebody in; a guest of this name stays as it is. Raises `GuestError`."""
         if not NAME.fullmatch(name):
-            raise GuestError(
-                f"{name!r} is no name for a guest: take letters, digits, dots and dashes, at most 64, such as"
+            problem = _(
+                "{name!r} is no name for a guest: take letters, digits, dots and dashes, at most 64, such as"
                 " laptop-of-anna."
             )
+            raise GuestError(problem.format(name=name))
         with self._alone():
             self._refresh()
             guest = self._guests.get(name) or Guest(name, new_token(), now.isoformat(timespec="seconds"))
@@ -98,7 +100,7 @@ class Guests:
             self._read_at, self._guests = None, {}
             return
         except OSError as error:
-            raise GuestError(f"{self._path} cannot be read: {error.strerror or error}.") from error
+            raise GuestError(self._unusable(_("{file} cannot be read: {reason}."), error)) from error
         stamp = (facts.st_mtime_ns, facts.st_ino, facts.st_size, facts.st_mode, facts.st_uid)
         if stamp == self._read_at:
             return
@@ -114,13 +116,13 @@ class Guests:
                 raw = json.loads(file.read(MAX_FILE_BYTES))
             guests = [Guest(**one) for one in raw["guests"]]
         except OSError as error:
-            raise GuestError(f"{self._path} cannot be read: {error.strerror or error}.") from error
+            raise GuestError(self._unusable(_("{file} cannot be read: {reason}."), error)) from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise GuestError(f"{self._path} is damaged. Delete it and add the guests again.") from error
+            raise GuestError(self._damaged()) from error
         for guest in guests:
             texts = all(isinstance(one, str) for one in (guest.name, guest.token, guest.added))
             if not texts or not NAME.fullmatch(guest.name) or len(guest.token) < len(new_token()):
-                raise GuestError(f"{self._path} is damaged. Delete it and add the guests again.")
+                raise GuestError(self._damaged())
         return {guest.name: guest for guest in guests}
 
     def _write(self, guests: dict[str, Guest]) -> None:
@@ -128,7 +130,13 @@ class Guests:
         try:
             atomic.write(self._path, body.encode(), mode=0o600, durable=True)
         except OSError as error:
-            raise GuestError(f"{self._path} cannot be written: {error.strerror or error}.") from error
+            raise GuestError(self._unusable(_("{file} cannot be written: {reason}."), error)) from error
+
+    def _unusable(self, sentence: str, error: OSError) -> str:
+        return sentence.format(file=self._path, reason=error.strerror or error)
+
+    def _damaged(self) -> str:
+        return _("{file} is damaged. Delete it and add the guests again.").format(file=self._path)
 
     def _alone(self) -> FileLock:
         """Two commands at once must not lose a guest."""

@@ -1,7 +1,8 @@
 """What the command line says to people, in their language: `_`, and `_n` where a number decides.
 
-The language is the one that LANGUAGE, LC_ALL, LC_MESSAGES or LANG names. What programs read is English for all, and so
-is what the daemon says: it has one sentence for everybody that is connected.
+It is English until a command begins to speak to a person: the daemon and its workers have one sentence for everybody
+that is connected. Then it is the language that LANGUAGE, LC_ALL, LC_MESSAGES or LANG names; what programs read stays
+English for all.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ class Speech:
     """The language that is spoken."""
 
     def __init__(self) -> None:
+        self.be_english()
+
+    def be_the_persons(self) -> None:
+        """From now on the language of the surroundings."""
         self._found = gettext.translation(DOMAIN, LOCALE, fallback=True)
 
     def be_english(self) -> None:
-        """From now on English: whoever listens is a program."""
+        """From now on English: whoever listens is a program, or everybody."""
         self._found = gettext.NullTranslations()
 
     def text(self, text: str) -> str:

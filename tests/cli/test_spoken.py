@@ -6,18 +6,27 @@ import ast
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.daemon import Daemon, until
 from support.program import vaporbrush
 from support.tool import tool
+from vaporbrush_daemon.remotes import book
 
 ROOT = Path(__file__).resolve().parents[2]
-CLI = ROOT / "daemon" / "vaporbrush_daemon" / "cli"
-ENGLISH = {"remote.py", "guest.py", "studio.py", "studio_status.py", "conformance.py"}  # as `spoken.ENGLISH` says
-SAID = {"say": 0, "tell": 0, "complain": 0, "RequestError": 1, "VaporbrushError": 1, "LinkError": 1}  # which argument
+PACKAGE = ROOT / "daemon" / "vaporbrush_daemon"
+FILES = [
+    *(file for file in sorted((PACKAGE / "cli").glob("*.py")) if file.name != "conformance.py"),  # `spoken.ENGLISH`
+    *(PACKAGE / "remotes" / f"{name}.py" for name in ("book", "keys", "ssh")),
+    *(PACKAGE / "studio" / f"{name}.py" for name in ("authority", "launch_files", "lines", "members", "node")),
+    PACKAGE / "guests.py",
+]
+SAID = {"say": 0, "_say": 0, "tell": 0, "complain": 0, "GuestError": 0}  # which argument
+SAID |= {"RequestError": 1, "VaporbrushError": 1, "LinkError": 1}
 WORDS = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 NAMED_BY = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -42,8 +51,7 @@ def unwrapped(file: Path) -> Iterator[str]:
 
 
 def test_every_sentence_asks_for_its_translation() -> None:
-    files = [file for file in sorted(CLI.glob("*.py")) if file.name not in ENGLISH]
-    assert not [found for file in files for found in unwrapped(file)]
+    assert not [found for file in FILES for found in unwrapped(file)]
 
 
 def test_a_sentence_that_does_not_is_found(tmp_path: Path) -> None:
@@ -71,6 +79,30 @@ def test_the_help_is_in_the_language_of_the_surroundings(language: str) -> None:
         assert done.returncode == 0, done.stderr
         assert "Advanced" not in done.stdout
         assert "--style-mask" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["remote", "guest", "studio"])
+def test_what_goes_on_between_computers_is_told_in_the_language_of_the_surroundings(home: Path, command: str) -> None:
+    wrong = (command, "remove", "nobody")
+    english, german = (speaking(LANGUAGE=language, LANG="C.UTF-8", PYTHONUTF8="1") for language in ("en", "de"))
+    known, told = vaporbrush(*wrong, env=english), vaporbrush(*wrong, env=german, encoding="utf-8")
+    assert (known.returncode, told.returncode) == (2, 2)
+    assert known.stderr.startswith("vaporbrush: No ") or "There is no guest" in known.stderr
+    assert re.search(r"\b(nicht|kein|keine|keinen)\b", told.stderr), told.stderr
+
+
+def test_the_daemon_speaks_english_to_everybody(home: Path) -> None:
+    daemon = Daemon(home)
+    (home / book.FILE).write_text("{")
+    (home / book.FILE).chmod(0o600)
+    home.chmod(0o700)
+    in_german = {"LANGUAGE": "de", "LANG": "C.UTF-8"}
+    daemon.start((sys.executable, "-m", "vaporbrush_daemon", "serve", "--foreground"), env=in_german)
+    try:
+        until(lambda: "remotes_not_read" in daemon.log(), "it has looked at the list of machines")
+    finally:
+        daemon.stop()
+    assert "is damaged. Delete it" in daemon.log()
 
 
 def test_what_a_program_reads_is_english(home: Path) -> None:

@@ -160,4 +160,5 @@ def test_a_node_of_another_version_is_refused_in_a_sentence(boxes: StudioOfNodes
     finally:
         node.stop()
     assert "this node 0.0.9" in node.said.replace("\n", " "), node.said
+    assert "defect" not in node.said
     assert boxes.devices() == ["box1/cuda:0", "box2/cuda:0"]

@@ -13,7 +13,7 @@ from click.exceptions import Exit
 
 from vaporbrush_daemon import config
 from vaporbrush_daemon.daemon_client import SERVE, STOP_S, has_ended, reach, wait_for
-from vaporbrush_daemon.texts import _
+from vaporbrush_daemon.texts import _, speech
 from vaporbrush_protocol.client import connect
 from vaporbrush_protocol.endpoint import Connection, home
 from vaporbrush_protocol.errors import LinkError, RequestError, VaporbrushError
@@ -39,6 +39,7 @@ def serve(*, foreground: bool, idle_exit: bool, listen_tcp: bool, new_token: boo
         from vaporbrush_daemon.front.serve import EXIT_CONFIG
         from vaporbrush_daemon.front.serve import serve as run
 
+        speech.be_english()  # from here on it is the daemon
         flags = {"idle_exit_s": IDLE_EXIT_S if idle_exit else None, "listen_tcp": listen_tcp or None}
         fakes = {"worker_command": FAKE_WORKER, "devices": ("cpu",)} if fake else {}
         try:

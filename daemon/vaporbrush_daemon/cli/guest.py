@@ -13,6 +13,7 @@ from click.exceptions import Exit
 
 from vaporbrush_daemon.guests import GuestError, Guests
 from vaporbrush_daemon.remotes import keys
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.private import make_folder
@@ -33,13 +34,15 @@ def guest() -> None:
 def add_guest(*, name: str, key: str) -> None:
     """Let a machine in, by its public key. `vaporbrush remote add` on that machine does this by itself."""
     if sys.platform == "win32":
-        raise RequestError("bad_field", "Guests by ssh are not possible on Windows yet; on Linux and macOS they are.")
+        problem = _("Guests by ssh are not possible on Windows yet; on Linux and macOS they are.")
+        raise RequestError("bad_field", problem)
     with _errors_shown():
         public = keys.PublicKey.parse(key)
         make_folder(home())
         Guests(home()).add(name, datetime.now(UTC))
         keys.allow(keys.authorized_keys(), name, public, keys.write_program(home()))
-    terminal.tell(f"The guest {name} may paint here. `vaporbrush guest remove {name}` takes that back.")
+    done = _("The guest {name} may paint here. `vaporbrush guest remove {name}` takes that back.")
+    terminal.tell(done.format(name=name))
 
 
 @guest.command("list")
@@ -52,9 +55,9 @@ def list_guests(*, as_json: bool) -> None:
         click.echo(json.dumps({"guests": [{"name": one.name, "added": one.added} for one in known]}))
         return
     for one in known:
-        terminal.tell(f"{one.name}, since {one.added[:10]}")
+        terminal.tell(_("{name}, since {date}").format(name=one.name, date=one.added[:10]))
     if not known:
-        terminal.say("There are no guests. `vaporbrush remote add` on another machine makes it one here.")
+        terminal.say(_("There are no guests. `vaporbrush remote add` on another machine makes it one here."))
 
 
 @guest.command("remove")
@@ -66,8 +69,9 @@ def remove_guest(*, name: str) -> None:
         known = Guests(home()).remove(name)
         had_key = keys.revoke(keys.authorized_keys(), name)
     if not known and not had_key:
-        raise RequestError("bad_field", f"There is no guest {name!r}; `vaporbrush guest list` shows them.")
-    terminal.tell(f"The guest {name} is out.")
+        problem = _("There is no guest {name!r}; `vaporbrush guest list` shows them.")
+        raise RequestError("bad_field", problem.format(name=name))
+    terminal.tell(_("The guest {name} is out.").format(name=name))
 
 
 @contextmanager

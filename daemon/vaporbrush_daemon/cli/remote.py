@@ -17,6 +17,7 @@ import rich_click as click
 
 from vaporbrush_daemon.remotes import book, ssh
 from vaporbrush_daemon.remotes.book import Remote
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.endpoint import Connection, home
 from vaporbrush_protocol.errors import LinkError, RequestError
@@ -56,7 +57,8 @@ def add_remote(*, destination: str, name: str | None, ssh_config: str | None) ->
         title = _looked_at(wanted, key)
     added = replace(wanted, title=title)
     book.write(home(), [*remotes, added])
-    terminal.tell(f"{added.label} paints for this machine now: choose it as the device in Krita and GIMP, or give")
+    done = _("{machine} paints for this machine now: choose it as the device in Krita and GIMP, or give")
+    terminal.tell(done.format(machine=added.label))
     terminal.tell(f"`--device {added.name}`.")
 
 
@@ -78,9 +80,10 @@ def list_remotes(*, as_json: bool) -> None:
         click.echo(json.dumps({"remotes": shown}))
         return
     for one, problem in found:
-        terminal.tell(f"{one.label}, by ssh to {one.destination}: {problem or 'ready'}")
+        line = _("{machine}, by ssh to {destination}: {state}")
+        terminal.tell(line.format(machine=one.label, destination=one.destination, state=problem or _("ready")))
     if not found:
-        terminal.say("No machine was added. `vaporbrush remote add HOST` adds one.")
+        terminal.say(_("No machine was added. `vaporbrush remote add HOST` adds one."))
 
 
 @remote.command("remove")
@@ -90,10 +93,8 @@ def remove_remote(*, name: str) -> None:
     """Paint there no more."""
     gone = book.find(home(), name)
     book.write(home(), [one for one in book.read(home()) if one != gone])
-    guest = guest_name()
-    terminal.tell(
-        f"{name} is no device here any more. There, `vaporbrush guest remove {guest}` locks this machine out."
-    )
+    done = _("{name} is no device here any more. There, `vaporbrush guest remove {guest}` locks this machine out.")
+    terminal.tell(done.format(name=name, guest=guest_name()))
 
 
 @remote.command("trust")
@@ -104,15 +105,17 @@ def trust_remote(*, name: str) -> None:
     one = book.find(home(), name)
     entry, files = _known_hosts(one)
     before = [line for file in files for line in _fingerprints("-F", entry, "-f", str(file))]
-    terminal.tell(f"Known so far: {'; '.join(before) or 'nothing'}.")
-    if not click.confirm(f"Forget that, and have ssh show the identity that {name} has now?", default=False):
+    terminal.tell(_("Known so far: {fingerprints}.").format(fingerprints="; ".join(before) or _("nothing")))
+    question = _("Forget that, and have ssh show the identity that {name} has now?")
+    if not click.confirm(question.format(name=name), default=False):
         raise click.Abort
     for file in files:
         _ran(["ssh-keygen", "-R", entry, "-f", str(file)])
     status = subprocess.run(ssh.login(one, "true", asking=True), stdin=None, check=False).returncode
     if status != 0:
-        raise LinkError("unreachable", f"{name} was not accepted, or could not be reached: nothing is trusted now.")
-    terminal.tell(f"{name} is trusted again.")
+        problem = _("{name} was not accepted, or could not be reached: nothing is trusted now.")
+        raise LinkError("unreachable", problem.format(name=name))
+    terminal.tell(_("{name} is trusted again.").format(name=name))
 
 
 @remote.command("fingerprint")
@@ -121,7 +124,8 @@ def fingerprint() -> None:
     files = sorted(HOST_KEYS.glob("ssh_host_*_key.pub"))
     lines = [line for file in files for line in _fingerprints("-f", str(file))]
     if not lines:
-        raise RequestError("bad_field", f"No host keys are in {HOST_KEYS}: is OpenSSH's server installed here?")
+        problem = _("No host keys are in {folder}: is OpenSSH's server installed here?")
+        raise RequestError("bad_field", problem.format(folder=HOST_KEYS))
     for line in lines:
         terminal.tell(line)
 
@@ -141,7 +145,8 @@ def _own_key() -> Path:
     make_folder(path.parent)
     made = _ran(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", guest_name(), "-f", str(path)])
     if made.returncode != 0:
-        raise RequestError("bad_field", f"No key could be made: {made.stderr.strip()[:200]}")
+        problem = _("No key could be made: {reason}").format(reason=made.stderr.strip()[:200])
+        raise RequestError("bad_field", problem)
     return path
 
 
@@ -160,7 +165,8 @@ def _invite(one: Remote, key: Path, first: LinkError) -> None:
     if first.code != "forbidden":
         raise first  # whoever does not answer cannot be asked
     if asking:
-        terminal.say(f"Logging in to {one.destination} once, to let this machine's key in. ssh may ask you something.")
+        told = _("Logging in to {destination} once, to let this machine's key in. ssh may ask you something.")
+        terminal.say(told.format(destination=one.destination))
     done = subprocess.run(
         ssh.login(one, words, asking=asking),
         stdin=None if asking else subprocess.DEVNULL,
@@ -176,20 +182,20 @@ def _invite(one: Remote, key: Path, first: LinkError) -> None:
 
 def _not_invited(one: Remote, status: int, errors: str, words: str) -> LinkError:
     if status == 127 or "command not found" in errors:
-        return LinkError(
-            "forbidden",
-            f"{one.name} has no Vaporbrush: install it there, for the user that ssh logs in as, and run this again.",
-        )
+        problem = _("{name} has no Vaporbrush: install it there, for the user that ssh logs in as, and run this again.")
+        return LinkError("forbidden", problem.format(name=one.name))
     if status == 255 and "Permission denied" in errors:
         command = words.removeprefix(FIND).strip()
-        return LinkError(
-            "forbidden",
-            f"ssh cannot log in to {one.destination} by itself. Run this in a terminal, or there: `{command}`.",
-        )
+        problem = _("ssh cannot log in to {destination} by itself. Run this in a terminal, or there: `{command}`.")
+        return LinkError("forbidden", problem.format(destination=one.destination, command=command))
     if status == 255:
         return ssh.explain(one.name, status, errors)
-    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), f"status {status}")
-    return LinkError("forbidden", f"{one.name} says: {last[:300]}")
+    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), _status(status))
+    return LinkError("forbidden", _("{name} says: {words}").format(name=one.name, words=last[:300]))
+
+
+def _status(status: int) -> str:
+    return _("exit status {status}").format(status=status)
 
 
 def _known_hosts(one: Remote) -> tuple[str, list[Path]]:
@@ -214,4 +220,5 @@ def _ran(argv: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     except OSError as error:
         why = error.strerror or str(error)
-        raise RequestError("bad_field", f"`{argv[0]}` cannot be run ({why}): install OpenSSH's client.") from error
+        problem = _("`{program}` cannot be run ({reason}): install OpenSSH's client.")
+        raise RequestError("bad_field", problem.format(program=argv[0], reason=why)) from error

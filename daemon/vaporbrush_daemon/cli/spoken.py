@@ -12,14 +12,15 @@ from collections.abc import Callable
 
 import rich_click as click
 
-from vaporbrush_daemon.texts import DOMAIN, LOCALE, _
+from vaporbrush_daemon.texts import DOMAIN, LOCALE, _, speech
 
-ENGLISH = ("remote", "guest", "studio", "conformance")  # for administrators and programmers: one line of each is read
+ENGLISH = ("conformance",)  # for programmers: one line of it is read
 TITLES = ("arguments_panel_title", "options_panel_title", "commands_panel_title")
 
 
 def speak(command: click.Command, look: click.RichHelpConfiguration) -> None:
     """Have a command, all below it, and click itself speak the person's language."""
+    speech.be_the_persons()
     gettext.bindtextdomain(DOMAIN, str(LOCALE))
     gettext.textdomain(DOMAIN)  # click asks for its own texts without saying whose they are
     reword(command, _)

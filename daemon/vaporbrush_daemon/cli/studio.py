@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
+from click.exceptions import Exit
 
 from vaporbrush_daemon import config as configuration
 from vaporbrush_daemon import instance
 from vaporbrush_daemon.remotes import book, ssh
 from vaporbrush_daemon.studio import launch_files, members
 from vaporbrush_daemon.studio.members import Invitation, Member, Studio
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import LinkError, RequestError
 
-from . import studio_status, terminal
+from . import exit_status, studio_status, terminal
 from .options import argument_panel, json_option
 
 WATCH_S = 1.0  # between two looks
@@ -54,24 +56,24 @@ def open_studio(*, listen: str | None, port: int) -> None:
     from vaporbrush_daemon.studio import authority
 
     if elsewhere := configuration.load().studio_scheduler:
-        raise RequestError(
-            "bad_field",
-            f"The daemon here uses the Dask scheduler at {elsewhere} (`studio_scheduler`): remove that setting first.",
-        )
+        problem = _("The daemon here uses the Dask scheduler at {url} (`studio_scheduler`): remove that setting first.")
+        raise RequestError("bad_field", problem.format(url=elsewhere))
     known = members.read(home())
     address = (known.address if known else _own_address()) if listen is None else listen
     wanted = replace(members.checked_address(address, port), nodes=known.nodes if known else ())
     authority.found(home(), datetime.now(UTC))
     members.write(home(), wanted)
-    terminal.tell(f"The studio is open at {wanted.url} as long as the daemon runs. `vaporbrush studio add NAME` lets a")
-    terminal.tell("machine in, by ssh; `vaporbrush studio close` ends it.")
+    done = _("The studio is open at {url} as long as the daemon runs.").format(url=wanted.url)
+    next_steps = _("`vaporbrush studio add NAME` lets a machine in, by ssh; `vaporbrush studio close` ends the studio.")
+    terminal.tell(done)
+    terminal.tell(next_steps)
 
 
 @studio.command("close")
 def close_studio() -> None:
     """Take no nodes any more. Who was let in stays so, for the next `open`."""
     members.write(home(), replace(_opened(), open=False))
-    terminal.tell("The studio is closed.")
+    terminal.tell(_("The studio is closed."))
 
 
 @studio.command("add")
@@ -101,11 +103,12 @@ def add_node(*, name: str, request: str | None, destination: str | None, ssh_con
     invitation = Invitation(name, opened.url, certificate, authority.authority_certificate(home()), revoked)
     if request is None:
         _there(far, "--keep -", invitation.to_json())
-        terminal.tell(f"{name} is let in. Start it there: `vaporbrush studio join`.")
+        terminal.tell(_("{name} is let in. Start it there: `vaporbrush studio join`.").format(name=name))
         return
     path = Path(f"{name}.invitation")
     path.write_text(invitation.to_json(), encoding="utf-8")
-    terminal.tell(f"{path} holds no secret. Take it to {name}, and there: `vaporbrush studio join {path}`.")
+    done = _("{file} holds no secret. Take it to {name}, and there: `vaporbrush studio join {file}`.")
+    terminal.tell(done.format(file=path, name=name))
 
 
 @studio.command("join")
@@ -126,39 +129,41 @@ def join_studio(*, invitation: str | None, ask: str | None, keep: str | None, na
     from vaporbrush_daemon.studio import authority, node
 
     if name is not None and (ask is not None or keep is not None):
-        raise RequestError(
-            "bad_field", f"--name is {name!r}, but the head names a node that it lets in: leave it away."
-        )
+        problem = _("--name is {name!r}, but the head names a node that it lets in: leave it away.")
+        raise RequestError("bad_field", problem.format(name=name))
     if ask is not None:
         request = authority.request(home(), socket.gethostname()[:60] or "node")
         if ask == "-":
             click.echo(request, nl=False)
         else:
             Path(ask).write_text(request, encoding="ascii")
-            terminal.tell(f"{ask} holds no secret. Take it to the head, and there: `vaporbrush studio add NAME {ask}`.")
+            done = _("{file} holds no secret. Take it to the head, and there: `vaporbrush studio add NAME {file}`.")
+            terminal.tell(done.format(file=ask))
         return
     if (given := keep or invitation) is not None:
         node.store_invitation(home(), Invitation.from_json(_text(given)))
     if keep is not None:
-        terminal.tell("The invitation is kept. `vaporbrush studio join` joins.")
+        terminal.tell(_("The invitation is kept. `vaporbrush studio join` joins."))
         return
     config = configuration.load()
     place = members.Elsewhere.of(config) or members.membership(home())
     if place is None:
-        raise RequestError(
-            "bad_field",
+        problem = _(
             "This machine was not let into a studio yet: `vaporbrush studio add NAME` on the head does it by ssh, or"
-            " `vaporbrush studio join --ask FILE` here begins.",
+            " `vaporbrush studio join --ask FILE` here begins."
         )
+        raise RequestError("bad_field", problem)
     if isinstance(place, Invitation) and name not in (None, place.name):
-        raise RequestError(
-            "bad_field", f"--name is {name!r}, but the invitation calls this node {place.name}: leave --name away."
-        )
+        problem = _("--name is {name!r}, but the invitation calls this node {node}: leave --name away.")
+        raise RequestError("bad_field", problem.format(name=name, node=place.name))
     instance.prepare(config.home)
     lock = node.only_one(config.home)
     try:
         own = place.name if isinstance(place, Invitation) else node.own_name(name or "")
         node.run(config, place, own, terminal.say)
+    except node.RefusedError as error:  # no defect: the head says what to do
+        terminal.complain(str(error))
+        raise Exit(exit_status.FAILED) from None
     finally:
         lock.release()
 
@@ -176,7 +181,7 @@ def remove_node(*, name: str) -> None:
     after = opened.without(name)
     authority.renew_revoked(home(), after, datetime.now(UTC))  # first: who sees the new members finds the list renewed
     members.write(home(), after)
-    terminal.tell(f"{name} is no node any more.")
+    terminal.tell(_("{name} is no node any more.").format(name=name))
 
 
 def _chosen(name: str, text: str, metavar: str | None = None) -> Callable[[Decorated], Decorated]:
@@ -213,7 +218,8 @@ def write_files(*, kind: str, out: Path, scheduler: str, **chosen: Any) -> None:
             out.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise RequestError("bad_field", f"{path} cannot be written: {error.strerror or error}.") from error
+            problem = _("{file} cannot be written: {reason}.").format(file=path, reason=error.strerror or error)
+            raise RequestError("bad_field", problem) from error
         terminal.tell(str(path))
 
 
@@ -246,7 +252,7 @@ def _demand_extra() -> None:
 def _opened() -> Studio:
     found = members.read(home())
     if found is None:
-        raise RequestError("bad_field", "No studio was opened here: `vaporbrush studio open` does.")
+        raise RequestError("bad_field", _("No studio was opened here: `vaporbrush studio open` does."))
     return found
 
 
@@ -256,7 +262,8 @@ def _own_address() -> str:
         try:
             probe.connect(ELSEWHERE)
         except OSError:
-            raise RequestError("bad_field", "This machine is in no network: give `--listen ADDRESS`.") from None
+            problem = _("This machine is in no network: give `--listen ADDRESS`.")
+            raise RequestError("bad_field", problem) from None
         return str(probe.getsockname()[0])
 
 
@@ -265,7 +272,8 @@ def _text(path: str) -> str:
         with click.open_file(path, encoding="utf-8") as file:
             return str(file.read(MOST_BYTES))
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError("bad_field", f"{path} cannot be read: {error}.") from error
+        problem = _("{file} cannot be read: {reason}.").format(file=path, reason=error)
+        raise RequestError("bad_field", problem) from error
 
 
 def _there(far: book.Remote, options: str, given: str = "") -> str:
@@ -282,8 +290,10 @@ def _there(far: book.Remote, options: str, given: str = "") -> str:
     if done.returncode == 255:
         raise ssh.explain(far.name, done.returncode, done.stderr)
     if done.returncode == 127 or "command not found" in done.stderr:
-        raise LinkError("forbidden", f"{far.name} has no Vaporbrush: install it there, and run this again.")
+        problem = _("{name} has no Vaporbrush: install it there, for the user that ssh logs in as, and run this again.")
+        raise LinkError("forbidden", problem.format(name=far.name))
     if done.returncode != 0:
         last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "")
-        raise LinkError("forbidden", f"{far.name} says: {last[:300] or f'status {done.returncode}'}")
+        words = last[:300] or _("exit status {status}").format(status=done.returncode)
+        raise LinkError("forbidden", _("{name} says: {words}").format(name=far.name, words=words))
     return done.stdout

@@ -7,15 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vaporbrush_daemon.studio.members import Studio
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol import connect
 from vaporbrush_protocol.errors import LinkError
 from vaporbrush_protocol.job import Job
 
 from . import terminal
-
-NOBODY = "No node was let in yet. `vaporbrush studio add NAME` does."
-NOBODY_THERE = "No node is in that cluster yet: `vaporbrush studio join` on each, with the same settings."
-NO_DAEMON = "No daemon runs here; the nodes wait for it. `vaporbrush serve` starts it."
 
 
 def look(opened: Studio | None, elsewhere: str) -> dict[str, Any]:
@@ -74,20 +71,23 @@ def _devices(node: str, status: Mapping[str, Any], jobs: Sequence[Job]) -> list[
 
 def in_lines(seen: Mapping[str, Any]) -> Iterator[str]:
     """The same for people."""
-    state = "open" if seen["open"] else "closed: `vaporbrush studio open` opens it"
-    yield f"The studio at {seen['head']} is {state}. {terminal.amount(seen['moved_bytes'])} of pictures have moved."
+    open_ = _("The studio at {url} is open.")
+    closed = _("The studio at {url} is closed: `vaporbrush studio open` opens it.")
+    moved = _("{amount} of pictures have moved.").format(amount=terminal.amount(seen["moved_bytes"]))
+    yield f"{(open_ if seen['open'] else closed).format(url=seen['head'])} {moved}"
     if not seen["runs"]:
-        yield NO_DAEMON
+        yield _("No daemon runs here; the nodes wait for it. `vaporbrush serve` starts it.")
     for node in seen["nodes"]:
-        here = f"in, {terminal.amount(node['moved_bytes'])} moved" if node["devices"] else "not here"
-        yield f"{node['name']}: {here}"
+        here = _("{name}: in, {amount} moved") if node["devices"] else _("{name}: not here")
+        yield here.format(name=node["name"], amount=terminal.amount(node["moved_bytes"]))
         for device in node["devices"]:
             painted = " · ".join(filter(None, (device["label"], device["job"][:8], device["progress"])))
             yield f"  {device['title']}: {device['state']} {painted}".rstrip()
     if not seen["nodes"]:
-        yield NOBODY_THERE if seen["elsewhere"] else NOBODY
+        there = _("No node is in that cluster yet: `vaporbrush studio join` on each, with the same settings.")
+        yield there if seen["elsewhere"] else _("No node was let in yet. `vaporbrush studio add NAME` does.")
     if seen["failures"]:
-        yield "Last failures:"
+        yield _("Last failures:")
     for one in seen["failures"]:
         when = datetime.fromtimestamp(one["at"], UTC).astimezone()
         yield f"  {when:%H:%M:%S} {one['node'] + ': ' if one['node'] else ''}{one['message']}"

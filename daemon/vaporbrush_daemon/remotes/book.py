@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.private import make_folder, objection
@@ -50,20 +51,22 @@ class Remote:
 def checked(remote: Remote) -> Remote:
     """Raises `RequestError` for a name or destination that cannot be."""
     if not NAME.fullmatch(remote.name) or DEVICES.fullmatch(remote.name):
-        raise RequestError(
-            "bad_field",
-            f"{remote.name!r} is no name for a machine: take letters, digits, dots and dashes, and no device's name"
-            " such as cuda:0 or cpu. `--name` gives it another one.",
+        problem = _(
+            "{name!r} is no name for a machine: take letters, digits, dots and dashes, and no device's name"
+            " such as cuda:0 or cpu. `--name` gives it another one."
         )
+        raise RequestError("bad_field", problem.format(name=remote.name))
     if not DESTINATION.fullmatch(remote.destination) or remote.destination.startswith("-"):
-        raise RequestError("bad_field", f"{remote.destination!r} is no destination for ssh: give HOST or USER@HOST.")
+        problem = _("{destination!r} is no destination for ssh: give HOST or USER@HOST.")
+        raise RequestError("bad_field", problem.format(destination=remote.destination))
     return remote
 
 
 def read(home: Path) -> list[Remote]:
     """The machines, in the order in which they were added. Raises `RequestError` for a file that cannot be used."""
     path = home / FILE
-    damaged = RequestError("bad_field", f"{path} is damaged. Delete it and add the machines again.")
+    sentence = _("{file} is damaged. Delete it and add the machines again.").format(file=path)
+    damaged = RequestError("bad_field", sentence)
     try:
         with path.open("rb") as file:
             if problem := objection(home) or objection(path, os.fstat(file.fileno())):
@@ -72,7 +75,8 @@ def read(home: Path) -> list[Remote]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise RequestError("bad_field", f"{path} cannot be read: {error.strerror or error}.") from error
+        problem = _("{file} cannot be read: {reason}.").format(file=path, reason=error.strerror or error)
+        raise RequestError("bad_field", problem) from error
     except (ValueError, RecursionError):
         raise damaged from None
     known = {each.name for each in fields(Remote)}
@@ -93,7 +97,8 @@ def write(home: Path, remotes: list[Remote]) -> None:
         make_folder(home)
         atomic.write(path, body.encode(), mode=0o600, durable=True)
     except OSError as error:
-        raise RequestError("bad_field", f"{path} cannot be written: {error.strerror or error}.") from error
+        problem = _("{file} cannot be written: {reason}.").format(file=path, reason=error.strerror or error)
+        raise RequestError("bad_field", problem) from error
 
 
 def best_title(status: Mapping[str, object]) -> str:
@@ -121,5 +126,6 @@ def find(home: Path, name: str) -> Remote:
     for one in remotes:
         if one.name == name:
             return one
-    there = ", ".join(one.name for one in remotes)
-    raise RequestError("bad_field", f"No machine {name!r} was added here; there is {there or 'none'}.")
+    problem = _("No machine {name!r} was added here; there is {names}.")
+    there = ", ".join(one.name for one in remotes) or _("none")
+    raise RequestError("bad_field", problem.format(name=name, names=there))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaporbrush_daemon.guests import GuestError
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.private import make_folder
 
@@ -34,10 +35,11 @@ class PublicKey:
     def parse(cls, text: str) -> PublicKey:
         """From a line of a `.pub` file. Raises `GuestError`."""
         parts = text.split()
-        problem = GuestError(
-            f"This is no public key: {text[:40]!r}. Give the line that is in the other machine's"
+        sentence = _(
+            "This is no public key: {text!r}. Give the line that is in the other machine's"
             " ssh/id_ed25519.pub, in quotes."
         )
+        problem = GuestError(sentence.format(text=text[:40]))
         if len(text) > MAX_KEY_CHARACTERS or "\n" in text.strip() or len(parts) < 2 or parts[0] not in TYPES:
             raise problem
         try:
@@ -61,7 +63,8 @@ def write_program(home: Path) -> Path:
     """
     program = home / "bin" / "pipe"
     if any(character in str(program) for character in '"\\\n'):
-        raise GuestError(f"The path {str(program)!r} cannot stand in authorized_keys: set VAPORBRUSH_HOME to another.")
+        problem = _("The path {path!r} cannot stand in authorized_keys: set VAPORBRUSH_HOME to another.")
+        raise GuestError(problem.format(path=str(program)))
     start = shlex.join([sys.executable, "-P", "-m", PROGRAM])
     text = f'#!/bin/sh\nVAPORBRUSH_HOME={shlex.quote(str(home))} exec {start} "$@"\n'
     try:
@@ -69,7 +72,7 @@ def write_program(home: Path) -> Path:
         make_folder(program.parent)
         atomic.write(program, text.encode(), mode=0o700)
     except OSError as error:
-        raise GuestError(f"{program} cannot be written: {error.strerror or error}.") from error
+        raise GuestError(_unusable(_("{file} cannot be written: {reason}."), program, error)) from error
     return program
 
 
@@ -77,10 +80,11 @@ def allow(path: Path, name: str, key: PublicKey, program: Path) -> None:
     """Let a guest's key in, instead of the one that this guest had. Raises `GuestError`."""
     lines = _lines(path)
     if any(key.body in line.split() and not _is_of(line, name) for line in lines):
-        raise GuestError(
-            f"This key stands in {path} already, for something else, and that would count. Delete the line there or"
+        problem = _(
+            "This key stands in {file} already, for something else, and that would count. Delete the line there or"
             " make a new key."
         )
+        raise GuestError(problem.format(file=path))
     line = f'command="{shlex.quote(str(program))} {name}",restrict {key.kind} {key.body} {MARK} {name}'
     _write(path, [*(one for one in lines if not _is_of(one, name)), line])
 
@@ -99,13 +103,17 @@ def _is_of(line: str, name: str) -> bool:
     return line.startswith("command=") and line.split()[-2:] == [MARK, name]
 
 
+def _unusable(sentence: str, path: Path, error: OSError) -> str:
+    return sentence.format(file=path, reason=error.strerror or error)
+
+
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise GuestError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise GuestError(_unusable(_("{file} cannot be read: {reason}."), path, error)) from error
 
 
 def _write(path: Path, lines: list[str]) -> None:
@@ -114,4 +122,4 @@ def _write(path: Path, lines: list[str]) -> None:
         make_folder(path.parent)
         atomic.write(path.resolve(), body, mode=0o600, durable=True)  # it may be a link, as dotfiles often are
     except OSError as error:
-        raise GuestError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise GuestError(_unusable(_("{file} cannot be written: {reason}."), path, error)) from error

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.channel import OpenLink
 from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError
@@ -88,25 +89,27 @@ class Greeting:
         except (ValueError, AttributeError, RecursionError):
             raise LinkError("forbidden", _no_pipe(name, line)) from None
         if error is not None:
-            raise LinkError("forbidden", f"{name} says: {shown(str(error))[:500]}")
+            raise LinkError("forbidden", _("{name} says: {words}").format(name=name, words=shown(str(error))[:500]))
         if not isinstance(majors, list) or not all(isinstance(one, str) and len(one) <= 255 for one in texts):
             raise LinkError("forbidden", _no_pipe(name, line))
         if PROTOCOL_MAJOR not in majors:
             there = ", ".join(str(one) for one in majors[:4])
-            raise LinkError(
-                "forbidden",
-                f"{name} has Vaporbrush {shown(texts[0])[:40]}, which speaks version {there} of the protocol, and this"
-                f" machine version {PROTOCOL_MAJOR}: update the older one.",
+            problem = _(
+                "{name} has Vaporbrush {version}, which speaks version {there} of the protocol, and this machine"
+                " version {here}: update the older one."
             )
+            words = problem.format(name=name, version=shown(texts[0])[:40], there=there, here=PROTOCOL_MAJOR)
+            raise LinkError("forbidden", words)
         return cls(*texts)
 
 
 def _no_pipe(name: str, line: bytes) -> str:
-    said = shown(line[:80].decode("utf-8", "replace").strip()) or "nothing"
-    return (
-        f"{name} let us in, but its answer is not Vaporbrush's: {said!r}. Does its login print something, or does it"
-        f" use another key? `vaporbrush remote add {name}` sets it up."
+    said = shown(line[:80].decode("utf-8", "replace").strip()) or _("nothing")
+    sentence = _(
+        "{name} let us in, but its answer is not Vaporbrush's: {said!r}. Does its login print something, or does it"
+        " use another key? `vaporbrush remote add {name}` sets it up."
     )
+    return sentence.format(name=name, said=said)
 
 
 class Line:
@@ -131,7 +134,8 @@ class Line:
             self.socket.close()
             theirs.close()
             why = error.strerror or str(error)
-            raise LinkError("unreachable", f"`ssh` cannot be run ({why}): install OpenSSH's client.") from error
+            problem = _("`{program}` cannot be run ({reason}): install OpenSSH's client.")
+            raise LinkError("unreachable", problem.format(program="ssh", reason=why)) from error
         self._errors = bytearray()
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read_errors, args=(self._process.stderr,), daemon=True)
@@ -153,9 +157,9 @@ class Line:
                 line += piece
         except TimeoutError:
             self.close()
-            raise LinkError(
-                "unreachable", f"{self._remote.name} let us in, but said nothing for {GREETING_S:g} s."
-            ) from None
+            problem = _("{name} let us in, but said nothing for {seconds} s.")
+            words = problem.format(name=self._remote.name, seconds=f"{GREETING_S:g}")
+            raise LinkError("unreachable", words) from None
         except OSError:
             line.clear()
         if not line:
@@ -218,56 +222,67 @@ def opener(remote: Remote, key: Path) -> OpenLink:
     return open_
 
 
-CHANGED = (
-    "{name}'s identity has changed, so that nothing was sent to it. If you reinstalled it: `vaporbrush remote trust"
-    " {name}`."
-)
-UNKNOWN = (
-    "{name} is not known here yet. Run `vaporbrush remote add {name}` in a terminal, and compare the fingerprint with"
-    " what `vaporbrush remote fingerprint` prints there."
-)
-# What ssh writes in the C locale, what that is an error of, and what people are told; the first that fits counts.
-# `forbidden` does not pass by itself, `unreachable` may.
-REASONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (
-        ("REMOTE HOST IDENTIFICATION HAS CHANGED",),
-        "forbidden",
-        CHANGED,
-    ),
-    (
-        ("Host key verification failed", "host key is known for"),
-        "forbidden",
-        UNKNOWN,
-    ),
-    (
-        ("Permission denied", "Too many authentication failures", "vaporbrush-pipe"),
-        "forbidden",
-        "{name} does not accept this machine's key (any more). Run `vaporbrush remote add {name}` in a terminal.",
-    ),
-    (
-        ("Could not resolve hostname",),
-        "unreachable",
-        "There is no machine {name} in this network, or its name is spelled differently ({said}).",
-    ),
-    (
-        ("timed out", "No route to host", "Connection refused", "is unreachable"),
-        "unreachable",
-        "{name} does not answer: it is off, asleep or in another network ({said}).",
-    ),
-    (
-        ("not found", "No such file"),
-        "forbidden",
-        "Vaporbrush is not where it was on {name}: install it there and run `vaporbrush remote add {name}` ({said}).",
-    ),
-    ((), "unreachable", "The line to {name} broke ({said})."),
-)
+Reason = tuple[tuple[str, ...], str, str]
+
+
+def _reasons() -> tuple[Reason, ...]:
+    """What ssh writes in the C locale, what that is an error of, and what people are told; the first that fits counts.
+
+    `forbidden` does not pass by itself, `unreachable` may.
+    """
+    return (
+        (
+            ("REMOTE HOST IDENTIFICATION HAS CHANGED",),
+            "forbidden",
+            _(
+                "{name}'s identity has changed, so that nothing was sent to it. If you reinstalled it:"
+                " `vaporbrush remote trust {name}`."
+            ),
+        ),
+        (
+            ("Host key verification failed", "host key is known for"),
+            "forbidden",
+            _(
+                "{name} is not known here yet. Run `vaporbrush remote add {name}` in a terminal, and compare the"
+                " fingerprint with what `vaporbrush remote fingerprint` prints there."
+            ),
+        ),
+        (
+            ("Permission denied", "Too many authentication failures", "vaporbrush-pipe"),
+            "forbidden",
+            _(
+                "{name} does not accept this machine's key (any more). Run `vaporbrush remote add {name}` in a"
+                " terminal."
+            ),
+        ),
+        (
+            ("Could not resolve hostname",),
+            "unreachable",
+            _("There is no machine {name} in this network, or its name is spelled differently ({said})."),
+        ),
+        (
+            ("timed out", "No route to host", "Connection refused", "is unreachable"),
+            "unreachable",
+            _("{name} does not answer: it is off, asleep or in another network ({said})."),
+        ),
+        (
+            ("not found", "No such file"),
+            "forbidden",
+            _(
+                "Vaporbrush is not where it was on {name}: install it there and run `vaporbrush remote add {name}`"
+                " ({said})."
+            ),
+        ),
+        ((), "unreachable", _("The line to {name} broke ({said}).")),
+    )
 
 
 def explain(name: str, status: int | None, errors: str) -> LinkError:
     """What went wrong, from what ssh wrote."""
-    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), f"status {status}")
+    nothing = _("exit status {status}").format(status=status)
+    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), nothing)
     said = shown(last)[:300]
-    code, sentence = next((c, s) for words, c, s in REASONS if not words or any(one in errors for one in words))
+    code, sentence = next((c, s) for words, c, s in _reasons() if not words or any(one in errors for one in words))
     return LinkError(code, sentence.format(name=name, said=said))
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.errors import RequestError
 
 from .members import HEAD, NODE, Studio, keep
@@ -68,7 +69,8 @@ def request(home: Path, name: str) -> str:
 
 def admit(home: Path, name: str, asked: str, now: datetime) -> tuple[str, str]:
     """Sign a node's request. Returns the certificate and its serial number. Raises `RequestError`."""
-    none = RequestError("bad_field", "That is no node's request: `vaporbrush studio join --ask FILE` there makes one.")
+    sentence = _("That is no node's request: `vaporbrush studio join --ask FILE` there makes one.")
+    none = RequestError("bad_field", sentence)
     try:
         parsed = x509.load_pem_x509_csr(asked.encode())
         public = parsed.public_key()
@@ -95,7 +97,8 @@ def _authority(home: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey
     try:
         certificate = x509.load_pem_x509_certificate((home / HEAD / AUTHORITY).read_bytes())
     except (OSError, ValueError) as error:
-        raise RequestError("bad_field", f"The studio's authority cannot be read: {error}.") from None
+        problem = _("The studio's authority cannot be read: {reason}.").format(reason=error)
+        raise RequestError("bad_field", problem) from None
     return certificate, _load_key(home / HEAD / AUTHORITY_KEY)
 
 
@@ -103,9 +106,10 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
-        raise RequestError("bad_field", f"The key {path} cannot be read: {error}.") from None
+        problem = _("The key {file} cannot be read: {reason}.").format(file=path, reason=error)
+        raise RequestError("bad_field", problem) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise RequestError("bad_field", f"The key {path} is none of ours: delete it.")
+        raise RequestError("bad_field", _("The key {file} is none of ours: delete it.").format(file=path))
     return key
 
 

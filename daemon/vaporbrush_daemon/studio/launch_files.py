@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_daemon.weights import VARIABLE
 from vaporbrush_daemon.workers.messages import STUDIO_DEVICES
 from vaporbrush_protocol.errors import RequestError
@@ -35,11 +36,12 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= STUDIO_DEVICES:
-            sentence = f"--nodes is {self.nodes}, but must be 1 to {STUDIO_DEVICES}: more need several heads."
-            raise RequestError("bad_field", sentence)
+            sentence = _("--nodes is {nodes}, but must be 1 to {most}: more need several heads.")
+            raise RequestError("bad_field", sentence.format(nodes=self.nodes, most=STUDIO_DEVICES))
         for name, (pattern, example) in PATTERNS.items():
             if not pattern.fullmatch(value := getattr(self, name)):
-                raise RequestError("bad_field", f"--{name} is {value!r}, but must be like {example}.")
+                sentence = _("--{option} is {value!r}, but must be like {example}.")
+                raise RequestError("bad_field", sentence.format(option=name, value=value, example=example))
 
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # what Kubernetes calls a DNS label

@@ -13,6 +13,7 @@ import dask
 from distributed import Scheduler, Worker
 from distributed.security import Security
 
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.errors import RequestError
 
 from .authority import AUTHORITY, CERTIFICATE, KEY, REVOKED
@@ -67,10 +68,8 @@ class MutualTls(Security):
         try:
             made.get_connection_args("client")
         except (OSError, ValueError) as error:  # an error of ssl is an OSError
-            sentence = (
-                f"The certificates in {folder} cannot be used: {reason(error)}. Delete that folder and begin anew."
-            )
-            raise RequestError("bad_field", sentence) from error
+            sentence = _("The certificates in {folder} cannot be used: {reason}. Delete that folder and begin anew.")
+            raise RequestError("bad_field", sentence.format(folder=folder, reason=reason(error))) from error
         return made
 
     @classmethod
@@ -85,17 +84,28 @@ class MutualTls(Security):
             try:
                 Path(path).read_bytes()
             except OSError as error:
-                raise RequestError("bad_field", f"`{setting}` is {path}: {error.strerror or error}.") from None
+                sentence = _("`{setting}` is {file}: {reason}.")
+                words = sentence.format(setting=setting, file=path, reason=error.strerror or error)
+                raise RequestError("bad_field", words) from None
         if not sys.platform == "win32" and Path(files.key).stat().st_mode & stat.S_IRWXO:
-            raise RequestError("bad_field", f"Others may read {files.key} (`studio_key`): chmod 600 it.")
+            raise RequestError(
+                "bad_field", _("Others may read {file} (`studio_key`): chmod 600 it.").format(file=files.key)
+            )
         try:
             made.get_connection_args("client")
         except (ssl.SSLError, ValueError) as error:
-            sentence = (
-                f"The certificates for {files.url} cannot be used: {reason(error)}. {files.authority} has to hold"
-                f" certificates in PEM, and {files.key} the key of {files.certificate}."
+            sentence = _(
+                "The certificates for {url} cannot be used: {reason}. {authority} has to hold certificates in PEM, and"
+                " {key} the key of {certificate}."
             )
-            raise RequestError("bad_field", sentence) from error
+            words = sentence.format(
+                url=files.url,
+                reason=reason(error),
+                authority=files.authority,
+                key=files.key,
+                certificate=files.certificate,
+            )
+            raise RequestError("bad_field", words) from error
         return made
 
     def _get_tls_context(self, tls: dict[str, Any], purpose: ssl.Purpose) -> ssl.SSLContext:

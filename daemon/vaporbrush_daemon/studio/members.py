@@ -18,6 +18,7 @@ from typing import Any
 
 from vaporbrush_daemon.config import TLS_URL, Config
 from vaporbrush_daemon.pip_command import pip_install
+from vaporbrush_daemon.texts import _
 from vaporbrush_protocol import atomic
 from vaporbrush_protocol.errors import RequestError
 from vaporbrush_protocol.private import make_folder, objection
@@ -62,8 +63,9 @@ class Studio:
         for one in self.nodes:
             if one.name == name and not one.removed:
                 return one
-        there = ", ".join(one.name for one in self.nodes if not one.removed)
-        raise RequestError("bad_field", f"No node {name!r} is in this studio; there is {there or 'none'}.")
+        problem = _("No node {name!r} is in this studio; there is {names}.")
+        there = ", ".join(one.name for one in self.nodes if not one.removed) or _("none")
+        raise RequestError("bad_field", problem.format(name=name, names=there))
 
     def with_member(self, new: Member) -> Studio:
         """Whoever had the name before is removed."""
@@ -93,13 +95,14 @@ class Invitation:
     @classmethod
     def from_json(cls, text: str | bytes) -> Invitation:
         """Raises `RequestError` for what is none."""
+        none = RequestError("bad_field", _("That is no invitation: `vaporbrush studio add` makes one."))
         try:
             raw = json.loads(text)
             found = cls(**{name: raw[name] for name in cls.__dataclass_fields__})
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise RequestError("bad_field", "That is no invitation: `vaporbrush studio add` makes one.") from None
+            raise none from None
         if not all(isinstance(value, str) for value in asdict(found).values()) or not HEAD_URL.fullmatch(found.head):
-            raise RequestError("bad_field", "That is no invitation: `vaporbrush studio add` makes one.")
+            raise none
         checked_name(found.name)
         return found
 
@@ -128,27 +131,27 @@ def installed() -> bool:
 
 def missing() -> str:
     """What to do where it is not `installed`."""
-    return (
-        "A studio needs Dask distributed and cryptography, which are not installed here:"
-        f" `{pip_install('vaporbrush[studio]')}` (32 MB on disk)."
+    sentence = _(
+        "A studio needs Dask distributed and cryptography, which are not installed here: `{command}` (32 MB on disk)."
     )
+    return sentence.format(command=pip_install("vaporbrush[studio]"))
 
 
 def checked_name(name: str) -> str:
     """Raises `RequestError` for what cannot be a node's name."""
     if not NAME.fullmatch(name):
-        raise RequestError("bad_field", f"{name!r} is no name for a node: take letters, digits, dots and dashes.")
+        problem = _("{name!r} is no name for a node: take letters, digits, dots and dashes.")
+        raise RequestError("bad_field", problem.format(name=name))
     return name
 
 
 def checked_address(address: str, port: int) -> Studio:
     """Raises `RequestError` for an address that nodes could not be told."""
     if not ADDRESS.fullmatch(address) or address in ("0.0.0.0", "::"):  # noqa: S104 -- refused, not bound
-        raise RequestError(
-            "bad_field", f"{address!r} is no address to listen at: give the one name or IP address nodes reach it by."
-        )
+        problem = _("{address!r} is no address to listen at: give the one name or IP address nodes reach it by.")
+        raise RequestError("bad_field", problem.format(address=address))
     if not 1 <= port <= 65535:
-        raise RequestError("bad_field", f"The port is {port}, but must be 1 to 65535.")
+        raise RequestError("bad_field", _("The port is {port}, but must be 1 to 65535.").format(port=port))
     return Studio(address, port)
 
 
@@ -161,7 +164,8 @@ def read(home: Path) -> Studio | None:
         nodes = tuple(Member(str(one["name"]), str(one["serial"]), bool(one["removed"])) for one in raw["nodes"])
         return replace(checked_address(raw["address"], raw["port"]), open=bool(raw["open"]), nodes=nodes)
     except (TypeError, KeyError):
-        raise RequestError("bad_field", f"{home / HEAD / FILE} is damaged: `vaporbrush studio open` again.") from None
+        problem = _("{file} is damaged: `vaporbrush studio open` again.").format(file=home / HEAD / FILE)
+        raise RequestError("bad_field", problem) from None
 
 
 def write(home: Path, studio: Studio) -> None:
@@ -183,7 +187,8 @@ def keep(home: Path, name: Path, text: str) -> Path:
         make_folder(path.parent)
         atomic.write(path, text.encode(), mode=0o600, durable=True)
     except OSError as error:
-        raise RequestError("bad_field", f"{path} cannot be written: {error.strerror or error}.") from error
+        problem = _("{file} cannot be written: {reason}.").format(file=path, reason=error.strerror or error)
+        raise RequestError("bad_field", problem) from error
     return path
 
 
@@ -196,9 +201,10 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RequestError("bad_field", f"{path} cannot be read: {error.strerror or error}.") from error
+        problem = _("{file} cannot be read: {reason}.").format(file=path, reason=error.strerror or error)
+        raise RequestError("bad_field", problem) from error
     except (ValueError, RecursionError):
         raw = None
     if not isinstance(raw, dict):
-        raise RequestError("bad_field", f"{path} is damaged: delete it, and begin anew.")
+        raise RequestError("bad_field", _("{file} is damaged: delete it, and begin anew.").format(file=path))
     return raw

@@ -21,6 +21,7 @@ from distributed.utils import get_ip
 from filelock import FileLock, Timeout
 
 from vaporbrush_daemon.config import Config
+from vaporbrush_daemon.texts import _
 from vaporbrush_daemon.workers.messages import DeviceFacts, End, Ready
 from vaporbrush_daemon.workers.pool import Exited, Pool, Said
 from vaporbrush_protocol.errors import LinkError
@@ -61,8 +62,10 @@ def devices(config: Config) -> tuple[DeviceFacts, ...]:
                         pool.send(SLOT, End())
                         return _to_paint_on(found, config.devices)
                     case Exited(_, reason):
-                        raise LinkError("worker_crashed", f"The painter does not start here: {reason}.")
-        raise LinkError("worker_crashed", f"The painter did not start within {PROBE_S:.0f} s.")
+                        problem = _("The painter does not start here: {reason}.").format(reason=reason)
+                        raise LinkError("worker_crashed", problem)
+        problem = _("The painter did not start within {seconds} s.").format(seconds=f"{PROBE_S:.0f}")
+        raise LinkError("worker_crashed", problem)
     finally:
         pool.close()
         context.term()
@@ -130,13 +133,16 @@ class Node:
             async with asyncio.timeout(JOIN_S):  # `wait_for` may lose a Ctrl-C that comes as the worker is in
                 await worker
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-            self._say(f"The head at {head} does not let {name} in: {lines.reason(error)}. It is tried again.")
+            told = _("The head at {url} does not let {name} in: {reason}. It is tried again.")
+            self._say(told.format(url=head, name=name, reason=lines.reason(error)))
             await worker.close(reason="not joined")
             return False
-        self._say(f"{name} is in the studio of {head}: {', '.join(map(_shown, ROOMS[0].facts.devices))}.")
+        told = _("{name} is in the studio of {url}: {devices}.")
+        self._say(told.format(name=name, url=head, devices=", ".join(map(_shown, ROOMS[0].facts.devices))))
         await worker.finished()
         if not self._refused:
-            self._say(f"The connection to {head} has ended. What was painted here is painted elsewhere.")
+            told = _("The connection to {url} has ended. What was painted here is painted elsewhere.")
+            self._say(told.format(url=head))
         return True
 
     def _host(self) -> str:
@@ -186,7 +192,8 @@ def only_one(home: Path) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LinkError("busy", "This machine is a node already: another `vaporbrush studio join` runs.") from None
+        problem = _("This machine is a node already: another `vaporbrush studio join` runs.")
+        raise LinkError("busy", problem) from None
     return lock
 
 

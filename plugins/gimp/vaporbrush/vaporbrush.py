@@ -18,7 +18,7 @@ from gi.repository import Gimp, GLib
 STYLIZE = "plug-in-vaporbrush-stylize"
 RESTYLIZE = "plug-in-vaporbrush-restylize"
 FRAMES = "plug-in-vaporbrush-frames"
-LABELS = {
+LABELS = {  # in English, until `describe` has them in the person's language
     STYLIZE: "_Vaporbrush...",
     RESTYLIZE: "Vaporbrush: _Restylize...",
     FRAMES: "All frames (Vaporbrush)...",

@@ -25,7 +25,7 @@ FRAMES_LABEL = "{frames} (Vaporbrush)..."
 
 
 def describe(procedure: Any) -> None:
-    """Documentation and arguments."""
+    """What people read of it, and its arguments. In their language: GIMP asks anew whenever its own has changed."""
     if procedure.get_name() == FRAMES:
         procedure.set_menu_label(FRAMES_LABEL.format(frames=_("All frames")))
         procedure.set_documentation(
@@ -42,6 +42,7 @@ def describe(procedure: Any) -> None:
         arguments.add_arguments(procedure, film=True)
         return
     if procedure.get_name() == RESTYLIZE:
+        procedure.set_menu_label(_("Vaporbrush: _Restylize..."))
         procedure.set_documentation(
             _("Stylize again what Vaporbrush painted before (neural style transfer)"),
             _(

@@ -17,11 +17,11 @@ from vaporbrush_daemon.images import files as pictures
 from vaporbrush_daemon.images.files import Picture
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.errors import RemoteError, VaporbrushError
+from vaporbrush_protocol.film_plan import Piece, Step
 from vaporbrush_protocol.job import Job
 
 from . import painting
 from .film_frames import Film, Painted, Ready
-from .film_plan import Piece, Step
 from .reel import Reel
 
 AHEAD = 2  # frames of a chain that the daemon has: one is painted, the other one waits for it

@@ -1,4 +1,4 @@
-"""A film painted by several devices at once: the keys first, and from each key on a chain of its own (`film_plan`).
+"""A film painted by several devices at once: keys first, and from each one a chain (`vaporbrush_protocol.film_plan`).
 
 Theory of operation. Each piece of the film is painted by a thread with a connection of its own (`film_chain`). What
 they share is here: what each waits for from others, what has become of the frames, and the end of all. A chain waits
@@ -17,11 +17,11 @@ from typing import TypeVar
 from vaporbrush_daemon.daemon_client import reach
 from vaporbrush_daemon.images import cuts
 from vaporbrush_protocol.errors import VaporbrushError
+from vaporbrush_protocol.film_plan import Look, Outline, Piece, outline, outside, pieces
 
 from . import terminal
 from .film_chain import Chain, StoppedError
 from .film_frames import Film, Painted
-from .film_plan import Look, Outline, Piece, outline, outside, pieces
 from .reel import Reel
 
 LOOK_S = 0.25  # how often a thread that waits looks whether all are to end
@@ -46,17 +46,27 @@ def _looks(film: Film) -> list[Look | None]:
     """What is compared of all frames; None of those that cannot be read."""
     reel = film.reel
 
-    def look(number: int) -> Look | None:
+    def look(number: int) -> tuple[bytes, cuts.Signature] | None:
         try:
             shot = reel.shot(number)
         except VaporbrushError:
             return None  # said when its turn comes
         film.shown_ms[number] = shot.duration_ms
-        return Look(cuts.digest(shot.picture), cuts.Signature.of(shot.picture))
+        return cuts.digest(shot.picture), cuts.Signature.of(shot.picture)
 
     apart = reel.another() is reel  # else a frame is found by reading those before it
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1) if apart else 1, "frames") as readers:
-        return list(readers.map(look, range(len(film.items))))
+        read = list(readers.map(look, range(len(film.items))))
+    looks: list[Look | None] = []
+    before: cuts.Signature | None = None
+    for one in read:
+        if one is None:
+            looks.append(None)
+            continue
+        key, signature = one
+        looks.append(Look(key, before is None or cuts.is_cut(before, signature)))
+        before = signature
+    return looks
 
 
 def _leave_for_the_end(film: Film, looks: Sequence[Look | None], found: Outline) -> None:

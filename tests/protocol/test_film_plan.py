@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaporbrush_daemon.cli.film_plan import MIN_PIECE, Look, Piece, Step, outline, outside, pieces
-from vaporbrush_daemon.images.cuts import GRID, Signature
+from vaporbrush_protocol.film_plan import MIN_PIECE, Look, Piece, Step, outline, outside, pieces
 
 
 def looks(shown: str) -> list[Look | None]:
     """A letter for each frame: equal ones show the same, capitals another scene; `?` cannot be read."""
-    grey, other = np.random.default_rng(1).random((2, GRID, GRID, 3)).astype(np.float32)
-    return [
-        None if one == "?" else Look(one.encode(), Signature(other if one.isupper() else grey, (72, 48)))
-        for one in shown
-    ]
+    found: list[Look | None] = []
+    before = ""
+    for one in shown:
+        if one == "?":
+            found.append(None)
+            continue
+        found.append(Look(one.encode(), not before or one.isupper() != before.isupper()))
+        before = one
+    return found
 
 
 def planned(shown: str, places: int, begins: int = 0) -> list[Piece]:

@@ -3,7 +3,7 @@
 Each drawing is held to the one before it, so that a film is one long chain, and one device paints it. For several, each
 scene is cut into pieces, each a little shorter than the one before, as it begins later. The first drawing of each
 piece, its key, is held to the key of the piece before, so that all agree; from its key on, each piece is a chain of its
-own.
+own. The rule for every program, whatever it reads its frames with.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from vaporbrush_daemon.images import cuts
-
 MIN_PIECE = 4  # drawings: a shorter piece is not worth the seam at its end
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is compared of a frame that could be read."""
+    """What is known of a frame that could be read."""
 
     key: bytes  # of what it shows
-    signature: cuts.Signature
+    cut: bool  # whether a scene ends before it (`cuts`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +61,14 @@ def outline(looks: Sequence[Look | None], begins: int, failed: Collection[int] =
     """
     found = Outline([[]])
     numbers: dict[bytes, int] = {}
-    before: Look | None = None
     last: int | None = None
     first: int | None = None
     for number, look in enumerate(looks):
         if look is None:
             continue
-        if before is None or cuts.is_cut(before.signature, look.signature):
+        if look.cut:
             last = first = None
             found.scenes.append([])
-        before = look
         if number in failed:
             continue
         drawing = found.shows[number] = numbers.setdefault(look.key, number)

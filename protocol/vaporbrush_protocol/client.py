@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,8 @@ class Client:
         style_names: Sequence[str] = (),
         history: bool = True,
         gives_way: bool = False,
+        after: str | None = None,
+        holds: bool = False,
     ) -> tuple[Job, Buffer]:
         """Upload, submit, watch, download, release: the whole of it, through restarts of the daemon.
 
@@ -279,26 +282,22 @@ class Client:
         out. Returns the finished job, whose `image` describes the pixels, and the pixels. When `on_progress` raises,
         the job is cancelled and the exception goes on. `on_progress` is called after every change and at the latest
         every `wait_s`, and may use this client (to `finish` or `cancel`). Without `release`, the daemon keeps the
-        result for a while, and its `canvas` can be gone on from. `style_names`, `history` and `gives_way` are as for
-        `submit`.
-        Raises `RemoteError` with the job's error.
+        result for a while, and its `canvas` can be gone on from. `style_names`, `history`, `gives_way`, `after` and
+        `holds` are as for `submit`. A daemon that was started anew knows no job `after` which this could begin: then
+        `unknown_job` is raised. Raises `RemoteError` with the job's error.
         """
         identity = job or str(uuid.uuid4())
-        lease = (lease_s, on_lease_end, label)
-
-        def followed() -> Job:
-            for blob in dict.fromkeys(image.blob for image in recipe.images):
-                if blob in pictures:
-                    self.upload(pictures[blob], blob=blob)
-            state = self.submit(recipe, identity, *lease, style_names=style_names, history=history, gives_way=gives_way)
-            return self._followed(state, on_progress, wait_s, preview_side)
+        asked = partial(self.submit, recipe, identity, lease_s, on_lease_end, label, style_names=style_names)
+        submit = partial(asked, history=history, gives_way=gives_way, after=after, holds=holds)
 
         for _ in range(MAX_RESTARTS):
             boot = self.hello().get("boot")
             try:
-                state = followed()
+                self._bring(recipe, pictures)
+                state = self._followed(submit(), on_progress, wait_s, preview_side)
             except RemoteError as error:
-                if error.code not in ("unknown_job", "unknown_blob") or self.daemon.get("boot") == boot:
+                forgotten = error.code in ("unknown_job", "unknown_blob") and self.daemon.get("boot") != boot
+                if not forgotten or after is not None:
                     raise
                 continue  # a new daemon that knows nothing of this
             except LinkError:
@@ -314,6 +313,12 @@ class Client:
             f"The daemon was restarted {MAX_RESTARTS} times while it painted this. "
             f"Its log ({self.daemon.get('log') or 'see `vaporbrush logs`'}) tells why.",
         )
+
+    def _bring(self, recipe: Recipe, pictures: Mapping[str, Buffer]) -> None:
+        """Upload what a recipe names."""
+        for blob in dict.fromkeys(image.blob for image in recipe.images):
+            if blob in pictures:
+                self.upload(pictures[blob], blob=blob)
 
     def _followed(self, state: Job, on_progress: Callable[[Job], None] | None, wait_s: float, preview_side: int) -> Job:
         """The job at its end."""

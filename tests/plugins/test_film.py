@@ -73,7 +73,7 @@ class Painted:
             self.canvases.append(run.state.job.canvas)
             self.recipes.append(dict(run.state.result["recipe"]))
             self.film.put(asked.content, run.state)
-            asked = self.film.following(asked, run.state)
+            asked = self.film.following(asked)
 
     def held(self) -> list[list[str]]:
         """What each painting was held to, by the frames' hashes."""

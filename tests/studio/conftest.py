@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import uuid
 
 import pytest
 
-from conftest import skip
 from support import fake_worker as fake
 from support.daemon import recipe
+from support.nodes import check_extra
 from vaporbrush_protocol import Client, Job
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _the_extra() -> None:
-    if importlib.util.find_spec("distributed") is None or importlib.util.find_spec("cryptography") is None:
-        skip("the extra is not installed: pip install 'vaporbrush[studio]'")
+    check_extra()
 
 
 def paint(client: Client, tint: int = 0, seed: int = fake.WELL, device: str = "auto", **fields: object) -> Job:

@@ -23,6 +23,9 @@ class FilmFrames:
     def read(self, number: int) -> Pixels | None:
         return self.shown[number]
 
+    def in_any_order(self) -> None:
+        """They are there in any case."""
+
     def put(self, number: int, _image: Image, pixels: Buffer) -> None:
         self.puts.append(number)
         self.paintings[number] = bytes(pixels)

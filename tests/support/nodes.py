@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import socket
 import subprocess
@@ -12,10 +13,17 @@ from pathlib import Path
 
 import psutil
 
+from conftest import skip
 from support.daemon import DEADLINE_S, Daemon, environment, until
 from support.program import PROGRAM, vaporbrush
 
 JOINED_S = 30.0  # three processes that import Dask; a quiet machine needs 5
+
+
+def check_extra() -> None:
+    """Leave a test out where a studio cannot be."""
+    if importlib.util.find_spec("distributed") is None or importlib.util.find_spec("cryptography") is None:
+        skip("the extra is not installed: pip install 'vaporbrush[studio]'")
 
 
 def free_port() -> int:
@@ -163,4 +171,4 @@ def keys_are_closed(folder: Path) -> bool:
     return all(one.stat().st_mode & 0o077 == 0 for one in folder.iterdir() if one.is_file())
 
 
-__all__ = ["Node", "StudioOfNodes", "free_port", "keys_are_closed", "listening", "opened", "studio"]
+__all__ = ["Node", "StudioOfNodes", "check_extra", "free_port", "keys_are_closed", "listening", "opened", "studio"]

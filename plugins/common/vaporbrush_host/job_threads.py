@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.codec import Buffer
@@ -78,6 +78,13 @@ class RunState:
 
 class StoppedError(Exception):
     """The person pressed Cancel."""
+
+
+class Submits(Protocol):
+    """What others queue behind. `submitted`: the daemon has its job, or will never get it."""
+
+    @property
+    def submitted(self) -> threading.Event: ...
 
 
 class Run(threading.Thread):
@@ -171,7 +178,9 @@ class PaintThread(Run):
 
     With `keep_canvas`, the daemon keeps what was painted, so that a later order can `start` from the job's canvas or be
     held to it. The last run that needs it names this job among the `earlier` ones, which are forgotten when that is
-    done.
+    done. A frame that `follows` the job of another run (`after`) is held to that one's, whose end the daemon waits for;
+    where the daemon does not know it any more, this fails with `unknown_job` or `unknown_blob`. With `counts`, `places`
+    tells in the end how many such paintings can run at once, as far as is known.
     """
 
     def __init__(
@@ -183,9 +192,11 @@ class PaintThread(Run):
         preview_side: int = PREVIEW_SIDE,
         lease_s: float = LEASE_S,
         on_lease_end: OnLeaseEnd = "cancel",
-        after: Run | None = None,
+        after: Submits | None = None,
+        follows: str | None = None,
         keep_canvas: bool = False,
         earlier: tuple[str, ...] = (),
+        counts: bool = False,
     ) -> None:
         super().__init__(order.label, post, connect)
         self.order: PaintRequest | None = order
@@ -193,8 +204,11 @@ class PaintThread(Run):
         self._lease_s = lease_s
         self._on_lease_end: OnLeaseEnd = on_lease_end
         self._after = after
+        self._follows = follows
         self._keep_canvas = keep_canvas
         self.earlier = earlier
+        self._counts = counts
+        self.places = 1
         self.titles: Mapping[str, str] = {}  # of the bundled styles, by name, as soon as the daemon has told them
 
     @property
@@ -236,7 +250,8 @@ class PaintThread(Run):
         try:
             job, pixels = self._painted(client, recipe, pictures)
         except RemoteError as error:
-            if error.code != "unknown_blob" or (recipe.start_image is None and not recipe.held):
+            begins_elsewhere = self._follows is None and (recipe.start_image is not None or recipe.held)
+            if error.code != "unknown_blob" or not begins_elsewhere:
                 raise
             # the daemon had to make room and has the earlier canvas no more: begin as the first one did
             job, pixels = self._painted(client, replace(recipe, start_image=None, held=()), pictures)
@@ -244,6 +259,8 @@ class PaintThread(Run):
         for earlier in self.earlier:
             with suppress(RemoteError):  # a daemon that does not know it has forgotten it already
                 client.release(earlier)
+        if self._counts:
+            self.places = _places(client, recipe)
         self._set(stage="done", line=_("Done"), left="", fraction=1.0, job=job, pixels=pixels)
 
     def _painted(self, client: Client, recipe: Recipe, pictures: Mapping[str, Buffer]) -> tuple[Job, Buffer]:
@@ -262,7 +279,17 @@ class PaintThread(Run):
             release=not self._keep_canvas,
             style_names=[short(title) for title in titles],
             history=history,
+            after=self._follows,
+            holds=self._follows is not None,
         )
+
+
+def _places(client: Client, recipe: Recipe) -> int:
+    """How many such paintings can run at once, as far as is known. Devices are known when one was painted."""
+    try:
+        return int(client.estimate(recipe).get("at_once", 1))
+    except VaporbrushError:  # the painting is here; if the daemon is in trouble, the next one says so
+        return 1
 
 
 class ForgetThread(Run):

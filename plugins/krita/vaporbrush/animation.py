@@ -108,6 +108,9 @@ class Animation:
             return None
         return layers.read(self._content, self.place)
 
+    def in_any_order(self) -> None:
+        """They are read so in any case."""
+
     def put(self, number: int, image: Image, pixels: Buffer) -> None:
         """The painting of a frame."""
         self._clear_all()  # frames may share their pixels, so that none may be cleared once one is painted

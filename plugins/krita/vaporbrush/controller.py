@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from vaporbrush_host.daemon_monitor import (
     StylesListed,
     installed_start,
 )
-from vaporbrush_host.film import Film, Manner
+from vaporbrush_host.film import Manner
+from vaporbrush_host.film_run import FilmRun
 from vaporbrush_host.installer.gpu import GpuFound
 from vaporbrush_host.installer.removal import Removed
 from vaporbrush_host.installer.work import Report
@@ -99,9 +100,10 @@ class Controller(QtCore.QObject):
                 self._fetch_reported(state)
             elif state.key in running:
                 self._task_reported(running[state.key], state)
-        for task in self.tasks.values():
+        for task in list(self.tasks.values()):
             if task.animation is not None and not task.state.ended:
                 task.animation.tick()
+                self._poll(task)
 
     def _told(self, event: object) -> None:
         if isinstance(event, Condition):
@@ -116,8 +118,6 @@ class Controller(QtCore.QObject):
             self.installer.take(event)
 
     def _task_reported(self, task: Task, state: RunState) -> None:
-        if task.animation is not None:
-            state = self._frame_reported(task, task.animation.film, state)
         task.state = state
         if state.stage == "done":
             self._deliver(task)
@@ -129,31 +129,22 @@ class Controller(QtCore.QObject):
         if state.stage == "cancelled":
             self.dismiss(task.key)
 
-    def _frame_reported(self, task: Task, film: Film, state: RunState) -> RunState:
-        """A frame's state as that of the whole film. A frame that is done is kept, and the next one begins."""
-        if state.stage == "done":
-            order = task.run.order
-            assert order is not None
-            try:
-                film.put(order.content, state)
-                following = None if task.run.cancelling else film.following(order, state)
-            except LayerError as error:
-                task.notes.append(str(error))
-                following = None
-            if following is not None:
-                task.run = self._run(following, earlier=film.over(), keep_canvas=film.keeps)
-                task.run.start()
-                state = task.run.state
-        elif state.stage == "cancelled" and film.painted:
-            state = replace(state, stage="done")
-        if state.stage == "done":
-            return replace(state, line=film.line(state))
-        return state if state.ended else film.told(state, task.state.preview)
+    def _poll(self, task: Task) -> None:
+        """Frames that are done are put into their places, and the next ones begin."""
+        run = task.run
+        assert isinstance(run, FilmRun), "an animation's"
+        try:
+            news = run.poll()
+        except LayerError as error:
+            task.notes.append(str(error))
+            news = run.give_up()
+        if news is not None:
+            self._task_reported(task, news)
 
     def _forget(self, task: Task) -> None:
         """Let go of what is kept for a painting, here and in the daemon."""
         task.forget()
-        if task.animation is not None and (jobs := task.animation.film.left(task.run)):
+        if isinstance(task.run, FilmRun) and (jobs := task.run.left()):
             ForgetThread(jobs, self.monitor.reach).start()
 
     def _fetch_reported(self, state: RunState) -> None:
@@ -222,26 +213,32 @@ class Controller(QtCore.QObject):
                 animation.close()
             raise
         self.memory.keep(document, values, refs)
-        return self._begin(order, taken.without_pixels(), refs, values, animation)
+        return self._begin(self._run(order, animation), taken.without_pixels(), refs, values, animation)
 
-    def _run(self, order: PaintRequest, **more: Any) -> PaintThread:
-        return PaintThread(order, self.events.put, self.monitor.connect, **more)
+    def _before(self) -> PaintThread | FilmRun | None:
+        """What a new painting queues behind."""
+        return next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
+
+    def _start(self, order: PaintRequest, post: Callable[[RunState], None], /, **more: Any) -> PaintThread:
+        run = PaintThread(order, post, self.monitor.connect, **more)
+        run.start()
+        return run
+
+    def _run(self, order: PaintRequest, animation: Animation | None) -> PaintThread | FilmRun:
+        if animation is not None:
+            return FilmRun(animation.film, order, self._start, after=self._before())
+        return self._start(order, self.events.put, after=self._before())
 
     def _begin(
         self,
-        order: PaintRequest,
+        run: PaintThread | FilmRun,
         taken: Capture,
         refs: tuple[StyleRef, ...],
         values: Values,
-        animation: Animation | None = None,
-        earlier: tuple[str, ...] = (),
+        animation: Animation | None,
     ) -> Task:
-        before = next((one.run for one in reversed(list(self.tasks.values())) if not one.state.ended), None)
-        keeps = animation is not None and animation.film.keeps
-        run = self._run(order, after=before, earlier=earlier, keep_canvas=keeps)
         task = Task(run.key, run, taken, refs, values, run.state, time.monotonic(), animation)
         self.tasks[task.key] = task
-        run.start()
         self.task_changed.emit(task)
         return task
 
@@ -250,10 +247,13 @@ class Controller(QtCore.QObject):
         task = self.tasks.get(key)
         if task is not None and task.state.stage == "failed":
             self._remove(key)
-            assert task.run.order is not None  # forgotten only when it is dismissed
-            return self._begin(
-                task.run.order, task.capture, task.styles, task.values, task.animation, earlier=task.run.earlier
-            )
+            run = task.run
+            if isinstance(run, FilmRun):
+                run.again(after=self._before())
+            else:
+                assert run.order is not None  # forgotten only when it is dismissed
+                run = self._run(run.order, None)
+            return self._begin(run, task.capture, task.styles, task.values, task.animation)
         return None
 
     def repeat(self) -> Task | None:
@@ -368,7 +368,9 @@ class Controller(QtCore.QObject):
         """
         self._timer.stop()
         self.installer.page.close()
-        runs: list[PaintThread | FetchThread] = [task.run for task in self.tasks.values() if not task.state.ended]
+        runs: list[PaintThread | FilmRun | FetchThread] = [
+            task.run for task in self.tasks.values() if not task.state.ended
+        ]
         if self.fetch is not None:
             runs.append(self.fetch)
         for run in runs:

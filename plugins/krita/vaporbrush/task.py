@@ -12,6 +12,7 @@ from krita import Document, Krita, Node
 from vaporbrush_host import controls
 from vaporbrush_host.controls import Values
 from vaporbrush_host.film import Manner
+from vaporbrush_host.film_run import FilmRun
 from vaporbrush_host.job_threads import PaintThread, RunState
 from vaporbrush_host.regions import Region
 from vaporbrush_host.request import StyleRef
@@ -25,10 +26,10 @@ RESTORE_S = 1.0  # Krita makes a new layer the active one some time after it was
 
 @dataclass
 class Task:
-    """One painting that was asked for, until it is dismissed. Of an animation (`animation`), `run` paints one frame."""
+    """One painting that was asked for, until it is dismissed. Of an `animation`, `run` paints all frames."""
 
     key: str
-    run: PaintThread
+    run: PaintThread | FilmRun
     capture: layers.Capture
     styles: tuple[StyleRef, ...]
     values: Values

@@ -1,15 +1,15 @@
-"""The painting of all frames of an image: one run after the other, what is done in a new image at once."""
+"""The painting of all frames of an image; what is done is in a new image at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from gi.repository import Gimp, GObject
 
 from vaporbrush_host.film import Film, Manner
+from vaporbrush_host.film_run import FilmRun
 from vaporbrush_host.job_threads import ForgetThread, RunState, Stage
 from vaporbrush_host.request import PaintRequest
 from vaporbrush_host.ui_text import _, caveats
@@ -35,11 +35,12 @@ class FilmPainting(Painting):
         """`seen`: whether there is somebody to see the new image."""
         self.frames = LayerFrames(task.place.image)
         self.film = Film(self.frames, manner, task.values["seed"])
+        self.frames.record = lambda frame: _record(task, self.film.result, frame)
         self._seen = seen
         self._taken = self._shown = self._ending = False
         self._over = False  # whether it can never be gone on with: it is closed, or its new image is
         try:
-            super().__init__(task, self._first_order(task), keep_canvas=self.film.keeps)
+            super().__init__(task, self._first_order(task))
         except BaseException:
             self.frames.close()
             self.frames.forget()
@@ -56,41 +57,27 @@ class FilmPainting(Painting):
         """The new image."""
         return GObject.Value(Gimp.Image, self.frames.made)
 
+    def _begin(self, order: PaintRequest) -> None:
+        self.run: FilmRun = FilmRun(self.film, order, painting.start)
+
     def latest(self, wait_s: float = 0.0) -> RunState:
-        """The newest state of the film. What a frame has brought is put into the new image, and the next one begins."""
-        news = self._newest(wait_s)
-        if news is not None:
-            try:
+        """The newest state of the film. What frames have brought is put into the new image, and the next ones begin."""
+        try:
+            news = self.run.poll(wait_s)
+            if news is not None:
                 self.state = self._reported(news)
-            except VaporbrushError as error:  # a person has closed the new image, or deleted a layer that shows again
-                self._over = True
-                self.state = _ended(news, "failed", error.message, error)
+        except VaporbrushError as error:  # a person has closed the new image, or deleted a layer that shows again
+            self._over = True
+            self.state = _ended(self.run.give_up(), "failed", error.message, error)
         return self.state
 
     def _reported(self, news: RunState) -> RunState:
-        if news.stage == "done" and (self._over or (self.run.cancelling and not self._ending)):
-            news = _ended(news, "cancelled", _("Cancelled"))  # it was told so when the frame was just done
-        elif news.stage == "done":
-            news = self._put(news)
-        elif news.stage in ("cancelled", "failed") and self._ending and self.film.painted:
-            news = _ended(news, "done", news.line)
         if news.stage == "done":
+            if self._over or (self.run.cancelling and not self._ending):
+                return _ended(news, "cancelled", _("Cancelled"))  # perhaps told so when a frame was just done
             self.frames.check_open()
-            return replace(news, line=self.film.line(news), pixels=None)
-        return news if news.ended else self.film.told(news, self.state.preview)
-
-    def _put(self, news: RunState) -> RunState:
-        """Put a frame's painting into the new image, and begin the next one. Returns what is the newest then."""
-        order = self.run.order
-        assert order is not None  # forgotten by nobody here
-        self.frames.record = partial(_record, self.task, news.result)
-        self.film.put(order.content, news)
         self._show()
-        following = None if self._ending else self.film.following(order, news)
-        if following is None:
-            return news
-        self._begin(following, earlier=self.film.over(), keep_canvas=self.film.keeps)
-        return self.run.state
+        return news
 
     def take(self) -> None:
         """The person wants it: what is painted is shown in a window of its own from now on."""
@@ -109,10 +96,7 @@ class FilmPainting(Painting):
     def finish(self) -> None:
         """Paint no more, and keep the frames that are done; the first one as it looks now where none is."""
         self._ending = True
-        if self.film.painted:
-            self.run.cancel()
-        else:
-            self.run.finish()
+        self.run.finish()
 
     def deliver(self) -> None:
         """Show the new image. Raises the run's error where it has failed."""
@@ -129,13 +113,12 @@ class FilmPainting(Painting):
             Gimp.message("\n".join(said))
 
     def again(self) -> bool:
-        """Go on with the frame that failed."""
-        order = self.run.order
-        if self.state.stage != "failed" or order is None or self._over:
+        """Go on with what failed."""
+        if self.state.stage != "failed" or self._over:
             return False
         self._ending = False
-        self._begin(order, earlier=self.run.earlier, keep_canvas=self.film.keeps)
-        self.state = self.film.told(self.run.state, self.state.preview)
+        self.run.again()
+        self.state = self.run.state
         return True
 
     def close(self, wait_s: float = GOODBYE_S) -> None:
@@ -145,7 +128,7 @@ class FilmPainting(Painting):
         if not (self._taken and self.film.painted):
             self.frames.forget()
         self.frames.close()
-        if jobs := self.film.left(self.run):
+        if jobs := self.run.left():
             forgets = ForgetThread(jobs, painting.reached)
             forgets.start()
             forgets.join(wait_s)

@@ -47,7 +47,8 @@ class LayerFrames:
         for layer in self._layers:
             layer.set_visible(False)
             layer.set_mode(Gimp.LayerMode.NORMAL)  # a frame by itself has nothing to be mixed with
-        self._shown: Any = None  # in the source: what the frame read last shows, which the next may be laid over
+        self._shown: dict[int, Any] = {}  # in the source: what frames show, which those after them may be laid over
+        self._keeping = False  # all of those; else the last one only
         self._placed: dict[int, Any] = {}  # the new layers, by the frame's number
         self.record: Callable[[str], bytes] = lambda _frame: b""
         self.made: Any = None
@@ -56,26 +57,38 @@ class LayerFrames:
         return len(self._layers)
 
     def seen(self, number: int) -> Any:
-        """What a frame shows, as a layer of the whole canvas. Frames are to be seen in their order, and each once."""
-        layer = self._layers[number]
-        if self._shown is not None and REPLACE.search(layer.get_name()):
-            self._source.remove_layer(self._shown)
-            self._shown = None
-        layer.set_visible(True)
+        """What a frame shows, as a layer of the whole canvas."""
+        known = max((one for one in self._shown if one <= number), default=-1)
+        for one in range(known + 1, number + 1):
+            self._see(one)
+        return self._shown[number]
+
+    def _see(self, number: int) -> None:
+        """By itself, or laid over the frame before, which was seen."""
+        layer, below = self._layers[number], self._shown.get(number - 1)
+        over = [layer] if below is None or REPLACE.search(layer.get_name()) else [layer, below]
+        for one in over:
+            one.set_visible(True)
         shown = Gimp.Layer.new_from_visible(self._source, self._source, layer.get_name())
-        layer.set_visible(False)
-        if self._shown is not None:
-            self._source.remove_layer(self._shown)
+        for one in over:
+            one.set_visible(False)
+        if below is not None and not self._keeping:
+            self._source.remove_layer(self._shown.pop(number - 1))
         self._source.insert_layer(shown, None, len(self._source.get_layers()))  # below whatever is laid over it
-        self._shown = shown
-        return shown
+        shown.set_visible(False)
+        self._shown[number] = shown
+
+    def in_any_order(self) -> None:
+        """From now on, what frames show is kept: to see one anew takes all those that it is laid over."""
+        self._keeping = True
 
     def read(self, number: int) -> Pixels | None:
         """What a frame shows. One that shows nothing stays an empty frame."""
         pixels = layers.read_drawable(self.seen(number), layers.depth_of(self._source))
         if _shows_something(pixels):
             return pixels
-        self._insert(number, self._layer(number))
+        if number not in self._placed:
+            self._insert(number, self._layer(number))
         return None
 
     def put(self, number: int, image: Image, pixels: Buffer) -> None:

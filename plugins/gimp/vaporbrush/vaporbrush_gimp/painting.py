@@ -18,6 +18,7 @@ from gi.repository import Gimp, GObject
 from vaporbrush_host.controls import Value, clean, from_recipe
 from vaporbrush_host.daemon_monitor import installed_start
 from vaporbrush_host.film import Manner
+from vaporbrush_host.film_run import FilmRun
 from vaporbrush_host.job_threads import PaintThread, RunState
 from vaporbrush_host.request import PaintRequest, Pixels, StyleRef, region_over
 from vaporbrush_host.ui_text import _, caveats
@@ -76,34 +77,34 @@ def order_of(task: Task, content: Pixels | None = None) -> PaintRequest:
     return PaintRequest(content, inputs, task.values, mask, label=task.place.name, titles=titles)
 
 
+def start(order: PaintRequest, post: Callable[[RunState], None], /, **more: Any) -> PaintThread:
+    """Begin the run of an order, which tells the `post` what it does."""
+    run = PaintThread(order, post, connected, lease_s=LEASE_S, on_lease_end="cancel", **more)
+    run.start()
+    return run
+
+
 class Painting:
     """A run and the queue that it reports into. `latest()` never waits; `state` is the newest that was taken."""
 
-    def __init__(self, task: Task, order: PaintRequest | None = None, **more: Any) -> None:
+    def __init__(self, task: Task, order: PaintRequest | None = None) -> None:
         self.task = task
         self._states: queue.SimpleQueue[RunState] = queue.SimpleQueue()
-        self._begin(order or order_of(task), **more)
+        self._begin(order or order_of(task))
         self.state = self.run.state
         self.layer: Any = None  # the new one, once it is delivered
 
-    def _begin(self, order: PaintRequest, **more: Any) -> None:
-        self.run = PaintThread(order, self._states.put, connected, lease_s=LEASE_S, on_lease_end="cancel", **more)
-        self.run.start()
+    def _begin(self, order: PaintRequest) -> None:
+        self.run: PaintThread | FilmRun = start(order, self._states.put)
 
     def latest(self, wait_s: float = 0.0) -> RunState:
         """The newest state; waits at most `wait_s` for one."""
-        self.state = self._newest(wait_s) or self.state
-        return self.state
-
-    def _newest(self, wait_s: float) -> RunState | None:
-        """What the run has reported last since this was asked."""
-        found = None
         try:
-            found = self._states.get(timeout=wait_s) if wait_s else self._states.get_nowait()
+            self.state = self._states.get(timeout=wait_s) if wait_s else self._states.get_nowait()
             while True:
-                found = self._states.get_nowait()
+                self.state = self._states.get_nowait()
         except queue.Empty:  # that was all
-            return found
+            return self.state
 
     def take(self) -> None:
         """The person wants it, whatever it will be."""

@@ -5,6 +5,7 @@ What the command line says is looked at in `tests/cli/test_spoken.py`.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -69,6 +70,18 @@ def test_every_text_is_translated_with_its_fields_and_compiled(
     for catalogue in translations.CATALOGUES:
         assert tuple(file.parts[-3] for file in catalogue.languages()) == LANGUAGES
     assert translations.main(check=True) == 0, capsys.readouterr().err
+
+
+def test_no_text_escapes_the_tool_as_it_does_in_the_braces_of_another(translations: ModuleType) -> None:
+    missed = []
+    for catalogue in translations.CATALOGUES:
+        known = {text for each in catalogue.template() for text in ([each.id] if isinstance(each.id, str) else each.id)}
+        for file in sorted((ROOT / catalogue.code).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "_n"):
+                    texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                    missed += [f"{file.name}:{node.lineno}: {text}" for text in texts if text not in known]
+    assert not missed
 
 
 @pytest.mark.parametrize(

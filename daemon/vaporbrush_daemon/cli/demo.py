@@ -41,7 +41,8 @@ def demo(*, out: Path, size: int) -> None:
     known = weights.configured()
     model = next((one for one in known if one.present), None)
     if model is None:
-        raise VaporbrushError("weights_missing", f"{_('The demo needs a model.')} {known[0].advice}")
+        problem = _("The demo needs a model.")
+        raise VaporbrushError("weights_missing", f"{problem} {known[0].advice}")
     content = next(packaged.art().glob("demo/content.*"))
     began = time.perf_counter()
     request = PaintRequest(content=content, styles=(f"@{STYLE}",), out=out, settings={"size": size})

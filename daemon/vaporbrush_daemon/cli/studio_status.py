@@ -82,7 +82,7 @@ def in_lines(seen: Mapping[str, Any]) -> Iterator[str]:
         yield here.format(name=node["name"], amount=terminal.amount(node["moved_bytes"]))
         for device in node["devices"]:
             painted = " · ".join(filter(None, (device["label"], device["job"][:8], device["progress"])))
-            yield f"  {device['title']}: {device['state']} {painted}".rstrip()
+            yield f"  {device['title']}: {terminal.worker_word(device['state'])} {painted}".rstrip()
     if not seen["nodes"]:
         there = _("No node is in that cluster yet: `vaporbrush studio join` on each, with the same settings.")
         yield there if seen["elsewhere"] else _("No node was let in yet. `vaporbrush studio add NAME` does.")

@@ -58,6 +58,18 @@ def state_word(state: str) -> str:
     return words.get(state, state)
 
 
+def worker_word(state: str) -> str:
+    """A worker's state; the same holds for it."""
+    words = {
+        "starting": _("starting"),
+        "idle": _("idle"),
+        "busy": _("busy"),
+        "ending": _("ending"),
+        "stopped": _("stopped"),
+    }
+    return words.get(state, state)
+
+
 def duration(seconds: float | None) -> str:
     """`42 s`, `3:05 min`, `1:02:03 h`."""
     if seconds is None:
@@ -77,7 +89,8 @@ def amount(count: float) -> str:
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == _("B") or count >= 10 else f"{count:.1f} {unit}"
         count /= 1000
-    return f"{count:.1f} {_('GB')}"
+    unit = _("GB")
+    return f"{count:.1f} {unit}"
 
 
 def of(some: float, every: float) -> str:
@@ -281,9 +294,10 @@ def status_table(status: Mapping[str, Any]) -> Table:
     running = running.format(version=status["daemon"], pid=status["pid"], time=duration(status["uptime_s"]))
     table.add_row(_("Daemon"), running)
     table.add_row(_("Serves at"), ", ".join(status["endpoints"]))
-    table.add_row(_("Model"), f"{model['auto'] or _('none')}{'. ' + model['message'] if model['message'] else ''}")
+    auto = model["auto"] or _("none")
+    table.add_row(_("Model"), f"{auto}{'. ' + model['message'] if model['message'] else ''}")
     for worker in status["workers"]:
-        facts = [worker["state"], worker["model"]]
+        facts = [worker_word(worker["state"]), worker["model"]]
         facts.append(_("{size} of memory").format(size=amount(worker["rss_bytes"])) if worker["rss_bytes"] else "")
         table.add_row(_("Worker {device}").format(device=worker["device"]), ", ".join(fact for fact in facts if fact))
     for one in status.get("devices") or ():

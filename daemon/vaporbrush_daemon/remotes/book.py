@@ -126,6 +126,7 @@ def find(home: Path, name: str) -> Remote:
     for one in remotes:
         if one.name == name:
             return one
-    problem = _("No machine {name!r} was added here; there is {names}.")
-    there = ", ".join(one.name for one in remotes) or _("none")
-    raise RequestError("bad_field", problem.format(name=name, names=there))
+    there = ", ".join(one.name for one in remotes)
+    some = _("No machine {name!r} was added here; there is {names}.")
+    none = _("No machine {name!r} was added here; there is none.")
+    raise RequestError("bad_field", (some if there else none).format(name=name, names=there))

@@ -63,9 +63,10 @@ class Studio:
         for one in self.nodes:
             if one.name == name and not one.removed:
                 return one
-        problem = _("No node {name!r} is in this studio; there is {names}.")
-        there = ", ".join(one.name for one in self.nodes if not one.removed) or _("none")
-        raise RequestError("bad_field", problem.format(name=name, names=there))
+        there = ", ".join(one.name for one in self.nodes if not one.removed)
+        some = _("No node {name!r} is in this studio; there is {names}.")
+        none = _("No node {name!r} is in this studio; there is none.")
+        raise RequestError("bad_field", (some if there else none).format(name=name, names=there))
 
     def with_member(self, new: Member) -> Studio:
         """Whoever had the name before is removed."""

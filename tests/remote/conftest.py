@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.far_painter import add, far_painter
+from support.far_painter import far_painter, must_add
 from support.ssh_server import SshServer
 
 
@@ -21,6 +21,5 @@ def there() -> Iterator[SshServer]:
 @pytest.fixture
 def added(home: Path, there: SshServer) -> SshServer:
     """And this laptop may paint there."""
-    done = add(there)
-    assert done.returncode == 0, done.stderr + there.log()
+    must_add(there)
     return there

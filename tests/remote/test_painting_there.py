@@ -15,7 +15,7 @@ import pytest
 
 from support import fake_worker as fake
 from support.daemon import Daemon, ended, negative, picture, recipe, running, serving, until
-from support.far_painter import RTX_4090, add, far_painter
+from support.far_painter import RTX_4090, far_painter, must_add
 from support.program import vaporbrush
 from support.ssh_server import SshServer
 from vaporbrush_daemon.remotes import book
@@ -79,7 +79,7 @@ def test_the_workstation_is_a_device_with_a_name_wherever_devices_are_chosen(lap
 
 def test_what_a_workstation_paints_on_is_known_when_it_has_painted_for_the_first_time(home: Path) -> None:
     with far_painter(**RTX_4090) as there, serving(home) as laptop, laptop.client() as client:
-        assert add(there).returncode == 0
+        must_add(there)
         assert [option.label for option in devices.offered(client.status())] == ["workstation"]
         done = ended(client, paint(client, tint=2))
         assert done.result is not None

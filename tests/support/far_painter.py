@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from support import fake_worker
-from support.daemon import Daemon, environment, until
+from support.daemon import Daemon, environment, paints, serving, until
 from support.program import gone, vaporbrush
 from support.ssh_server import SshServer, workstation
 from vaporbrush_protocol import Connection
@@ -37,11 +37,26 @@ def far_painter(**settings: Any) -> Iterator[SshServer]:
             vaporbrush("stop", "--now", env=there.surroundings())
 
 
+@contextmanager
+def workstation_with_gpu() -> Iterator[SshServer]:
+    """One on whose GPU somebody there has painted before, so that it knows its name."""
+    with far_painter(**RTX_4090) as there:
+        with serving(there.home, **RTX_4090) as daemon:
+            assert paints(daemon, tint=1)
+        yield there
+
+
 def add(there: SshServer, home: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Have the laptop (of the tests, or with this home) paint there: four programs one after the other."""
     words = ("remote", "add", "workstation", "--ssh-config", there.config)
     env = None if home is None else environment(home)
     return vaporbrush(*words, wait_s=ADD_S, stdin=subprocess.DEVNULL, env=env)
+
+
+def must_add(there: SshServer, home: Path | None = None) -> None:
+    """The same, where nothing may go wrong."""
+    done = add(there, home)
+    assert done.returncode == 0, done.stderr + there.log()
 
 
 def power_cut(there: SshServer) -> None:

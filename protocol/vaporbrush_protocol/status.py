@@ -45,6 +45,10 @@ class Device:
     title: str = field(metadata=line("its maker's name for it; empty for the processor"))
     memory_bytes: int = field(metadata=count("of its own memory; 0: it shares the machine's"))
     free_bytes: int = field(metadata=count("of it that a painting may use, when last looked at; 0: nobody knows"))
+    away: str = field(
+        default="",
+        metadata=optional(sentence("of another machine: why it could not be reached a moment ago; empty: it could")),
+    )
 
 
 @dataclass(frozen=True, slots=True)

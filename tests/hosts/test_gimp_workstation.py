@@ -126,5 +126,8 @@ def test_whoever_insists_on_a_workstation_that_is_away_is_told_why_and_what_to_d
     assert AWAY in screen.texts()
     assert "Choose the device “Automatic” under Advanced." in screen.texts()
     screen.look("asked-for")
+    screen.unfold_advanced()
+    screen.wait(lambda: device(screen)["text"] == f"{DEVICES[-1]}, not reachable", "the list says so too")
+    screen.look("not-reachable")
     screen.leave()
     assert len(screen.layers) == 1

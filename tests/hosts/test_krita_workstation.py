@@ -86,6 +86,7 @@ def test_whoever_insists_on_it_is_told_why_and_what_to_do(run: Run) -> None:
     assert AWAY in asked["said"]
     assert "Choose the device “Automatic” under Advanced." in asked["said"]
     assert asked["again"]
+    assert run.told["listed"] == "workstation (RTX 4090), not reachable"
 
 
 @pytest.mark.parametrize("name", ["chosen", "painted-there", "vanished", "waits", "painted-here", "asked-for"])

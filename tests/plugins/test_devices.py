@@ -8,8 +8,8 @@ from vaporbrush_host.daemon_monitor import condition_of_status
 GB = 10**9
 
 
-def told(device: str, title: str = "", memory: int = 0, free: int = 0) -> dict[str, object]:
-    return {"device": device, "title": title, "memory_bytes": memory, "free_bytes": free}
+def told(device: str, title: str = "", memory: int = 0, free: int = 0, **more: str) -> dict[str, object]:
+    return {"device": device, "title": title, "memory_bytes": memory, "free_bytes": free, **more}
 
 
 def test_a_gpu_is_called_by_its_makers_name_with_its_free_memory() -> None:
@@ -21,6 +21,13 @@ def test_a_gpu_is_called_by_its_makers_name_with_its_free_memory() -> None:
 def test_what_nobody_has_looked_at_is_shown_without_what_is_free() -> None:
     status = {"devices": [told("xpu:0", "Intel Arc B580", 12 * GB), told("mps", "Apple GPU")]}
     assert [one.label for one in devices.offered(status)] == ["Intel Arc B580, 12 GB", "Apple GPU"]
+
+
+def test_a_workstation_that_is_away_can_be_told_from_one_that_paints() -> None:
+    why = "box does not answer: it is off, asleep or in another network."
+    box = told("box", "box (RTX 4090)", 24 * GB, away=why)
+    assert [one.label for one in devices.offered({"devices": [box]})] == ["box (RTX 4090), not reachable"]
+    assert [one.label for one in devices.offered({"devices": [{**box, "away": ""}]})] == ["box (RTX 4090), 24 GB"]
 
 
 def test_two_gpus_of_one_name_are_told_apart() -> None:

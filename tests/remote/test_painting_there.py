@@ -166,6 +166,8 @@ def test_a_machine_that_is_off_is_told_in_one_sentence_and_auto_paints_here(lapt
         assert failed.error.code == "unreachable"
         assert failed.error.message.startswith("workstation does not answer")
         assert failed.error.retryable
+        (device,) = (one for one in client.status()["devices"] if one["device"] == "workstation")
+        assert device["away"] == failed.error.message
     laptop.stop()
     laptop.start()
     with laptop.client() as client:

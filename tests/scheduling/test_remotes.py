@@ -75,10 +75,12 @@ def test_what_asked_for_a_machine_that_is_away_fails_with_its_sentence_and_can_b
     assert codes(job) == ("failed", "unreachable")
     assert job.error.message == AWAY
     assert job.revivable
+    assert studio.scheduler.worker_slots.away(studio.clock()) == {"box": AWAY}
     studio.tick(5.0)
     studio.submit(name=job.job, device="box")
     studio.ready("box")
     assert job.state == "running"
+    assert studio.scheduler.worker_slots.away(studio.clock()) == {}
 
 
 def test_a_machine_that_goes_away_under_a_job_is_not_the_jobs_fault() -> None:

@@ -108,7 +108,8 @@ class Reports:
             for one in (() if ticket.guest else self._remotes.known)
             for told in [slots.facts.get(one.name)]
         ]
-        return [_as_device(one) for one in (*machines, *nodes)]
+        away = slots.away(self._clock())
+        return [_as_device(one) | {"away": away.get(one.name, "")} for one in (*machines, *nodes)]
 
     def _workers(self, ticket: ev.Ticket) -> list[Fields]:
         jobs = self._scheduler.table.jobs
@@ -179,4 +180,4 @@ def replying(respond: Respond, make: Callable[[], Fields]) -> Callable[[Exceptio
 
 
 def _as_device(one: DeviceFacts) -> Fields:
-    return {"device": one.name, "title": one.title, "memory_bytes": one.memory, "free_bytes": one.free}
+    return {"device": one.name, "title": one.title, "memory_bytes": one.memory, "free_bytes": one.free, "away": ""}

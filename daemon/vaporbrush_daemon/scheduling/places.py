@@ -88,6 +88,10 @@ class Places:
             return ""
         return next((one.away for one in self.slots.values() if one.device in self.remotes and one.given_up_until), "")
 
+    def away(self, now: float) -> dict[str, str]:
+        """The other machines that could not be reached a moment ago, and why."""
+        return {slot.device: slot.away for slot in self.slots.values() if slot.away and slot.given_up_until > now}
+
     def missing(self, now: float, needs: Needs) -> RequestError | None:
         """Why a job cannot be painted by anything there is; None as long as nobody knows, or a lost node that may come
         back could.

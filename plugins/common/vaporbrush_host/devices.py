@@ -31,6 +31,8 @@ def _told(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _label(called: str, facts: Mapping[str, Any]) -> str:
     """Short: a docker is narrow."""
+    if facts.get("away"):
+        return _("{device}, not reachable").format(device=called)
     if free := int(facts.get("free_bytes") or 0):
         return _("{device}, {size} free").format(device=called, size=byte_count(free))
     memory = int(facts.get("memory_bytes") or 0)  # free of it nobody knows how much

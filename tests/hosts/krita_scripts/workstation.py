@@ -105,6 +105,9 @@ def asked_for_all_the_same(tell):
     yield idle
     panel = docker().panels[last().key]
     tell("asked for", {**outcome(last()), "said": said(), "again": panel.again_button.isVisible()})
+    box = docker().fields["device"].box
+    yield lambda: "not reachable" in box.currentText()
+    tell("listed", box.currentText())
     yield from seen(tell, "asked-for")
     close(WORLD.document)
     yield 0.4

@@ -92,6 +92,24 @@ def test_the_forced_key_forwards_nothing(home: Path, added: SshServer, forwardin
         process.communicate()
 
 
+def test_the_forced_key_borrows_nobodys_agent(home: Path, added: SshServer) -> None:
+    """With the person's own key the same is lent, so that the question is a real one."""
+    (added.home / "bin" / "pipe").write_text('#!/bin/sh\necho "agent=$SSH_AUTH_SOCK"\n')
+    socket = home / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    try:
+        until(socket.exists, "the agent listens")
+        lending = ("-A", "-o", f"IdentityAgent={socket}")
+        command = ["ssh", "-F", str(added.config), "-o", "BatchMode=yes", *lending, "workstation"]
+        own = subprocess.run([*command, "echo agent=$SSH_AUTH_SOCK"], capture_output=True, timeout=60, check=True)
+        assert own.stdout.startswith(b"agent=/")
+        added.write_config(persons_key=False)
+        assert with_key(added, home, *lending).stdout == b"agent=\n"
+    finally:
+        agent.kill()
+        agent.wait()
+
+
 def test_the_forced_key_opens_no_way_to_other_machines(home: Path, added: SshServer) -> None:
     added.write_config(persons_key=False)
     done = with_key(added, home, "-W", f"127.0.0.1:{added.port}")

@@ -123,6 +123,18 @@ def test_a_machine_without_vaporbrush_is_told_from_one_that_does_not_answer(home
     refused(add(there), "There is no machine workstation")
 
 
+def test_a_machine_whose_vaporbrush_speaks_another_version_is_told_and_is_no_device(
+    home: Path, there: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("from vaporbrush_protocol import limits\nlimits.PROTOCOL_MAJOR = 7\n")
+    usual = there.surroundings()
+    newer = {**usual, "PYTHONPATH": f"{tmp_path}{os.pathsep}{usual['PYTHONPATH']}"}
+    monkeypatch.setattr(there, "surroundings", lambda: newer)
+    there.stop()
+    there.start()
+    refused(add(there), "speaks version 7 of the protocol, and this machine version 1: update the older one")
+
+
 def test_names_that_cannot_be_are_refused_before_anything_is_tried(home: Path) -> None:
     for destination, name in (("-oProxyCommand=id", None), ("a b", None), ("host;id", None), ("host", "cuda:0"),
                               ("host", "cpu"), ("host", "auto"), ("host", "a b"), ("host", "")):  # fmt: skip

@@ -1,4 +1,4 @@
-"""A film on a studio of fake nodes: `python -m tests.bench.nodes [--nodes 8] [--frames 400] [--kill 2]`.
+"""A film on a studio of fake nodes: `python -m tests.bench.nodes [--nodes 8] [--frames 1000] [--kill 2] [--least 6.5]`.
 
 Real nodes, bridge and mutual TLS, all on this machine, with workers that sleep in place of painting; so what is
 measured is how well the devices are kept busy. One node paints `--alone` frames, and the rest of that is arithmetic.
@@ -74,8 +74,8 @@ def measured(nodes: int, frames: int, step_s: float, steps: int, kill: int) -> f
         return painted(made, folder, frames, steps, kill)
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=8)
     parser.add_argument("--frames", type=int, default=400)
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="of a frame")
     parser.add_argument("--step", type=float, default=0.1, help="seconds")
     parser.add_argument("--kill", type=int, default=0, help="nodes that die on the way")
+    parser.add_argument("--least", type=float, default=0.0, help="times one node; fewer are exit status 1")
     options = parser.parse_args()
     how = options.step, options.steps
     each = measured(1, options.alone, *how, 0) / options.alone if options.alone else options.step * options.steps
@@ -90,7 +91,8 @@ def main() -> None:
     seconds = measured(options.nodes, options.frames, *how, options.kill)
     times = each * options.frames / seconds
     print(f"{options.nodes} nodes: {seconds:.1f} s for {options.frames} frames, {times:.2f} times one")
+    return 0 if times >= options.least else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

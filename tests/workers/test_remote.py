@@ -42,8 +42,8 @@ class Told(WorkerPipe):
 class Box:
     """The other machine: away during `outages`, given as (from, to); its painting ends at `ends`, with an error."""
 
-    def __init__(self, clock: Clock, outages: list[tuple[float, float]], ends: float) -> None:
-        self.clock, self.outages, self.ends = clock, outages, ends
+    def __init__(self, clock: Clock, outages: list[tuple[float, float]], ends: float, code: str) -> None:
+        self.clock, self.outages, self.ends, self.code = clock, outages, ends, code
 
     def submit(self, _: Recipe, job: str, *__: Any, **___: Any) -> Job:
         return self._job(job)
@@ -54,19 +54,23 @@ class Box:
 
     def _job(self, job: str) -> Job:
         if any(begin <= self.clock() < end for begin, end in self.outages):
-            raise LinkError("unreachable", BROKEN)
+            raise LinkError(self.code, BROKEN)
         over = self.clock() >= self.ends
         return Job(job, "failed" if over else "running", seq=1, error=DIVERGED if over else None)
 
 
 def painted(
-    monkeypatch: pytest.MonkeyPatch, outages: list[tuple[float, float]], ends: float, device: str = "auto"
+    monkeypatch: pytest.MonkeyPatch,
+    outages: list[tuple[float, float]],
+    ends: float,
+    device: str = "auto",
+    code: str = "unreachable",
 ) -> Told:
     """What is told of a painting on such a machine."""
     clock, told = Clock(0.0), Told()
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock, sleep=clock.pass_))
     worker = RemoteWorker(told, Remote("box", "box"), Path("key"))
-    monkeypatch.setattr(worker, "_client", Box(clock, outages, ends))
+    monkeypatch.setattr(worker, "_client", Box(clock, outages, ends, code))
     content, _ = picture()
     recipe = Recipe(content=content, styles=(Style(image=content),), device=device)
     try:
@@ -114,3 +118,11 @@ def test_what_was_asked_of_that_machine_and_begun_there_waits_for_it_as_long_as_
     assert told.notes[0] == f"{BROKEN} If that machine still runs, the painting goes on there."
     assert isinstance(told.events[-1], Failed)
     assert told.events[-1].error.code == "diverged"
+
+
+@pytest.mark.parametrize("code", ["forbidden", "bad_reply", "wrong_token"])
+def test_what_waiting_does_not_mend_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Such as a machine that sends other bytes than it promised."""
+    told = painted(monkeypatch, [(10, 1e9)], ends=1e9, device="box", code=code)
+    assert told.given_back == (BROKEN, 10.0)
+    assert told.notes == []

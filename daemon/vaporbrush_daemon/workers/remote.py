@@ -107,11 +107,12 @@ class RemoteWorker:
     def _wait_for_line(self, task: Paint, error: LinkError) -> None:
         """A pause before the next attempt to reach the machine. Raises `AwayError` where there is to be none."""
         now = time.monotonic()
+        since = now if self._lost_at is None else self._lost_at
+        if not error.retryable or now - since > self._patience_s(task):
+            raise AwayError(error.message) from error
         if self._lost_at is None:
             self._lost_at = now
             self._pipe.tell(Noted(task.job, f"{error.message} {self._outlook(task)}"))
-        if error.code == "forbidden" or now - self._lost_at > self._patience_s(task):
-            raise AwayError(error.message) from error
         self._wait(self._pauses.pop(0) if len(self._pauses) > 1 else self._pauses[0])
 
     def _patience_s(self, task: Paint) -> float:

@@ -67,6 +67,7 @@ def test_a_workstation_that_vanishes_under_a_painting_is_said_and_the_painter_ma
     stage, said = run.told["vanished"]
     assert stage == "running"
     assert "If that machine still runs, the painting goes on there." in said
+    assert run.told["may stop"] == [True, True]
     assert run.told["stopped"] == "cancelled"
 
 

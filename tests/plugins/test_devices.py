@@ -28,6 +28,9 @@ def test_a_workstation_that_is_away_can_be_told_from_one_that_paints() -> None:
     box = told("box", "box (RTX 4090)", 24 * GB, away=why)
     assert [one.label for one in devices.offered({"devices": [box]})] == ["box (RTX 4090), not reachable"]
     assert [one.label for one in devices.offered({"devices": [{**box, "away": ""}]})] == ["box (RTX 4090), 24 GB"]
+    workers = [{"device": "cpu", "state": "idle"}, {"device": "box", "state": "stopped"}]
+    status = {"workers": workers, "model": {"auto": "vgg19", "message": ""}, "devices": [told("cpu"), box]}
+    assert condition_of_status(status).short == "Ready · cpu"
 
 
 def test_two_gpus_of_one_name_are_told_apart() -> None:

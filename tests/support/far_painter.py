@@ -41,8 +41,8 @@ def far_painter(**settings: Any) -> Iterator[SshServer]:
 def workstation_with_gpu() -> Iterator[SshServer]:
     """One on whose GPU somebody there has painted before, so that it knows its name."""
     with far_painter(**RTX_4090) as there:
-        with serving(there.home, **RTX_4090) as daemon:
-            assert paints(daemon, tint=1)
+        with serving(there.home, **RTX_4090) as daemon, daemon.client() as client:
+            assert paints(client, tint=1)
         yield there
 
 

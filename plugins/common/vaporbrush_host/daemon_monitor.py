@@ -153,9 +153,12 @@ def condition_of_status(status: Mapping[str, Any]) -> Condition:
     workers = [worker for worker in status.get("workers") or () if isinstance(worker, Mapping)]
     told = status.get("model")
     model = told if isinstance(told, Mapping) else {}
-    names, titles = (str(worker.get("device", "")) for worker in workers), devices.titles(status)
-    # not chosen before the first job
-    device = ", ".join(dict.fromkeys(titles.get(name, name) for name in names if name != "auto"))
+    titles, silent = (
+        devices.titles(status),
+        {"auto", *devices.away(status)},
+    )  # auto: none is chosen before the first job
+    names = [name for worker in workers if (name := str(worker.get("device", ""))) not in silent]
+    device = ", ".join(dict.fromkeys(titles.get(name, name) for name in names))
     idle = [worker for worker in workers if worker.get("state") == "idle"]
     actions: list[Action] = []
     if any(worker.get("device") != "cpu" for worker in idle):

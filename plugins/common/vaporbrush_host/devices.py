@@ -22,6 +22,11 @@ def titles(status: Mapping[str, Any]) -> dict[str, str]:
     return {name: title if title in alone else f"{title} ({name})" for name, title in told.items()}
 
 
+def away(status: Mapping[str, Any]) -> frozenset[str]:
+    """The other machines that cannot be reached at present."""
+    return frozenset(name for name, facts in _told(status) if facts.get("away"))
+
+
 def _told(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """An older daemon says nothing of devices."""
     for facts in status.get("devices") or ():

@@ -51,6 +51,23 @@ def small(text: str = "") -> QtWidgets.QLabel:
     return label
 
 
+class Words(QtWidgets.QLabel):
+    """A label whose least height is a line's. Qt's own would keep the height that its text has in a narrower width, and
+    what is below it would be pushed out of sight.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """Its layout asks for the height in the width that there is."""
+        return QtCore.QSize(0, self.fontMetrics().lineSpacing())
+
+
 class Preview(QtWidgets.QWidget):
     """The painting as it is now, fitted into the width."""
 
@@ -131,7 +148,7 @@ class TaskPanel(QtWidgets.QFrame):
         self.bar = QtWidgets.QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(8)
-        self.line = small()
+        self.line = Words()
         self.left = QtWidgets.QLabel()
         self.keep_button = QtWidgets.QPushButton(_("Keep this"))
         self.keep_button.setToolTip(_("Stop here and take the painting as it is now."))

@@ -53,8 +53,12 @@ class TaskArea(QtWidgets.QScrollArea):
         self._show_panel.start()
 
     def _bring_into_view(self) -> None:
-        if self._newest in self._panels and self._newest is not None:
-            self.ensureWidgetVisible(self._newest)
+        if self._newest not in self._panels or self._newest is None:
+            return
+        self.ensureWidgetVisible(self._newest)
+        viewport, bar = self.viewport(), self.verticalScrollBar()
+        if viewport is not None and bar is not None and self._newest.height() > viewport.height():
+            bar.setValue(self._newest.geometry().bottom() - viewport.height() + 1)  # the buttons rather than the title
 
     def fit(self, room: int) -> None:
         """So many pixels of height may be used."""
@@ -77,5 +81,8 @@ class TaskArea(QtWidgets.QScrollArea):
         varies = self._column.hasHeightForWidth()
         wanted = self._column.heightForWidth(width) if varies else self._column.sizeHint().height()
         height = max(1, min(wanted, self._room))
+        # in the width beside a scroll bar the words need more height, so that one that came would stay
+        policy = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(policy.ScrollBarAsNeeded if wanted > self._room else policy.ScrollBarAlwaysOff)
         if self.height() != height or self.maximumHeight() != height:
             self.setFixedHeight(height)

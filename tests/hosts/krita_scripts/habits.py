@@ -12,6 +12,7 @@ from vaporbrush_driver.kit import (
     controller,
     docker,
     idle,
+    in_sight,
     last,
     layer_ref,
     new_document,
@@ -32,11 +33,6 @@ ENDLESS = {**CHEAP, "steps": 5000}
 def history():
     """What can be undone and redone."""
     return {name: Krita.instance().action(f"edit_{name}").isEnabled() for name in ("undo", "redo")}
-
-
-def in_sight(widget):
-    """Whether all of a widget can be seen and clicked on."""
-    return widget.isVisible() and widget.visibleRegion().boundingRect() == widget.rect()
 
 
 @scene

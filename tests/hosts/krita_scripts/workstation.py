@@ -10,7 +10,9 @@ from vaporbrush_driver.kit import (
     cut_labels,
     docker,
     idle,
+    in_sight,
     last,
+    others_hidden,
     outcome,
     painting,
     scene,
@@ -18,12 +20,21 @@ from vaporbrush_driver.kit import (
 )
 
 WELL, ENDLESS = 0, 8  # seeds that the fake worker obeys
-WORLD = SimpleNamespace()  # the document, which all scenes use
+WORLD = SimpleNamespace()  # the document and its layer, which all scenes use
 
 
 def asked(device, seed=WELL):
-    """The controls say so."""
+    """The controls say so, and the photograph is chosen."""
+    WORLD.document.setActiveNode(WORLD.content)  # a fake painting is the negative, also of what can be seen through
     docker().set_values({**docker().values(), "device": device, "seed": seed})
+    yield 0.3
+
+
+def begin():
+    """Press Stylize."""
+    known = set(controller().tasks)
+    docker().button.click()
+    assert set(controller().tasks) - known, f"nothing was begun: {docker().message.text()}"
 
 
 def said():
@@ -41,7 +52,8 @@ def seen(tell, name):
 @scene
 def a_device_among_others(tell):
     """It was added when Krita ran already."""
-    WORLD.document, _content, _style = yield from stage("far")
+    WORLD.document, WORLD.content, _style = yield from stage("far")
+    others_hidden()
     Krita.instance().action("vaporbrush_stylize").trigger()
     yield ask(tell, "add")
     box = docker().fields["device"].box
@@ -54,7 +66,7 @@ def a_device_among_others(tell):
     yield 0.5
     yield ask(tell, "shot", "krita-workstation-offered")
     box.hidePopup()
-    asked("workstation")
+    yield from asked("workstation")
     tell("chosen", box.currentText())
     yield from seen(tell, "chosen")
     docker().form.fold.setChecked(False)
@@ -71,23 +83,25 @@ def painted_there(tell):
 @scene
 def it_vanishes(tell):
     """While it paints: the painter is told, and may stop."""
-    asked("workstation", ENDLESS)
-    docker().button.click()
+    yield from asked("workstation", ENDLESS)
+    begin()
     yield lambda: last().state.job is not None and last().state.job.progress
     yield ask(tell, "power cut")
     yield lambda: "workstation" in said()
     tell("vanished", [last().state.stage, said()])
     yield from seen(tell, "vanished")
-    docker().panels[last().key].cancel_button.click()
+    task, panel = last(), docker().panels[last().key]
+    tell("may stop", [in_sight(panel.line), in_sight(panel.cancel_button)])
+    panel.cancel_button.click()
     yield idle
-    tell("stopped", last().state.stage)
+    tell("stopped", task.state.stage)
 
 
 @scene
 def painted_here(tell):
     """Whoever leaves the choice to Vaporbrush gets the painting from this computer."""
-    asked("auto")
-    docker().button.click()
+    yield from asked("auto")
+    begin()
     yield lambda: "workstation" in said()
     tell("waits", said())
     yield from seen(tell, "waits")
@@ -100,8 +114,8 @@ def painted_here(tell):
 @scene
 def asked_for_all_the_same(tell):
     """It says why it cannot, and what can be done."""
-    asked("workstation")
-    docker().button.click()
+    yield from asked("workstation")
+    begin()
     yield idle
     panel = docker().panels[last().key]
     tell("asked for", {**outcome(last()), "said": said(), "again": panel.again_button.isVisible()})

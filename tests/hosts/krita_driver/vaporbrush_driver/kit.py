@@ -180,6 +180,11 @@ def others_hidden():
             other.hide()
 
 
+def in_sight(widget):
+    """Whether all of a widget can be seen and clicked on."""
+    return widget.isVisible() and widget.visibleRegion().boundingRect() == widget.rect()
+
+
 def cut_labels(widget):
     """Visible labels and buttons whose text does not fit, as text: a designer would see them."""
     found = []

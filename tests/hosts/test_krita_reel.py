@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -90,6 +91,15 @@ def test_both_machines_have_painted_and_each_frame_once(run: Run) -> None:
     assert len(done) == COUNT
     assert len({job.result["recipe"]["content"]["blob"] for job in done}) == COUNT
     assert {job.result["device"] for job in done} == {"box1/cuda:0", "box2/cuda:0"}
+
+
+def test_the_second_machine_begins_with_a_key_that_is_held_to_the_first_one_s(run: Run) -> None:
+    blobs = [hashlib.sha256((run.folder / f"frame{number}.bgra").read_bytes()).hexdigest() for number in range(COUNT)]
+    recipes = {one["content"]["blob"]: one for one in (job.result["recipe"] for job in run.facts["jobs"][:COUNT])}
+    last = [recipes[blob]["held"][0]["content"]["blob"] for blob in blobs[1:]]
+    keys = [number for number in range(1, COUNT) if last[number - 1] != blobs[number - 1]]
+    assert len(keys) == 1
+    assert last[keys[0] - 1] in blobs[1 : keys[0] - 1]
 
 
 def test_several_frames_are_under_way_at_once_and_the_panel_counts_those_that_are_done(run: Run) -> None:

@@ -237,7 +237,9 @@ def test_stop_keeps_what_is_done_and_leaves_nothing_to_paint(machine: Daemon, be
     assert host.keeps() == []
 
 
-def test_what_fails_stops_the_others_and_trying_again_paints_each_of_the_rest_once(machine: Daemon) -> None:
+def test_what_fails_stops_the_others_and_trying_again_paints_each_of_the_rest_once(
+    machine: Daemon, begun: list[tuple[int, Chains | None]]
+) -> None:
     host = Host(machine, drawings())
     bad = machine.home / f"diverges-{blob(host.frames.shown[8])}"
     bad.touch()
@@ -250,6 +252,9 @@ def test_what_fails_stops_the_others_and_trying_again_paints_each_of_the_rest_on
     host.paint()
     assert (host.run.state.stage, host.is_whole()) == ("done", True)
     assert sorted(host.frames.puts) == list(range(COUNT))
+    ((begins, _chains),) = begun
+    held = {at: held for at, held in enumerate(host.held()) if at >= begins}
+    assert held == planned(host, begins), "none counts that was begun without the frame that it follows"
 
 
 @pytest.mark.parametrize("forgets", ["nothing", "its jobs", "its jobs and pictures"])

@@ -42,7 +42,6 @@ class VaporbrushDocker(DockWidget):
         super().__init__()
         self.setWindowTitle("Vaporbrush")
         self.panels: dict[str, TaskPanel] = {}
-        self._moments: set[tuple[str, bool, str, bool]] = set()
         self._document: str | None = None
         self._target: tuple[str, Place] | None = None
         self._ticket: int | None = None
@@ -383,12 +382,7 @@ class VaporbrushDocker(DockWidget):
             panel.dismiss.connect(self.controller.dismiss)
             self.task_area.add(panel)
         panel.show_task(task, log=self.controller.condition.log)
-        # into view when it begins, when its picture appears, when something is noted of it and when it ends; else the
-        # painter scrolls as they like
-        moment = (key, task.state.preview is not None, task.state.note, task.state.ended)
-        if moment not in self._moments:
-            self._moments.add(moment)
-            self.task_area.bring_into_view(panel)
+        self.task_area.follow(panel, task.state)
 
     def _task_removed(self, key: str) -> None:
         if (panel := self.panels.pop(key, None)) is not None:

@@ -40,32 +40,29 @@ def copy(text: str) -> None:
     clipboard.setText(text)
 
 
-def small(text: str = "") -> QtWidgets.QLabel:
+class Words(QtWidgets.QLabel):
+    """A label that only its layout's width makes higher. Qt's own would keep the height that its text has in a narrower
+    width, and what is below it would be pushed out of sight.
+    """
+
+    def sizeHint(self) -> QtCore.QSize:
+        """A line."""
+        return QtCore.QSize(0, self.fontMetrics().lineSpacing())
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """A line."""
+        return self.sizeHint()
+
+
+def small(text: str = "", kind: type[QtWidgets.QLabel] = QtWidgets.QLabel) -> QtWidgets.QLabel:
     """A label that wraps, and whose text can be selected."""
-    label = QtWidgets.QLabel(text)
+    label = kind(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setTextFormat(Qt.TextFormat.PlainText)
     # a long word (a path) must not widen the docker
     label.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.MinimumExpanding)
     return label
-
-
-class Words(QtWidgets.QLabel):
-    """A label whose least height is a line's. Qt's own would keep the height that its text has in a narrower width, and
-    what is below it would be pushed out of sight.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
-        self.setWordWrap(True)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-
-    def minimumSizeHint(self) -> QtCore.QSize:
-        """Its layout asks for the height in the width that there is."""
-        return QtCore.QSize(0, self.fontMetrics().lineSpacing())
 
 
 class Preview(QtWidgets.QWidget):
@@ -148,7 +145,7 @@ class TaskPanel(QtWidgets.QFrame):
         self.bar = QtWidgets.QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(8)
-        self.line = Words()
+        self.line = small(kind=Words)
         self.left = QtWidgets.QLabel()
         self.keep_button = QtWidgets.QPushButton(_("Keep this"))
         self.keep_button.setToolTip(_("Stop here and take the painting as it is now."))

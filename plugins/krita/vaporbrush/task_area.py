@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vaporbrush_host.job_threads import RunState
+
 from .panels import PREVIEW_HEIGHT, TaskPanel
 from .qt import Qt, QtCore, QtWidgets
 
@@ -17,6 +19,7 @@ class TaskArea(QtWidgets.QScrollArea):
         self._room = PREVIEW_HEIGHT
         self._newest: TaskPanel | None = None
         self._panels: list[TaskPanel] = []
+        self._moments: set[tuple[str, bool, str, bool]] = set()
         self._inner = QtWidgets.QWidget()
         self._column = QtWidgets.QVBoxLayout(self._inner)
         self._column.setContentsMargins(6, 6, 6, 0)
@@ -47,10 +50,15 @@ class TaskArea(QtWidgets.QScrollArea):
         self.setVisible(bool(self._panels))
         self._fit()
 
-    def bring_into_view(self, panel: TaskPanel) -> None:
-        """Scroll to a panel as soon as it has its size."""
-        self._newest = panel
-        self._show_panel.start()
+    def follow(self, panel: TaskPanel, state: RunState) -> None:
+        """Scroll to a panel, as soon as it has its size, when its painting begins, when its picture appears, when
+        something is noted of it and when it ends; else the painter scrolls as they like.
+        """
+        moment = (panel.key, state.preview is not None, state.note, state.ended)
+        if moment not in self._moments:
+            self._moments.add(moment)
+            self._newest = panel
+            self._show_panel.start()
 
     def _bring_into_view(self) -> None:
         if self._newest not in self._panels or self._newest is None:

@@ -87,7 +87,9 @@ def animated(client: Client, clip: Clip, folder: Path, settings: Sequence[str], 
         first,
         [*PROGRAM, "animate", str(source), *settings, *loop, "--boil", str(boil), "-o", str(out)],
     ):
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(command[2:])} ended with {done.returncode}: {done.stderr.strip()}")
         times.append(cpu_seconds(client))
     seconds = times[2] - times[1] - (times[1] - times[0])
     count = int(done.stdout.split(": ")[-1].split()[0]) - 1

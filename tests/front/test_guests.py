@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,20 @@ def test_a_guest_has_as_many_jobs_as_guests_may_and_takes_turns_over_all_its_con
             owner.cancel(blocking.job)
             assert ended(bob, his).state == "done"
             assert [ended(ann, job).state for job in jobs] == ["done"] * 3
+
+
+def test_ten_guests_take_turns_however_many_jobs_each_has(daemon: Daemon) -> None:
+    names = [f"guest{number}" for number in range(10)]
+    with ExitStack() as stack:
+        owner = stack.enter_context(daemon.client())
+        guests = [stack.enter_context(invited(daemon, name)) for name in names]
+        blocking = running(owner, owner.submit(recipe(owner, fake.ENDLESS), lease_s=600.0))
+        jobs = [[guest.submit(recipe(guest, tint=n), lease_s=600.0) for n in range(3)] for guest in guests]
+        places = [[guest.watch(job.job).position for job in each] for guest, each in zip(guests, jobs, strict=True)]
+        assert places == [[place, 10 + place, 20 + place] for place in range(10)]
+        owner.cancel(blocking.job)
+        for guest, each in zip(guests, jobs, strict=True):
+            assert [ended(guest, job).state for job in each] == ["done"] * 3
 
 
 def test_a_guest_who_is_removed_is_out_at_once(daemon: Daemon) -> None:

@@ -86,7 +86,7 @@ def test_the_menu_action_opens_the_docker(run: Run) -> None:
 
 def test_the_gallery_offers_bundled_styles_and_layers(run: Run) -> None:
     gallery = run.told["gallery"]
-    assert gallery["bundled"] >= 8
+    assert gallery["bundled"] >= 12
     assert gallery["layers"] == 2  # Starry and the background, not the layer that is to be painted
     assert run.told["chosen"] == ["Starry"]
 

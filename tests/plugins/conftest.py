@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def painter(tmp_path: Path, uv: Path) -> SmallPainter:
     """A small painter that can be installed: wheels, a plug-in's folder with its kit, and a home."""
     return SmallPainter(tmp_path, uv)
+
+
+@pytest.fixture
+def short_painter(uv: Path) -> Iterator[SmallPainter]:
+    """The same in a folder whose name is short: a unix socket lies in its home."""
+    folder = Path(tempfile.mkdtemp(prefix="vi-"))
+    yield SmallPainter(folder, uv)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

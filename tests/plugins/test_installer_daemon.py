@@ -2,43 +2,26 @@
 
 import json
 import shutil
-import tempfile
 import uuid
-from pathlib import Path
 
 import pytest
 
 from support.daemon import Daemon, recipe, running, until
 from support.fake_worker import ENDLESS
-from support.package_index import serving
-from support.small_painter import SmallPainter, ready, simple, state
+from support.small_painter import installed_and_served, ready, simple, state
 from vaporbrush_protocol.installation import installed
 
 
 @pytest.fixture
-def painter(uv):
-    """In a folder whose name is short: a unix socket lies in its home."""
-    folder = Path(tempfile.mkdtemp(prefix="vi-"))
-    yield SmallPainter(folder, uv)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def index(painter):
-    with serving(painter.wheels) as served:
-        yield served
+def painter(short_painter):
+    return short_painter
 
 
 @pytest.fixture
 def daemon(painter, index):
     """The painter is installed, and a daemon runs that says it is of that environment."""
-    painter.install(simple(index))
-    daemon = Daemon(painter.home).start()
-    path = painter.home / "connection.json"
-    wire = json.loads(path.read_text())
-    path.write_text(json.dumps({**wire, "start": list(installed(painter.home).start)}))
-    yield daemon
-    daemon.stop()
+    with installed_and_served(painter, index) as running_one:
+        yield running_one
 
 
 def test_an_update_waits_for_the_painting_that_runs(painter, index, daemon):

@@ -1,23 +1,17 @@
 """Removing the painter: its daemon ends first, and what it has open is never deleted under it."""
 
-import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from support.daemon import Daemon, until
-from support.package_index import serving
-from support.small_painter import SmallPainter, ready, simple, state
+from support.small_painter import installed_and_served, ready, simple, state
 from vaporbrush_host.installer.page import Page
 from vaporbrush_host.installer.removal import Removal
-from vaporbrush_protocol.installation import installed
 
 WAIT_S = 120
 # A process that holds the daemon's lock, as one does that still writes down what it knows.
@@ -31,33 +25,15 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def painter(uv):
-    """In a folder whose name is short: a unix socket lies in its home."""
-    folder = Path(tempfile.mkdtemp(prefix="vi-"))
-    yield SmallPainter(folder, uv)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def index(painter):
-    with serving(painter.wheels) as served:
-        yield served
+def painter(short_painter):
+    return short_painter
 
 
 @pytest.fixture
 def daemon(painter, index):
     """The painter is installed, and a daemon runs that says it is of that environment."""
-    painter.install(simple(index))
-    daemon = Daemon(painter.home).start()
-    say_start(painter, installed(painter.home).start)
-    yield daemon
-    daemon.stop()
-
-
-def say_start(painter, start):
-    """The connection file names this command."""
-    path = painter.home / "connection.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "start": list(start)}))
+    with installed_and_served(painter, index) as running_one:
+        yield running_one
 
 
 def begin(painter, *, everything=False, ends_s=60.0):

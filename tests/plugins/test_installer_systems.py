@@ -12,7 +12,6 @@ import uv as uv_program
 
 from conftest import skip
 from support.gatekeeper import ATTRIBUTE, Gatekeeper, attributes_are_kept
-from support.package_index import serving
 from support.small_painter import SmallPainter, ready, simple, state
 from support.store_krita import StoreKrita
 from vaporbrush_host.installer import barriers, environment, places, work
@@ -34,12 +33,6 @@ def store(tmp_path):
 @pytest.fixture
 def painter(tmp_path, uv, request):
     return SmallPainter(tmp_path, uv, system=request.param)
-
-
-@pytest.fixture
-def index(painter):
-    with serving(painter.wheels) as served:
-        yield served
 
 
 windows = pytest.mark.parametrize("painter", ["windows-x86_64"], indirect=True)

@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
+from support.daemon import Daemon
 from support.package_index import PackageIndex, sha256, write_wheel
 from vaporbrush_daemon.cli import doctor
 from vaporbrush_daemon.cli.doctor import Finding
@@ -274,6 +276,19 @@ def main() -> None:
         works = found.backend if found is not None and found.whole else ""
         told("room again", works=works)
         install(backend, tell)
+
+
+@contextlib.contextmanager
+def installed_and_served(painter: SmallPainter, index: PackageIndex) -> Iterator[Daemon]:
+    """The painter is installed, and a daemon runs that says it is of that environment."""
+    painter.install(simple(index))
+    daemon = Daemon(painter.home).start()
+    path, start = painter.home / "connection.json", installed(painter.home).start
+    path.write_text(json.dumps({**json.loads(path.read_text()), "start": list(start)}))
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
 
 
 def fill(path):

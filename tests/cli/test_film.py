@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import signal
 import subprocess
 from pathlib import Path
@@ -11,53 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from support import fake_worker
+from support import reel as films
 from support.daemon import until
 from support.program import PROGRAM, vaporbrush
+from support.reel import QUICK, Pixels, drawing, held, names, recipe_of
 from vaporbrush_daemon.cli.batch_plan import JOURNAL
 from vaporbrush_daemon.cli.reel import natural
 from vaporbrush_daemon.images import files as pictures
 
-QUICK = ("--size", "72", "--steps", "2")
-Pixels = NDArray[np.uint8]
-
-
-def drawing(at: int, scene: int = 1) -> Pixels:
-    """A scene with something at a place in it."""
-    pixels = np.random.default_rng(scene).integers(0, 256, (4, 6, 3), np.uint8).repeat(12, 0).repeat(12, 1)
-    pixels[20:30, at : at + 10] = (250, 20, 20)
-    return np.ascontiguousarray(pixels)
-
 
 def reel(folder: Path, *drawings: Pixels) -> Path:
-    """Frames as a program numbers them that does not pad."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, pixels in enumerate(drawings, 8):
-        pictures.write(folder / f"walk{number}.png", pictures.Picture(pixels))
-    return folder
+    return films.reel(folder, *drawings, name="walk", first=8)
 
 
 def told(*arguments: str | Path) -> dict[str, Any]:
-    done = vaporbrush("animate", *arguments, *QUICK, "--json")
-    assert done.returncode in (0, 1), done.stderr
-    return json.loads(done.stdout)
-
-
-def names(found: list[str]) -> list[str]:
-    return [Path(one).name for one in found]
-
-
-def recipe_of(path: Path) -> dict[str, Any]:
-    return (pictures.read(path).recipe or {})["recipe"]
-
-
-def held(path: Path, frames: Path) -> list[str]:
-    """The names of the frames that a painting was held to."""
-    blobs = {hashlib.sha256(pictures.read(one).data()).hexdigest(): one.name for one in frames.iterdir()}
-    return [blobs[one["content"]["blob"]] for one in recipe_of(path)["held"]]
+    return films.told(*arguments, *QUICK)
 
 
 def held_drawings(path: Path) -> list[str]:

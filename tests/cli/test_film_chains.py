@@ -10,36 +10,19 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-from numpy.typing import NDArray
 
 from support.daemon import FAKE_WORKER, Daemon, serving, until
 from support.program import PROGRAM, vaporbrush
+from support.reel import QUICK, Pixels, drawing, held, names, recipe_of, reel, told
 from vaporbrush_daemon.cli.batch_plan import Journal
 from vaporbrush_daemon.images import files as pictures
 from vaporbrush_protocol.client import connect
 
-QUICK = ("--size", "72", "--steps", "2")
 SLOW = ("--size", "72", "--steps", "30")
-Pixels = NDArray[np.uint8]
-
-
-def drawing(at: int, scene: int = 1) -> Pixels:
-    """A scene with something at a place in it, 72×48."""
-    pixels = np.random.default_rng(scene).integers(0, 256, (4, 6, 3), np.uint8).repeat(12, 0).repeat(12, 1)
-    pixels[20 + at // 60 : 30, at % 60 : at % 60 + 10] = (250, 20, 20)
-    return np.ascontiguousarray(pixels)
-
-
-def reel(folder: Path, *drawings: Pixels) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, pixels in enumerate(drawings):
-        pictures.write(folder / f"f{number}.png", pictures.Picture(pixels))
-    return folder
 
 
 @pytest.fixture
@@ -47,25 +30,6 @@ def machine(home: Path) -> Iterator[Daemon]:
     """A daemon that finds three GPUs."""
     with serving(home, worker_command=[*FAKE_WORKER, "--gpus", "24,24,24"], devices=[]) as daemon:
         yield daemon
-
-
-def told(*arguments: str | Path) -> dict[str, Any]:
-    done = vaporbrush("animate", *arguments, "--json")
-    assert done.returncode in (0, 1), done.stderr
-    return json.loads(done.stdout)
-
-
-def names(found: list[str]) -> list[str]:
-    return [Path(one).name for one in found]
-
-
-def recipe_of(path: Path) -> dict[str, Any]:
-    return (pictures.read(path).recipe or {})["recipe"]
-
-
-def held(path: Path, frames: Path) -> list[str]:
-    blobs = {hashlib.sha256(pictures.read(one).data()).hexdigest(): one.name for one in frames.iterdir()}
-    return [blobs[one["content"]["blob"]] for one in recipe_of(path)["held"]]
 
 
 def is_painted(out: Path, drawings: list[Pixels]) -> bool:

@@ -27,15 +27,18 @@ def gimp_on_screen(
     *,
     extra: Mapping[str, str] | None = None,
     real: bool = True,
+    settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Iterator[Screen]:
-    """A daemon (whose painter is `real`, or fake), a desktop and GIMP with two pictures; all is gone afterwards."""
+    """A daemon (whose painter is `real`, or fake unless its `settings` name another), a desktop and GIMP with two
+    pictures; all is gone afterwards.
+    """
     folder = Path(tempfile.mkdtemp(prefix="vp-gimp-"))  # short, because a unix socket lies in it
     scene = Image.open(next((packaged.art() / "demo").glob("content.*"))).convert("RGB").resize((WIDTH, HEIGHT))
     scene.save(folder / "scene.png")
     style = Image.open(packaged.art() / "styles" / "watercolour.jpg").convert("RGB")
     style.resize((160, 120)).save(folder / "style.png")
-    daemon = Daemon(folder / "home")
+    daemon = Daemon(folder / "home", **(settings or {}))
     if real:
         (folder / "home" / "config.toml").write_text('devices = ["cpu"]\n')
     daemon.start()

@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ SCREEN = "1600x1000x24"
 START_SECONDS = 60  # Xvfb and openbox need one; a loaded machine gets ten times more before we call it broken
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# A painter for tests in which it does not matter what is painted, as a daemon's setting.
+GRADIENTS = {"worker_command": [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.fake"]}
 SMALLEST = 20  # px; toolkits keep smaller windows that nobody sees
 WINDOW_LINE = re.compile(r'^\s+(0x[0-9a-f]+) "(.*)": \(.*\)\s+(\d+)x(\d+)\S*\s+\+(-?\d+)\+(-?\d+)$', re.MULTILINE)
 
@@ -236,6 +239,15 @@ class Desktop:
     def click(self, x: int, y: int, button: int = 1) -> None:
         """A mouse click at screen coordinates."""
         self.run(["xdotool", "mousemove", str(x), str(y), "sleep", "0.1", "click", str(button)])
+
+    def type(self, text: str, *, after_s: float = 0) -> None:
+        """A text to the focused window, so slowly that a busy machine hears every letter."""
+        self.run(["xdotool", "sleep", f"{after_s:g}", "type", "--delay", "60", text])
+
+    def type_line(self, text: str) -> None:
+        """The same, and Return."""
+        self.type(text)
+        self.keys("Return")
 
     def keys(self, *names: str) -> None:
         """Key strokes to the focused window."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hosts.gimp_acts import repeat
 from hosts.gimp_screen import ENDLESS, HEIGHT, PATIENCE_S, QUICK, TITLE, WIDTH, Screen, painting
 from support.daemon import until
 from vaporbrush_daemon import packaged
@@ -59,12 +60,8 @@ def test_repeat_filter_paints_with_the_last_values(screen: Screen) -> None:
     first = screen.record()
     screen.ask("image.set_selected_layers([image.get_layers()[-1]]) and None")
 
-    def act() -> None:
-        screen.focus_image()
-        screen.keys("ctrl+f")
-
     screen.about_to_paint()
-    screen.until_done(act, lambda: len(screen.layers) == 3, "Repeat Filter")
+    screen.until_done(lambda: repeat(screen), lambda: len(screen.layers) == 3, "Repeat Filter")
     again = screen.ask("list(image.get_layers()[1].get_parasite('vaporbrush-recipe').get_data())")
     assert json.loads(bytes(again))["recipe"] == first["recipe"]
     assert not screen.desktop.windows(TITLE)
@@ -82,12 +79,7 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
     screen.gone()
     screen.ask("[one.delete() for one in Gimp.get_images() if one not in (image, style)] and None")
 
-    def act() -> None:
-        screen.gimp.widgets.unlink(missing_ok=True)
-        screen.focus_image()
-        screen.keys("ctrl+f")
-
-    screen.until_done(act, lambda: screen.find("Button", "Copy details"), "the message")
+    screen.until_done(lambda: repeat(screen), lambda: screen.find("Button", "Copy details"), "the message")
     assert "A style used last is not open any more" in screen.texts()
     screen.look("message-repeat")
     screen.keys("Escape")

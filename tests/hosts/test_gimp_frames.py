@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hosts.gimp import Gimp, floats, value_of
+from hosts.gimp_acts import repeat, search
 from hosts.gimp_console import HEIGHT, QUICK, RUN_S, WIDTH, pictures
 from hosts.gimp_desktop import gimp_on_screen
 from hosts.gimp_screen import Screen
@@ -229,15 +230,16 @@ def begin(screen: Screen, *values: str) -> None:
     for name in screen.ask("[name for name in image.get_parasite_list() if 'vaporbrush' in name]"):
         screen.ask(f"image.detach_parasite({name!r}) and None")
 
-    def act() -> None:
-        screen.gimp.widgets.unlink(missing_ok=True)
-        screen.focus_image()
-        screen.keys("slash")
-        screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", "all frames (vapor"])
-        screen.desktop.run(["xdotool", "sleep", "2"])
-        screen.keys("Return")
+    screen.open(lambda: search(screen, "all frames (vapor"))
 
-    screen.open(act)
+
+def begin_slowly(screen: Screen) -> None:
+    """The same, with the first frame painted and seen, and the second one under way."""
+    begin(screen, '(quality "draft")', "(steps 200)")
+    screen.choose("Layers", "style")
+    screen.click("Button", "OK")
+    until(lambda: made(screen), "the first frame is painted and seen", FRAMES_S)
+    screen.wait_text("Frame 2 of 3 · ")
 
 
 def made(screen: Screen) -> list[str] | None:
@@ -279,11 +281,7 @@ def test_the_dialog_paints_every_frame_into_a_new_image_on_the_screen(screen: Sc
 
 
 def test_keep_this_keeps_the_frames_that_are_done(screen: Screen) -> None:
-    begin(screen, '(quality "draft")', "(steps 200)")
-    screen.choose("Layers", "style")
-    screen.click("Button", "OK")
-    until(lambda: made(screen), "the first frame is painted and seen", FRAMES_S)
-    screen.wait_text("Frame 2 of 3 · ")
+    begin_slowly(screen)
     screen.look("running")
     screen.click("Button", "Keep this")
     screen.gone()
@@ -292,11 +290,7 @@ def test_keep_this_keeps_the_frames_that_are_done(screen: Screen) -> None:
 
 
 def test_what_is_painted_stays_when_gimp_s_own_cancel_ends_the_plug_in(screen: Screen) -> None:
-    begin(screen, '(quality "draft")', "(steps 200)")
-    screen.choose("Layers", "style")
-    screen.click("Button", "OK")
-    until(lambda: made(screen), "the first frame is painted and seen", FRAMES_S)
-    screen.wait_text("Frame 2 of 3 · ")
+    begin_slowly(screen)
     for process in screen.plug_in():
         os.kill(process, signal.SIGKILL)
     screen.gone()
@@ -312,11 +306,7 @@ def test_what_is_painted_stays_when_gimp_s_own_cancel_ends_the_plug_in(screen: S
 
 
 def test_after_a_failure_ok_goes_on_with_the_frame_that_failed(screen: Screen) -> None:
-    begin(screen, '(quality "draft")', "(steps 200)")
-    screen.choose("Layers", "style")
-    screen.click("Button", "OK")
-    until(lambda: made(screen), "the first frame is painted and seen", FRAMES_S)
-    screen.wait_text("Frame 2 of 3 · ")
+    begin_slowly(screen)
     jobs = len(screen.jobs())
     screen.daemon.kill()
     screen.wait(lambda: screen.find("Button", "Copy details"), "it says that the daemon has ended")
@@ -355,11 +345,7 @@ def test_repeat_paints_all_frames_again_without_the_dialog(screen: Screen) -> No
     forget(screen)
     screen.ask(f"Gimp.Display.get_by_id({displays(screen)[1]}).present() and None")
 
-    def repeat() -> None:
-        screen.focus_image()
-        screen.keys("ctrl+f")
-
-    screen.until_done(repeat, lambda: screen.plug_in() or made(screen), "Repeat Filter")
+    screen.until_done(lambda: repeat(screen), lambda: screen.plug_in() or made(screen), "Repeat Filter")
     until(lambda: made(screen) == names, "all frames are painted again", FRAMES_S)
     screen.gone()
     forget(screen)

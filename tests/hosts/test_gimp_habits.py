@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hosts.gimp_acts import search
 from hosts.gimp_desktop import gimp_on_screen
 from hosts.gimp_screen import ENDLESS, QUICK, TITLE, WIDTH, Screen
 from hosts.root import Root
@@ -110,16 +111,8 @@ def test_the_help_is_ours(screen: Screen) -> None:
 def test_the_action_search_finds_the_filter(screen: Screen, words: str) -> None:
     screen.forget_values(*QUICK)
 
-    def search() -> None:
-        screen.gimp.widgets.unlink(missing_ok=True)
-        screen.focus_image()
-        screen.keys("slash")
-        screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", words])
-        screen.desktop.run(["xdotool", "sleep", "2"])
-        screen.desktop.shot(screen.looks / f"gimp-habits-search-{words.split(maxsplit=1)[0]}.png")
-        screen.keys("Return")
-
-    screen.open(search)
+    shot = screen.looks / f"gimp-habits-search-{words.split(maxsplit=1)[0]}.png"
+    screen.open(lambda: search(screen, words, shot))
     _close(screen)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from PIL import Image
 
 from hosts.gimp_desktop import gimp_on_screen
 from hosts.gimp_screen import HEIGHT, QUICK, WIDTH, Screen
+from hosts.host import GRADIENTS
 from hosts.root import Root
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
 
-GRADIENTS = [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.fake"]  # what is painted is another test's matter
 TOP_LAYER = (
     "list(image.get_layers()[0].get_buffer().get(Gegl.Rectangle.new(0, 0, {width}, {height}), 1.0, "
     "\"R'G'B'A u8\", Gegl.AbyssPolicy.NONE))"
@@ -28,10 +27,7 @@ TOP_LAYER = (
 @pytest.fixture(scope="module")
 def painted(root: Root, looks: Path) -> Iterator[Screen]:
     """GIMP, and two paintings of the command line."""
-    with gimp_on_screen(root, looks, "gimp-history", real=False) as found:
-        found.daemon.stop()
-        found.daemon.configure(worker_command=GRADIENTS)
-        found.daemon.start()
+    with gimp_on_screen(root, looks, "gimp-history", real=False, settings=GRADIENTS) as found:
         content, style = str(found.gimp.folder / "scene.png"), str(found.gimp.folder / "style.png")
         more = ("--steps", "2", "--seed")
         found.gimp.vaporbrush_cli("stylize", content, "@mosaic", "-o", str(found.gimp.folder / "one.png"), *more, "3")

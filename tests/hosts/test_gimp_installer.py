@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hosts.gimp_acts import remove_painter
 from hosts.gimp_screen import Screen
 from vaporbrush_host.installer import removal
 from vaporbrush_host.installer.kit import this_system
@@ -65,14 +66,7 @@ def test_the_painter_that_a_plug_in_installed_is_removed_under_advanced(screen: 
     home = screen.gimp.vaporbrush
     painter(home)
     screen.open(screen.call_from_menu)
-    screen.unfold_advanced()
-    screen.wait_text("The painter is in ")
-    screen.look("remove")
-    screen.click("Button", removal.ACTION)
-    screen.wait_text(removal.QUESTION)
-    screen.look("remove-question")
-    screen.click("Button", removal.KEEP)
-    screen.wait_text("The painter is gone.")
+    remove_painter(screen, "remove", "remove-question")
     screen.look("removed")
     assert installed(home) is None
     assert not (home / "painter").exists()

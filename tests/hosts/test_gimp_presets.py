@@ -50,7 +50,7 @@ def kept(screen: Screen) -> dict[str, dict[str, Any]]:
 
 def type_line(screen: Screen, text: str) -> None:
     """Into the dialog in front, and Return."""
-    screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", text])
+    screen.desktop.type(text, after_s=1)
     screen.keys("Return")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hosts.gimp import floats
+from hosts.gimp_acts import repeat, search
 from hosts.gimp_desktop import gimp_on_screen
 from hosts.gimp_screen import HEIGHT, QUICK, WIDTH, Screen
 from hosts.host import Desktop
@@ -169,25 +170,13 @@ def test_regions_are_kept_with_the_painting(screen: Screen) -> None:
     screen.until_layers(1)
     screen.ask("image.set_selected_layers(image.get_layers()) and None")
 
-    def repeat() -> None:
-        screen.focus_image()
-        screen.keys("ctrl+f")
-
-    screen.until_done(repeat, lambda: len(screen.layers) == 2, "Repeat Filter", attempt_s=60)
+    screen.until_done(lambda: repeat(screen), lambda: len(screen.layers) == 2, "Repeat Filter", attempt_s=60)
     assert screen.record()["recipe"] == first["recipe"]
 
     screen.ask("[image.detach_parasite(name) for name in image.get_parasite_list()] and None")
     screen.ask("image.set_selected_layers([image.get_layers()[0]]) and None")
 
-    def restylize() -> None:
-        screen.gimp.widgets.unlink(missing_ok=True)
-        screen.focus_image()
-        screen.keys("slash")
-        screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", "restylize"])
-        screen.desktop.run(["xdotool", "sleep", "2"])
-        screen.keys("Return")
-
-    screen.open(restylize)
+    screen.open(lambda: search(screen, "restylize"))
     screen.wait(lambda: len(screen.all("MenuButton")) == 2, "both regions are back")
     screen.look("restylize")
     screen.click("Button", "OK")
@@ -207,12 +196,7 @@ def test_repeat_in_another_image_does_not_paint_without_the_regions(screen: Scre
     screen.ask("[image.remove_layer(image.get_layers()[0]), image.detach_parasite('vaporbrush-last-regions')] and None")
     screen.ask("image.set_selected_layers(image.get_layers()) and None")
 
-    def act() -> None:
-        screen.gimp.widgets.unlink(missing_ok=True)
-        screen.focus_image()
-        screen.keys("ctrl+f")
-
-    screen.until_done(act, lambda: screen.find("Button", "Copy details"), "the message")
+    screen.until_done(lambda: repeat(screen), lambda: screen.find("Button", "Copy details"), "the message")
     assert "The regions used last belong to another image" in screen.texts()
     screen.keys("Escape")
     screen.gone()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,22 +10,19 @@ import pytest
 
 from hosts.gimp_desktop import gimp_on_screen
 from hosts.gimp_screen import QUICK, Screen
+from hosts.host import GRADIENTS
 from hosts.root import Root
 from support.daemon import until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
 
 NINE_S = 900  # for nine small paintings, on a machine that is busy
-GRADIENTS = [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.fake"]
 
 
 @pytest.fixture(scope="module")
 def painting(root: Root, looks: Path) -> Iterator[Screen]:
     """GIMP with a painter that is quick."""
-    with gimp_on_screen(root, looks, "gimp-variations", real=False) as found:
-        found.daemon.stop()
-        found.daemon.configure(worker_command=GRADIENTS)
-        found.daemon.start()
+    with gimp_on_screen(root, looks, "gimp-variations", real=False, settings=GRADIENTS) as found:
         yield found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hosts.gimp import GIMPRC, Gimp
+from hosts.gimp_acts import search
 from hosts.gimp_console import pictures
 from hosts.gimp_desktop import gimp_on_screen
 from hosts.gimp_screen import QUICK, TITLE
@@ -52,16 +53,10 @@ def test_the_dialog_fits_the_screen_in_gimp(root: Root, looks: Path, language: s
     """In the languages with the longest words."""
     with gimp_on_screen(root, looks, f"gimp-{language}", real=False, extra={"LANGUAGE": language}) as screen:
         screen.forget_values(*QUICK)
-
-        def search() -> None:
-            """The menu's letters are others in each language."""
-            screen.gimp.widgets.unlink(missing_ok=True)
-            screen.focus_image()
-            screen.keys("slash")
-            screen.desktop.run(["xdotool", "sleep", "1", "type", "--delay", "60", "vaporbrush"])
-            screen.desktop.run(["xdotool", "sleep", "2", "key", "Return"])
-
-        screen.until_done(search, lambda: screen.desktop.windows(TITLE), "opening the dialog")
+        # the menu's letters are others in each language
+        screen.until_done(
+            lambda: search(screen, "vaporbrush"), lambda: screen.desktop.windows(TITLE), "opening the dialog"
+        )
         screen.wait(lambda: screen.find("Tile", "Risograph"), "the bundled styles")
         screen.look("dialog")
         window = screen.desktop.windows(TITLE)[0]

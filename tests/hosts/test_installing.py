@@ -22,6 +22,7 @@ import pytest
 from PIL import Image as Picture
 
 from hosts.gimp import Gimp
+from hosts.gimp_acts import remove_painter
 from hosts.gimp_screen import TITLE, Screen
 from hosts.host import PATH, Desktop
 from hosts.krita import Krita, Told, picture
@@ -31,7 +32,7 @@ from support.daemon import until
 from support.package_index import PackageIndex, serving
 from vaporbrush_daemon import packaged
 from vaporbrush_daemon.daemon_client import has_ended
-from vaporbrush_host.installer import places, removal
+from vaporbrush_host.installer import places
 from vaporbrush_protocol.installation import installed
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
@@ -297,14 +298,7 @@ def remove(screen: Screen, home: Path) -> None:
     screen.gone()
     screen.open(screen.call_from_menu)
     screen.wait(lambda: not has_ended(home), "the dialog has started the daemon")
-    screen.unfold_advanced()
-    screen.wait_text("The painter is in ")
-    screen.look("5-remove")
-    screen.click("Button", removal.ACTION)
-    screen.wait_text(removal.QUESTION)
-    screen.look("6-question")
-    screen.click("Button", removal.KEEP)
-    screen.wait_text("The painter is gone.")
+    remove_painter(screen, "5-remove", "6-question")
     removed(home)
     screen.look("7-removed")
     assert any("Install the painter" in (one["text"] or "") for one in screen.all("Button"))

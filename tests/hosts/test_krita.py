@@ -19,10 +19,10 @@ from PIL import Image as Picture
 
 from hosts import showcase
 from hosts.host import Desktop
-from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, scenes, stroke
+from hosts.krita import Krita, Run, cli, raw, scenes, stroke
+from hosts.krita_stage import REAL, small_pictures
 from hosts.root import Root
 from support.daemon import Daemon, until
-from vaporbrush_daemon import packaged
 from vaporbrush_daemon.images.pixels import encode_srgb
 from vaporbrush_protocol.recipe import DEFAULT_STRENGTH
 
@@ -42,12 +42,10 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def run(root: Root, folder: Path, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in, installed by `vaporbrush install krita`, has played all scenes of the three scripts."""
-    art = packaged.art()
-    picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-    picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
+    small_pictures(folder)
     (folder / "style ü.png").write_bytes((folder / "style.png").read_bytes())
     home = folder / "vh"
-    daemon = Daemon(home, worker_command=REAL_WORKER, weights="").start()
+    daemon = Daemon(home, **REAL).start()
     try:
         content, style, out = (str(folder / f"{name}.png") for name in ("content", "style", "cli"))
         cli(home, "stylize", content, style, *RECIPE, "-o", out)

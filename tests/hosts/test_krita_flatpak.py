@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from hosts.host import Desktop
-from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, scenes
+from hosts.krita import Krita, Run, cli, scenes
+from hosts.krita_stage import REAL, small_pictures
 from hosts.root import Root
 from support.daemon import Daemon
-from vaporbrush_daemon import packaged
 from vaporbrush_protocol.endpoint import Connection
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
@@ -31,12 +31,10 @@ def run(root: Root, looks: Path) -> Iterator[Run]:
         pytest.skip("a file cannot be put into the system's own root; `make hosts` as root builds another")
     with tempfile.TemporaryDirectory(prefix="vp-") as name:
         folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
+        small_pictures(folder)
         own = folder / "home"
         home = own / ".local/share/vaporbrush"  # a Flatpak sees HOME, and no variable of ours
-        daemon = Daemon(home, worker_command=REAL_WORKER, weights="")
+        daemon = Daemon(home, **REAL)
         try:
             with Desktop(root, folder, sandbox=True) as desktop:
                 krita = Krita(desktop)

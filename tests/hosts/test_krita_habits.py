@@ -5,48 +5,29 @@ One run plays `krita_scripts/habits.py`; each test judges one thing.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hosts.host import Desktop
-from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, scenes
+from hosts.krita import Run, raw, scenes
+from hosts.krita_stage import REAL, stage
 from hosts.root import Root
-from support.daemon import Daemon
-from vaporbrush_daemon import packaged
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
-
-KRITA_S = 1700  # it takes a minute on two free cores
 
 
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has played all scenes."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
-        daemon = Daemon(folder / "vh", worker_command=REAL_WORKER, weights="").start()
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(daemon.home, "install", "krita", own=desktop.home)
+    with stage(root, **REAL) as on:
 
-                def wheel(point: list[int]) -> None:
-                    x, y = (str(side) for side in point)
-                    desktop.run(["xdotool", "mousemove", x, y, "sleep", "0.1", "click", "--repeat", "3", "5"])
+        def wheel(point: list[int]) -> None:
+            x, y = (str(side) for side in point)
+            on.desktop.run(["xdotool", "mousemove", x, y, "sleep", "0.1", "click", "--repeat", "3", "5"])
 
-                krita.start("habits", env={"VAPORBRUSH_HOME": str(daemon.home)})
-                told = krita.wait(KRITA_S, {"wheel": wheel})
-                (looks / "krita-habits.jsonl").write_bytes(krita.report.read_bytes())
-            yield Run(folder, told, {})
-        finally:
-            daemon.stop()
+        yield Run(on.folder, on.play("habits", looks, {"wheel": wheel}), {})
 
 
 @pytest.mark.parametrize("name", scenes("habits"))

@@ -6,8 +6,6 @@ One run plays `krita_scripts/history.py`; each test judges one thing.
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,42 +13,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hosts.host import Desktop
-from hosts.krita import Krita, Run, cli, picture, raw, scenes
+from hosts.host import GRADIENTS
+from hosts.krita import Run, cli, raw, scenes
+from hosts.krita_stage import stage
 from hosts.root import Root
-from support.daemon import Daemon
-from vaporbrush_daemon import packaged
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
-
-KRITA_S = 1700  # it takes half a minute on two free cores
-GRADIENTS = [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.fake"]  # what is painted is another test's matter
 
 
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has played all scenes."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
-        daemon = Daemon(folder / "vh", worker_command=GRADIENTS).start()
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(daemon.home, "install", "krita", own=desktop.home)
-                content, out = str(folder / "content.png"), str(folder / "out.png")
-                cli(daemon.home, "stylize", content, "@mosaic", "-o", out, "--seed", "3", "--steps", "2")
-                cli(daemon.home, "stylize", content, str(folder / "style.png"), "-o", str(folder / "more.png"),
-                    "--seed", "4", "--steps", "2", "--strength", "321")  # fmt: skip
-                krita.start("history", env={"VAPORBRUSH_HOME": str(daemon.home)})
-                told = krita.wait(KRITA_S, {"keys": desktop.keys})
-                (looks / "krita-history.jsonl").write_bytes(krita.report.read_bytes())
-            listed = json.loads(cli(daemon.home, "history", "--json").stdout)["entries"]
-            yield Run(folder, told, {"listed": listed, "out": np.asarray(Image.open(out).convert("RGBA")) / 255})
-        finally:
-            daemon.stop()
+    with stage(root, **GRADIENTS) as on:
+        content, style, out = (str(on.folder / name) for name in ("content.png", "style.png", "out.png"))
+        cli(on.daemon.home, "stylize", content, "@mosaic", "-o", out, "--seed", "3", "--steps", "2")
+        cli(on.daemon.home, "stylize", content, style, "-o", str(on.folder / "more.png"),
+            "--seed", "4", "--steps", "2", "--strength", "321")  # fmt: skip
+        told = on.play("history", looks, {"keys": on.desktop.keys})
+        listed = json.loads(cli(on.daemon.home, "history", "--json").stdout)["entries"]
+        yield Run(on.folder, told, {"listed": listed, "out": np.asarray(Image.open(out).convert("RGBA")) / 255})
 
 
 @pytest.mark.parametrize("name", scenes("history"))

@@ -5,44 +5,32 @@ One run plays `krita_scripts/live.py`; each test judges one thing. The times tha
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hosts.host import Desktop
-from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, scenes, stroke
+from hosts.krita import Run, picture, scenes, stroke
+from hosts.krita_stage import REAL, stage
 from hosts.root import Root
-from support.daemon import Daemon, until
+from support.daemon import until
 from vaporbrush_daemon import packaged
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
 
-KRITA_S = 1700  # it takes a minute on two free cores
 FIRST_S, STYLED_S, GAP_MS = 1.0, 3.0, 100.0  # what is promised on two free cores; a test fails at ten times that
 
 
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has played all scenes."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        picture(folder, "large", packaged.art() / "demo" / "content.jpg", (640, 480))
-        daemon = Daemon(folder / "vh", worker_command=REAL_WORKER, weights="").start()
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(daemon.home, "install", "krita", own=desktop.home)
-                krita.start("live", env={"VAPORBRUSH_HOME": str(daemon.home)})
-                told = krita.wait(KRITA_S, {"stroke": lambda point: stroke(desktop, *point)})
-                (looks / "krita-live.jsonl").write_bytes(krita.report.read_bytes())
-            with daemon.client() as client:
-                until(lambda: all(job.final for job in client.jobs()), "nothing paints any more")
-                facts = {"history": [entry.label for entry in client.history().entries]}
-            yield Run(folder, told, facts)
-        finally:
-            daemon.stop()
+    with stage(root, **REAL) as on:
+        picture(on.folder, "large", packaged.art() / "demo" / "content.jpg", (640, 480))
+        told = on.play("live", looks, {"stroke": lambda point: stroke(on.desktop, *point)})
+        with on.daemon.client() as client:
+            until(lambda: all(job.final for job in client.jobs()), "nothing paints any more")
+            facts = {"history": [entry.label for entry in client.history().entries]}
+        yield Run(on.folder, told, facts)
 
 
 @pytest.mark.parametrize("name", scenes("live"))

@@ -6,7 +6,6 @@ One run plays `krita_scripts/presets.py`; each test judges one thing.
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,54 +14,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hosts.host import Desktop
-from hosts.krita import Krita, Run, cli, picture, scenes
+from hosts.krita import Run, cli, scenes
+from hosts.krita_stage import stage
 from hosts.root import Root
-from support.daemon import Daemon
-from vaporbrush_daemon import packaged
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
-
-KRITA_S = 1700  # it takes half a minute on two free cores
 
 
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has played all scenes."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
-        with zipfile.ZipFile(folder / "hostile.vbpreset", "w") as archive:
+    with stage(root) as on:  # what is painted is another test's matter
+        with zipfile.ZipFile(on.folder / "hostile.vbpreset", "w") as archive:
             archive.writestr("preset.json", '{"vaporbrush_preset": 1, "styles": [{"picture": "../../x.png"}]}')
-        daemon = Daemon(folder / "vh").start()  # what is painted is another test's matter
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(daemon.home, "install", "krita", own=desktop.home)
-                cli(daemon.home, "presets", "save", "Éclair", str(folder / "style.png"), "--strength", "55")
-
-                def type_text(text: str) -> None:
-                    desktop.run(["xdotool", "type", "--delay", "60", text])
-
-                def type_line(text: str) -> None:
-                    type_text(text)
-                    desktop.keys("Return")
-
-                krita.start("presets", env={"VAPORBRUSH_HOME": str(daemon.home)})
-                answers = {"type": type_line, "type path": lambda text: type_text(str(folder / text))}
-                told = krita.wait(KRITA_S, answers)
-                (looks / "krita-presets.jsonl").write_bytes(krita.report.read_bytes())
-            listed = json.loads(cli(daemon.home, "presets", "list", "--json").stdout)["presets"]
-            kept = {one["name"]: one for one in listed}
-            pictures = {
-                name: [np.asarray(Image.open(style["picture"])) for style in one["styles"] if "picture" in style]
-                for name, one in kept.items()
-            }
-            yield Run(folder, told, {"kept": kept, "pictures": pictures})
-        finally:
-            daemon.stop()
+        cli(on.daemon.home, "presets", "save", "Éclair", str(on.folder / "style.png"), "--strength", "55")
+        answers = {"type": on.desktop.type_line, "type path": lambda text: on.desktop.type(str(on.folder / text))}
+        told = on.play("presets", looks, answers)
+        listed = json.loads(cli(on.daemon.home, "presets", "list", "--json").stdout)["presets"]
+        kept = {one["name"]: one for one in listed}
+        pictures = {
+            name: [np.asarray(Image.open(style["picture"])) for style in one["styles"] if "picture" in style]
+            for name, one in kept.items()
+        }
+        yield Run(on.folder, told, {"kept": kept, "pictures": pictures})
 
 
 @pytest.mark.parametrize("name", scenes("presets"))

@@ -5,7 +5,6 @@ One run plays `krita_scripts/regions.py`; each test judges one thing.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hosts.host import Desktop
-from hosts.krita import REAL_WORKER, Krita, Run, cli, picture, raw, scenes
+from hosts.krita import Run, raw, scenes
+from hosts.krita_stage import REAL, stage
 from hosts.root import Root
-from support.daemon import Daemon
-from vaporbrush_daemon import packaged
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
 
-KRITA_S = 1700  # it takes a minute on two free cores
 WIDTH, HEIGHT = 96, 72  # of the scenes' documents
 SOFT = 100 / 255
 
@@ -29,27 +25,8 @@ SOFT = 100 / 255
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has played all scenes."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (WIDTH, HEIGHT))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
-        daemon = Daemon(folder / "vh", worker_command=REAL_WORKER, weights="").start()
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(daemon.home, "install", "krita", own=desktop.home)
-
-                def type_line(text: str) -> None:
-                    desktop.run(["xdotool", "type", "--delay", "60", text])
-                    desktop.keys("Return")
-
-                krita.start("regions", env={"VAPORBRUSH_HOME": str(daemon.home)})
-                told = krita.wait(KRITA_S, {"type": type_line})
-                (looks / "krita-regions.jsonl").write_bytes(krita.report.read_bytes())
-            yield Run(folder, told, {})
-        finally:
-            daemon.stop()
+    with stage(root, **REAL) as on:
+        yield Run(on.folder, on.play("regions", looks, {"type": on.desktop.type_line}), {})
 
 
 def place(x: int, y: int, width: int, height: int) -> np.ndarray[Any, Any]:

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from hosts.host import Desktop
-from hosts.krita import Krita, Run, cli, picture, scenes
+from hosts.krita import Krita, Run, cli, scenes
+from hosts.krita_stage import small_pictures
 from hosts.root import Root
 from support.daemon import Daemon, environment
 from support.router import Router
-from vaporbrush_daemon import packaged
 from vaporbrush_daemon.install import host_programs
 from vaporbrush_protocol.errors import VaporbrushError
 
@@ -113,9 +113,7 @@ def troubles(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has met everything that can be wrong with the daemon."""
     with tempfile.TemporaryDirectory(prefix="vp-") as name:
         folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
+        small_pictures(folder)
         keepers = Keepers(folder)
         answers = {
             "kill": keepers.kill,

@@ -6,48 +6,30 @@ One run plays `krita_scripts/variations.py`; each test judges one thing.
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hosts.host import Desktop
-from hosts.krita import Krita, Run, cli, picture, scenes
+from hosts.host import GRADIENTS
+from hosts.krita import Run, cli, scenes
+from hosts.krita_stage import stage
 from hosts.root import Root
-from support.daemon import Daemon, until
-from vaporbrush_daemon import packaged
+from support.daemon import until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
-
-KRITA_S = 1700  # it takes half a minute on two free cores
-GRADIENTS = [sys.executable, "-P", "-m", "vaporbrush_daemon.workers.fake"]
 
 
 @pytest.fixture(scope="module")
 def run(root: Root, looks: Path) -> Iterator[Run]:
     """Krita with the plug-in has played all scenes."""
-    with tempfile.TemporaryDirectory(prefix="vp-") as name:
-        folder = Path(name)
-        art = packaged.art()
-        picture(folder, "content", art / "demo" / "content.jpg", (96, 72))
-        picture(folder, "style", art / "styles" / "impasto.jpg", (120, 96))
-        daemon = Daemon(folder / "vh", worker_command=GRADIENTS).start()
-        try:
-            with Desktop(root, folder) as desktop:
-                krita = Krita(desktop)
-                cli(daemon.home, "install", "krita", own=desktop.home)
-                krita.start("variations", env={"VAPORBRUSH_HOME": str(daemon.home)})
-                told = krita.wait(KRITA_S)
-                (looks / "krita-variations.jsonl").write_bytes(krita.report.read_bytes())
-            with daemon.client() as client:
-                until(lambda: all(job.final for job in client.jobs()), "what the window painted has ended")
-                states = [job.state for job in client.jobs()]
-            listed = json.loads(cli(daemon.home, "history", "--json").stdout)["entries"]
-            yield Run(folder, told, {"listed": listed, "states": states})
-        finally:
-            daemon.stop()
+    with stage(root, **GRADIENTS) as on:
+        told = on.play("variations", looks)
+        with on.daemon.client() as client:
+            until(lambda: all(job.final for job in client.jobs()), "what the window painted has ended")
+            states = [job.state for job in client.jobs()]
+        listed = json.loads(cli(on.daemon.home, "history", "--json").stdout)["entries"]
+        yield Run(on.folder, told, {"listed": listed, "states": states})
 
 
 @pytest.mark.parametrize("name", scenes("variations"))

@@ -20,7 +20,8 @@ RESTYLIZE = "plug-in-vaporbrush-restylize"
 STYLIZE = "plug-in-vaporbrush-stylize"
 FRAMES = "plug-in-vaporbrush-frames"
 # Whoever looks for “vaporbrush” with GIMP's search (the key /) shall find the first procedure first: GIMP puts those
-# before it whose names begin so and go on with an earlier letter, as “Vaporbrush: Alle Einzelbilder” would.
+# before it whose names begin so and go on with an earlier letter, as “Vaporbrush: Alle Einzelbilder” would. And whoever
+# looks for “stylize” or “style transfer”: so the sentence about all frames has neither, as A is before V.
 FRAMES_LABEL = "{frames} (Vaporbrush)..."
 
 
@@ -29,7 +30,7 @@ def describe(procedure: Any) -> None:
     if procedure.get_name() == FRAMES:
         procedure.set_menu_label(FRAMES_LABEL.format(frames=_("All frames")))
         procedure.set_documentation(
-            _("Stylize all layers of an image as the frames of a film (neural style transfer)"),
+            _("Repaint all layers of an image as the frames of a film"),
             _(
                 "Paints every frame of an animation as GIMP has them: each layer at the top of the image is one, the "
                 "lowest is the first, and (100ms), (combine) and (replace) in the layers' names mean what they mean to "

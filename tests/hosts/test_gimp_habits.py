@@ -138,6 +138,17 @@ def test_the_style_used_last_is_in_sight(screen: Screen) -> None:
     _close(screen)
 
 
+def test_no_style_is_beyond_the_side_of_the_chooser(screen: Screen) -> None:
+    screen.open()
+    screen.wait(lambda: screen.find("Tile", "Risograph"), "the bundled styles")
+    grid = screen.still_seen(lambda: screen.find("Grid"))["box"]
+    tiles = screen.all("Tile")
+    assert len(tiles) > 8
+    assert {one["text"] for one in tiles if one["box"][0] + one["box"][2] > grid[0] + grid[2]} == set()
+    screen.look("habits-all-styles")
+    _close(screen)
+
+
 def test_a_wider_dialog_has_more_to_show(screen: Screen) -> None:
     screen.open()
     dialog = screen.desktop.windows(TITLE)[0]

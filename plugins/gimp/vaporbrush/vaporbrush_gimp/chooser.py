@@ -45,7 +45,7 @@ class Grid(Gtk.ScrolledWindow):
         super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER, shadow_type=Gtk.ShadowType.IN)
         self._chosen = chosen
         self.model = Gtk.ListStore(GdkPixbuf.Pixbuf, str, str, GObject.TYPE_PYOBJECT)
-        self.view = Gtk.IconView(model=self.model, item_width=THUMB, margin=2)  # as many columns as there is room for
+        self.view = Gtk.IconView(model=self.model, item_width=THUMB, margin=2, columns=COLUMNS)
         show_choice(self.view, "iconview", 0.45)
         self.view.set_item_padding(3)
         self.view.set_row_spacing(2)
@@ -68,6 +68,7 @@ class Grid(Gtk.ScrolledWindow):
         self._stack.add_named(self._note, "empty")
         self.add(self._stack)
         self.connect("map", lambda _grid: self._show_choice_soon())
+        self.connect("size-allocate", lambda _grid, room: self._fill_soon(max(1, room.width // COLUMN)))
         self.show_all()
         self._seen()
 
@@ -78,6 +79,11 @@ class Grid(Gtk.ScrolledWindow):
     def do_get_preferred_height(self) -> tuple[int, int]:
         """(least, natural), for GTK."""
         return int(TILE * ROWS_SEEN), int(TILE * ROWS_SEEN)
+
+    def _fill_soon(self, columns: int) -> None:
+        """As many columns as there is room for. Left to itself, GTK makes two rows, however wide that becomes."""
+        if columns != self.view.get_columns():
+            GLib.idle_add(self.view.set_columns, columns)  # not now, while everything is given its place
 
     def set_empty(self, text: str) -> None:
         """What is said while there is nothing."""

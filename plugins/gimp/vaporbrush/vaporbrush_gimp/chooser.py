@@ -116,7 +116,9 @@ class Grid(Gtk.ScrolledWindow):
 
     def _show_choice(self) -> bool:
         for path in self.view.get_selected_items()[:1]:
-            self.view.scroll_to_path(path, False, 0, 0)
+            there, place = self.view.get_cell_rect(path, None)
+            if there:  # it is not the view that scrolls, but what it stands in
+                self.get_vadjustment().clamp_page(place.y, place.y + place.height)
         return GLib.SOURCE_REMOVE
 
     def _seen(self) -> None:

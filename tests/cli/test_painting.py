@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from support.program import vaporbrush
-from vaporbrush_daemon.cli.painting import summarise
 from vaporbrush_daemon.images import files as pictures
 from vaporbrush_protocol import connect
 
@@ -165,9 +164,3 @@ def test_a_16_bit_picture_comes_back_with_16_bits(fake: Path, style: Path, tmp_p
     out = pixels(tmp_path / f"out{suffix}")
     assert out.dtype == np.uint16
     assert len(np.unique(out)) == 65536
-
-
-def test_what_the_painter_remarks_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    summary = {"delivered": (64, 48), "painted": (64, 48), "seconds": {"all": 1.0}, "degraded": None, "clipped": False}
-    summarise({**summary, "notes": ["“away” did not answer."], "out": "a.png", "model": "vgg19", "device": "cpu"})
-    assert capsys.readouterr().err.count("did not answer") == 1

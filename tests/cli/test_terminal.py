@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress as Bars
 
@@ -34,6 +36,20 @@ def test_a_bar_that_waits_after_the_upload_moves_without_an_end() -> None:
     assert task.description == "Painting 96×72, scale 1 of 2"
     assert (task.completed, task.total) == (50, 100)
     assert task.fields["detail"] == "step 50 of 100 · loss 1.23e+05 · 1:10 min left"
+
+
+@pytest.mark.parametrize("kind", [terminal.Lines, lambda: terminal.Bar(Bars(console=Console(file=io.StringIO())))])
+def test_what_is_remarked_on_the_way_is_said_at_once_and_once(
+    kind: Callable[[], terminal.Shows], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shows, notes = kind(), ("“away” did not answer. It is tried again.", "“away” did not answer. It is painted here.")
+    shows.job(Job("a", "running", 1, notes=notes[:1]))
+    assert notes[0] in capsys.readouterr().err
+    shows.job(Job("a", "running", 2, notes=notes[:1], progress=HALF))
+    shows.job(Job("a", "done", 3, notes=notes, progress=HALF))
+    shows.job(Job("b", "done", 1, notes=notes[1:], progress=HALF))
+    said = capsys.readouterr().err
+    assert (said.count(notes[0]), said.count(notes[1])) == (0, 1)
 
 
 def test_the_list_of_jobs_says_how_far_each_is() -> None:

@@ -82,14 +82,12 @@ def _foretell(estimate: dict[str, Any]) -> None:
 
 
 def summarise(summary: dict[str, Any]) -> None:
-    """The result in one line, after whatever the painter remarks."""
+    """The result in one line, after what is not as asked for. What was remarked on the way has been said by then."""
     delivered = "×".join(map(str, summary["delivered"] or ()))
     painted = "×".join(map(str, summary["painted"] or ()))
     at = _("{full}, painted at {painted}").format(full=delivered, painted=painted)
     at = delivered if painted in ("", delivered) else at
     took = terminal.duration(summary["seconds"]["all"])
-    for note in summary["notes"]:
-        terminal.say(note)
     if summary["degraded"]:
         terminal.say(summary["degraded"])
     if summary["clipped"]:
@@ -136,6 +134,8 @@ def paint(
         style_names=_style_names(request),
         history=history,
     )
+    if job.notes:
+        on_job(job)  # the last of them may have come with the end
     assert job.image is not None
     return job, pictures.received(bytes(data), job.image, prepared.content)
 

@@ -136,10 +136,24 @@ class Shows(Protocol):
         """Which painting of a batch begins, after how many, and the seconds that all will take still."""
 
 
-class Bar:
+class Remarks:
+    """What the daemon says of a painting on the way, as soon as it does: each sentence once, however many jobs."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def _remark(self, job: Job) -> None:
+        for note in job.notes:
+            if note not in self._said:
+                self._said.add(note)
+                say(plain(note))
+
+
+class Bar(Remarks):
     """The live progress bar."""
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__()
         self._progress = progress
         self._batch: TaskID | None = None
         self._what = ""
@@ -163,6 +177,7 @@ class Bar:
 
     def job(self, job: Job) -> None:
         """A job's state."""
+        self._remark(job)
         if job.state == "queued":
             before = _n("Waiting, {count} before this", "Waiting, {count} before this", job.position)
             self._update(before.format(count=job.position) if job.position else _("Waiting"), 0, None, "")
@@ -178,10 +193,11 @@ class Bar:
         self._progress.update(self._task, completed=done, total=size, detail=detail)
 
 
-class Lines:
+class Lines(Remarks):
     """The same without a terminal: one line when something begins."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._last = ""
 
     def bytes(self, what: str, _done: int, size: int) -> None:
@@ -190,6 +206,7 @@ class Lines:
 
     def job(self, job: Job) -> None:
         """A job's state."""
+        self._remark(job)
         if job.progress is not None:
             self._print(heading(job))
 

@@ -20,6 +20,7 @@ from .installation import installed
 from .installed_command import installed_command
 from .limits import START_TIMEOUT_S
 from .private import make_folder, objection, open_private
+from .shown import last_line
 
 # What a host program sets for its own libraries; the daemon's Python and torch must not load those.
 HOST_VARIABLES = frozenset({
@@ -149,7 +150,7 @@ def _awaited(process: subprocess.Popen[bytes], folder: Path, log: Path, timeout_
         return answering
     if ended:
         raise LinkError(
-            "no_daemon", f"The daemon ended at once (exit status {process.returncode}): {_last_line(log)} Log: {log}"
+            "no_daemon", f"The daemon ended at once (exit status {process.returncode}): {_last_words(log)} Log: {log}"
         )
     raise LinkError("no_daemon", f"The daemon did not answer within {timeout_s:g} s. {failure.message} Log: {log}")
 
@@ -168,11 +169,15 @@ def _inside(path: str, roots: Sequence[str]) -> bool:
     return any(path == root or path.startswith(root + "/") for root in roots)
 
 
-def _last_line(log: Path) -> str:
+def last_line_of(log: Path) -> str:
+    """The last line of a log that says something; empty where none does. Raises `OSError`."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
+        return last_line(file.read().decode("utf-8", "replace"))
+
+
+def _last_words(log: Path) -> str:
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+        return last_line_of(log)[:500] or "its log is empty."
     except OSError as error:
         return f"its log cannot be read ({error.strerror})."
-    return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "its log is empty.")

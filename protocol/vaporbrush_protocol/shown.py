@@ -60,6 +60,11 @@ def in_words(value: object) -> str:
     return "binary" if isinstance(value, (bytes, bytearray, memoryview)) else "an extension type"
 
 
+def last_line(text: str) -> str:
+    """The last line that says something; empty where none does."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
 def short(text: object, most: int = MAX_NAME_BYTES) -> str:
     """`plain`, in at most so many bytes of UTF-8; what is cut off is shown by `…`."""
     shown = plain(text)

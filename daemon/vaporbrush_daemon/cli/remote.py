@@ -22,6 +22,7 @@ from vaporbrush_protocol.client import Client
 from vaporbrush_protocol.endpoint import Connection, home
 from vaporbrush_protocol.errors import LinkError, RequestError
 from vaporbrush_protocol.private import make_folder
+from vaporbrush_protocol.shown import last_line
 
 from . import terminal
 from .options import argument_panel, json_option
@@ -190,8 +191,8 @@ def _not_invited(one: Remote, status: int, errors: str, words: str) -> LinkError
         return LinkError("forbidden", problem.format(destination=one.destination, command=command))
     if status == 255:
         return ssh.explain(one.name, status, errors)
-    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), _status(status))
-    return LinkError("forbidden", _("{name} says: {words}").format(name=one.name, words=last[:300]))
+    words = (last_line(errors) or _status(status))[:300]
+    return LinkError("forbidden", _("{name} says: {words}").format(name=one.name, words=words))
 
 
 def _status(status: int) -> str:

@@ -27,6 +27,7 @@ from vaporbrush_daemon.studio.members import Invitation, Member, Studio
 from vaporbrush_daemon.texts import _
 from vaporbrush_protocol.endpoint import home
 from vaporbrush_protocol.errors import LinkError, RequestError
+from vaporbrush_protocol.shown import last_line
 
 from . import exit_status, studio_status, terminal
 from .options import argument_panel, json_option
@@ -293,7 +294,6 @@ def _there(far: book.Remote, options: str, given: str = "") -> str:
         problem = _("{name} has no Vaporbrush: install it there, for the user that ssh logs in as, and run this again.")
         raise LinkError("forbidden", problem.format(name=far.name))
     if done.returncode != 0:
-        last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "")
-        words = last[:300] or _("exit status {status}").format(status=done.returncode)
+        words = last_line(done.stderr)[:300] or _("exit status {status}").format(status=done.returncode)
         raise LinkError("forbidden", _("{name} says: {words}").format(name=far.name, words=words))
     return done.stdout

@@ -25,6 +25,7 @@ from vaporbrush_protocol.endpoint import Connection
 from vaporbrush_protocol.errors import LinkError
 from vaporbrush_protocol.limits import PROTOCOL_MAJOR
 from vaporbrush_protocol.link import Link
+from vaporbrush_protocol.shown import last_line
 from vaporbrush_protocol.shown import plain as shown
 
 from .book import Remote
@@ -280,8 +281,7 @@ def _reasons() -> tuple[Reason, ...]:
 def explain(name: str, status: int | None, errors: str) -> LinkError:
     """What went wrong, from what ssh wrote."""
     nothing = _("exit status {status}").format(status=status)
-    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), nothing)
-    said = shown(last)[:300]
+    said = shown(last_line(errors) or nothing)[:300]
     code, sentence = next((c, s) for words, c, s in _reasons() if not words or any(one in errors for one in words))
     return LinkError(code, sentence.format(name=name, said=said))
 

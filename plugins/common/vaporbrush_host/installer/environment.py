@@ -22,7 +22,7 @@ from typing import Any
 
 from vaporbrush_host.ui_text import _
 from vaporbrush_protocol.errors import VaporbrushError
-from vaporbrush_protocol.launcher import clean_environment
+from vaporbrush_protocol.launcher import clean_environment, last_line_of
 
 from .barriers import check_end, is_macos, is_stores, refused
 from .download import CERTIFICATES, Stopped, check, digest_of
@@ -32,7 +32,6 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 WINDOWS = sys.platform == "win32"
 LOOK_S = 0.1
-TAIL_BYTES = 16 * 1024
 # What doctor has to find before an environment may take another's place.
 NEEDED = ("Python", "Vaporbrush", "libzmq", "msgpack", "PyTorch", "Model vgg19-lite")
 
@@ -304,12 +303,9 @@ def is_private(program: Path) -> bool:
 def last_line(log: Path) -> str:
     """The last line that says something."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+        return last_line_of(log)[:400] or _("it said nothing.")
     except OSError as error:
         return str(error)
-    return next((line.strip()[:400] for line in reversed(lines) if line.strip()), _("it said nothing."))
 
 
 def free_bytes(folder: Path) -> int:

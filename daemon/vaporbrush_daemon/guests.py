@@ -89,7 +89,7 @@ class Guests:
         """The guests, or nobody, where the file is not to be trusted."""
         try:
             self._refresh()
-        except GuestError:
+        except GuestError:  # as above
             return {}
         return self._guests
 

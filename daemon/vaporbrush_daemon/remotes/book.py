@@ -72,7 +72,7 @@ def read(home: Path) -> list[Remote]:
             if problem := objection(home) or objection(path, os.fstat(file.fileno())):
                 raise RequestError("bad_field", problem)
             raw = json.loads(file.read(MAX_FILE_BYTES))
-    except FileNotFoundError:
+    except FileNotFoundError:  # none was added
         return []
     except OSError as error:
         problem = _("{file} cannot be read: {reason}.").format(file=path, reason=error.strerror or error)

@@ -110,7 +110,7 @@ def _unusable(sentence: str, path: Path, error: OSError) -> str:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except FileNotFoundError:
+    except FileNotFoundError:  # nobody may log in by key yet
         return []
     except OSError as error:
         raise GuestError(_unusable(_("{file} cannot be read: {reason}."), path, error)) from error

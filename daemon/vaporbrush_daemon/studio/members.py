@@ -199,7 +199,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
             if problem := objection(path.parent) or objection(path, os.fstat(file.fileno())):
                 raise RequestError("bad_field", problem)
             raw = json.loads(file.read(MAX_FILE_BYTES))
-    except FileNotFoundError:
+    except FileNotFoundError:  # nothing was opened or joined
         return None
     except OSError as error:
         problem = _("{file} cannot be read: {reason}.").format(file=path, reason=error.strerror or error)

@@ -9,7 +9,7 @@ from vaporbrush_host.installer.page import shown_path
 from vaporbrush_host.ui_text import _, breakable
 
 from .installer import Installer
-from .panels import PROGRESS_STEPS, copy, small
+from .panels import copy, show_fraction, small, thin_bar
 from .qt import Qt, QtWidgets, Signal
 
 
@@ -63,9 +63,7 @@ class InstallerPanel(QtWidgets.QFrame):
         self.cancel = self._button(_("Stop"), _("What has been fetched is kept."), self._cancel)
         self.cancel.setObjectName("vaporbrush_install_cancel")
         self.details = self._button(_("Copy details"), _("Copies what happened, for a report."), self._copy)
-        self.bar = QtWidgets.QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setMaximumHeight(8)
+        self.bar = thin_bar()
         self.line = small()
         self.line.setObjectName("vaporbrush_install_line")
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)  # it is `breakable`
@@ -116,8 +114,7 @@ class InstallerPanel(QtWidgets.QFrame):
         self.action.setText(view.action)
         self.action.setVisible(bool(view.action))
         self.bar.setVisible(view.running)
-        self.bar.setRange(0, 0 if view.fraction is None else PROGRESS_STEPS)
-        self.bar.setValue(round(PROGRESS_STEPS * (view.fraction or 0)))
+        show_fraction(self.bar, view.fraction)
         self.line.setText(breakable(("⚠ " if view.error else "") + view.line))
         self.line.setVisible(bool(view.line))
         self.cancel.setVisible(view.running)

@@ -65,6 +65,21 @@ def small(text: str = "", kind: type[QtWidgets.QLabel] = QtWidgets.QLabel) -> Qt
     return label
 
 
+def thin_bar() -> QtWidgets.QProgressBar:
+    """A bar for how far something is, without words in it."""
+    bar = QtWidgets.QProgressBar()
+    bar.setRange(0, PROGRESS_STEPS)
+    bar.setTextVisible(False)
+    bar.setMaximumHeight(8)
+    return bar
+
+
+def show_fraction(bar: QtWidgets.QProgressBar, fraction: float | None) -> None:
+    """So far it is; None: nobody knows how far."""
+    bar.setRange(0, 0 if fraction is None else PROGRESS_STEPS)
+    bar.setValue(round(PROGRESS_STEPS * (fraction or 0)))
+
+
 class Preview(QtWidgets.QWidget):
     """The painting as it is now, fitted into the width."""
 
@@ -142,9 +157,7 @@ class TaskPanel(QtWidgets.QFrame):
         self.close_button.clicked.connect(lambda: self.dismiss.emit(self.key))
         self.preview = Preview()
         self.preview.hide()
-        self.bar = QtWidgets.QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setMaximumHeight(8)
+        self.bar = thin_bar()
         self.line = small(kind=Words)
         self.left = QtWidgets.QLabel()
         self.keep_button = QtWidgets.QPushButton(_("Keep this"))
@@ -189,11 +202,7 @@ class TaskPanel(QtWidgets.QFrame):
         self.title.show_text(_("{layer} in the style of {style}").format(layer=task.capture.name, style=state.label))
         self._show_preview(state if running else None)
         self.bar.setVisible(running and state.stage != "queued")
-        if state.fraction is None:
-            self.bar.setRange(0, 0)
-        else:
-            self.bar.setRange(0, PROGRESS_STEPS)
-            self.bar.setValue(round(PROGRESS_STEPS * state.fraction))
+        show_fraction(self.bar, state.fraction)
         self.line.setText(self._words(task, log))
         self.left.setText(state.left)
         self.left.setVisible(bool(state.left))
@@ -251,10 +260,7 @@ class ConditionPanel(QtWidgets.QWidget):
         self.sentence = small()
         self.buttons = QtWidgets.QHBoxLayout()
         self.buttons.setSpacing(6)
-        self.bar = QtWidgets.QProgressBar()
-        self.bar.setRange(0, PROGRESS_STEPS)
-        self.bar.setTextVisible(False)
-        self.bar.setMaximumHeight(8)
+        self.bar = thin_bar()
         self.bar.hide()
         head = QtWidgets.QHBoxLayout()
         head.setSpacing(6)
@@ -301,8 +307,7 @@ class ConditionPanel(QtWidgets.QWidget):
         self.sentence.setVisible(bool(sentence))
         self.bar.setVisible(fetching)
         if fetch is not None and fetching:
-            self.bar.setRange(0, 0 if fetch.fraction is None else PROGRESS_STEPS)
-            self.bar.setValue(round(PROGRESS_STEPS * (fetch.fraction or 0)))
+            show_fraction(self.bar, fetch.fraction)
         if actions != self._shown:
             self._shown = actions
             self._rebuild(actions)

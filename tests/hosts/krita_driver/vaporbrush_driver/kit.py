@@ -14,6 +14,7 @@ FOLDER = Path(os.environ["VAPORBRUSH_REPORT"]).parent
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 QT_FOLDER = os.fsencode(FOLDER).decode("utf-8")  # as Qt spells it: this Python takes it for Latin-1
 LOADED_S = 1.2  # after `addView`, before which Krita has no active layer
+DELIVERY_S = 60.0  # for a painting that is done to be in its document, on a busy machine
 CHEAP = {"size": 96, "steps": 3, "model": "vgg19-lite", "quality": "draft", "seed": 7}
 SCENES = []  # in the order in which the scripts have them
 
@@ -136,6 +137,13 @@ def idle():
     return all(task.state.ended for task in controller().tasks.values())
 
 
+def delivered(document):
+    """Whether the newest painting is in, or why not is said. Converting its colours lets Krita's events, and so this
+    script, go on in between.
+    """
+    return last().state.stage != "done" or bool(last().notes) or named(document, newest_name()) is not None
+
+
 def last():
     """The newest painting."""
     return list(controller().tasks.values())[-1]
@@ -224,6 +232,8 @@ def painting(document, act=None):
         raise AssertionError(f"nothing was begun: {said()}")
     yield 0.05
     yield idle
+    give_up = time.monotonic() + DELIVERY_S
+    yield lambda: delivered(document) or time.monotonic() > give_up
     document.waitForDone()  # Krita puts a layer in by a stroke, which a busy machine begins later
     yield 0.5
     after = tree(document.rootNode())

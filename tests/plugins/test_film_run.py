@@ -112,7 +112,7 @@ class Host:
                 if state.stage == "done" and state.job is not None and state.job.canvas is not None:
                     try:
                         client.download(state.job.canvas)
-                    except RemoteError:
+                    except RemoteError:  # the daemon has let it go: what it keeps is counted
                         continue
                     found.append(state.job.canvas)
         return found

@@ -125,7 +125,7 @@ class DaskCluster:
                 process.terminate()
                 try:
                     process.wait(DEADLINE_S)
-                except subprocess.TimeoutExpired:
+                except subprocess.TimeoutExpired:  # it does not end when asked
                     process.kill()
                     process.wait()
 

@@ -44,7 +44,7 @@ class Store:
         for blob in blobs:
             try:
                 os.utime(self.path(blob))
-            except FileNotFoundError:
+            except FileNotFoundError:  # it is not here: it has to be sent
                 lacking.append(blob)
         return lacking
 

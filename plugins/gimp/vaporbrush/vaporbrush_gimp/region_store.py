@@ -35,7 +35,7 @@ def finder(image: Any) -> Callable[[str], bytes | None]:
         last = image.get_parasite(LAST)
         try:
             kept = json.loads(bytes(last.get_data())) if last is not None else {}
-        except ValueError:
+        except ValueError:  # the file comes from elsewhere, and what it keeps is damaged: nothing is kept
             kept = {}
         packed = kept.get(blob) if isinstance(kept, dict) else None
         if isinstance(packed, str):

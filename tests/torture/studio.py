@@ -24,7 +24,8 @@ LATE = 10.0  # times what is promised, on a machine that does other things, are 
 PING_S = 0.05  # the 99th percentile
 CANCEL_S = 0.1  # beyond a step
 QUIET_S = 120.0  # until everything is painted after the last kill
-GROWTH_BYTES = 100.0  # of resident memory for each stranger that are too few to matter
+GROWTH_BYTES = 1e6  # over the last half that are too few to matter: one step of an allocator, a tenth of 1,000 sessions
+LOOK_S = 0.05  # between looks at their memory; the short form is over in three seconds
 SIDE = 4619  # a picture of 64 MB
 
 
@@ -95,7 +96,7 @@ def strangers(home: Path, count: int, seed: int) -> Report:
         pids = {"bridge": boxes.bridge(), "node": node.pid}
         ports = {name: listening(pid)[0] for name, pid in pids.items()}
         began = time.monotonic()
-        samplers = {name: Sampler(lambda pid=pid: pid, lambda: sent) for name, pid in pids.items()}
+        samplers = {name: Sampler(lambda pid=pid: pid, lambda: sent, LOOK_S) for name, pid in pids.items()}
         with samplers["bridge"], samplers["node"]:
             for number in range(count):
                 sent += 1
@@ -108,7 +109,10 @@ def strangers(home: Path, count: int, seed: int) -> Report:
         report.say(f"{sent / took:.0f} a second; {answered} got more than a handshake", holds=answered == 0)
         for name, sampler in samplers.items():
             growth = sampler.growth()
-            report.say(f"{name}: {growth.value:.1f} ± {growth.error:.1f} B a stranger", holds=growth.flat(GROWTH_BYTES))
+            report.say(
+                f"{name}: {growth.value:.1f} ± {growth.error:.1f} B a stranger",
+                holds=growth.flat(GROWTH_BYTES / (count / 2)),
+            )
         report.say(f"the node is {boxes.devices()}", holds=boxes.devices() == ["box1/cuda:0"])
         same = pids["bridge"] == boxes.bridge()
         report.say(f"the bridge {'is' if same else 'is not'} the same process", holds=same)

@@ -68,6 +68,8 @@ class Grid(Gtk.ScrolledWindow):
         self._stack.add_named(self._note, "empty")
         self.add(self._stack)
         self.connect("map", lambda _grid: self._show_choice_soon())
+        # rows get their places with a frame of the screen's, which comes when it comes
+        self.view.connect("size-allocate", lambda _view, _room: self._show_choice_soon())
         self.connect("size-allocate", lambda _grid, room: self._fill_soon(max(1, room.width // COLUMN)))
         self.show_all()
         self._seen()

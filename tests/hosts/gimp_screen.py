@@ -63,7 +63,7 @@ class Screen:
         gimp.wait_for("ready", self.process, START_S)
         self.image_window = self.desktop.wait_for_window(r"scene.*GIMP$")
         welcome = self.desktop.wait_for_window(r"GIMP [\d.]+$")  # after words of welcome in any language
-        self.desktop.run(["xdotool", "windowclose", welcome.id])
+        self.desktop.close_window(welcome)
         width, height = (int(side) for side in self.desktop.screen.split("x")[:2])
         place = ["windowmove", self.image_window.id, "0", "0"]
         size = ["windowsize", "--sync", self.image_window.id, str(width - 10), str(height - 40)]
@@ -130,7 +130,7 @@ class Screen:
         """What GIMP says of a plug-in that was killed; a busy machine says it late, above what is open by then."""
         for message in self.desktop.windows("^GIMP Message$"):
             self.desktop.shot(self.looks / f"{self._prefix}-message.png")
-            self.desktop.run(["xdotool", "windowclose", message.id], check=False)  # it may be closing already
+            self.desktop.close_window(message)
 
     def look(self, name: str) -> None:
         """A screenshot for people, without a tooltip in it."""

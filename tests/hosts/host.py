@@ -236,6 +236,13 @@ class Desktop:
             time.sleep(0.2)
         raise AssertionError(f"No window named {title!r} within {timeout_s} s.")
 
+    def close_window(self, window: Window) -> None:
+        """Ask a program to close one of its windows, as its cross does. One that is closing already is no error.
+
+        xdotool's `windowclose` destroys the window without a word, and GTK ends a program whose window is not there.
+        """
+        self.run(["wmctrl", "-i", "-c", window.id], check=False)
+
     def click(self, x: int, y: int, button: int = 1) -> None:
         """A mouse click at screen coordinates."""
         self.run(["xdotool", "mousemove", str(x), str(y), "sleep", "0.1", "click", str(button)])

@@ -21,7 +21,7 @@ from support import fake_worker as fake
 from support.daemon import Daemon, ended, environment, negative, picture, running, serving, until
 from support.dask_cluster import Authority, DaskCluster, dask_cluster
 from support.nodes import free_port, listening
-from support.program import gone, vaporbrush
+from support.program import children, gone, vaporbrush
 from vaporbrush_daemon.config import ConfigError, load
 
 IN_S = 60.0  # a process that imports Dask and asks its painter for devices
@@ -86,7 +86,7 @@ def test_nobody_of_it_listens_plainly(cluster: DaskCluster, head: Daemon) -> Non
     for name in ("box1", "box2"):
         assert len(listening(cluster.processes[name].pid)) == 1, "one port, in TLS, and no pages in HTTP"
     assert all(isinstance(one, str) or not one for one in listening(head.pid))
-    (bridge,) = (child for child in psutil.Process(head.pid).children() if "studio.head" in " ".join(child.cmdline()))
+    (bridge,) = children(head.pid, "studio.head")
     assert listening(bridge.pid) == [], "it is a client"
 
 
@@ -123,7 +123,7 @@ def test_a_killed_bridge_leaves_no_painter_in_a_cluster_that_goes_on(cluster: Da
         job = running(client, paint(client, tint=5, seed=fake.ENDLESS, device="box3/cuda:0"))
         process = psutil.Process(cluster.processes["box3"].pid)
         painters = [child.pid for child in process.children(recursive=True)]
-        (bridge,) = (one for one in psutil.Process(head.pid).children() if "studio.head" in " ".join(one.cmdline()))
+        (bridge,) = children(head.pid, "studio.head")
         bridge.kill()
         until(lambda: all(map(gone, painters)), "its painters end", GIVEN_UP_S)
         until(lambda: "box3/cuda:0" in devices(head), f"it is in again: {head.log()} {cluster.told()}", GIVEN_UP_S)

@@ -17,6 +17,7 @@ from studio.conftest import paint
 from support import fake_worker as fake
 from support.daemon import FAKE_WORKER, ended, negative, picture, recipe, running, until
 from support.nodes import StudioOfNodes, studio
+from support.program import children
 from vaporbrush_protocol import Client, Job
 
 HERE, THERE = "cuda:0", "box1/cuda:0"
@@ -70,8 +71,7 @@ def both(boxes: StudioOfNodes, what: Callable[[Client, str], Job]) -> dict[str, 
 def painters(boxes: StudioOfNodes, device: str) -> list[psutil.Process]:
     node = boxes.nodes["box1"].process
     assert node is not None
-    parent = psutil.Process(boxes.head.pid if device == HERE else node.pid)
-    return [child for child in parent.children() if "fake_worker" in " ".join(child.cmdline())]
+    return children(boxes.head.pid if device == HERE else node.pid, "fake_worker")
 
 
 @pytest.mark.parametrize("name", sorted(set(SEEDS) - set(TOLD)))

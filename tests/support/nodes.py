@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 from conftest import skip
 from support.daemon import DEADLINE_S, Daemon, environment, until
-from support.program import PROGRAM, vaporbrush
+from support.program import PROGRAM, children, vaporbrush
 
 JOINED_S = 30.0  # three processes that import Dask; a quiet machine needs 5
 
@@ -123,11 +123,7 @@ class StudioOfNodes:
 
     def bridge(self) -> int:
         """The process id of the bridge."""
-        for child in psutil.Process(self.head.pid).children():
-            with suppress(psutil.Error):  # it has just ended
-                if "vaporbrush_daemon.studio.head" in " ".join(child.cmdline()):
-                    return child.pid
-        return 0
+        return next((child.pid for child in children(self.head.pid, "vaporbrush_daemon.studio.head")), 0)
 
 
 def opened(home: Path, port: int, address: str = "127.0.0.1") -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from support import fake_worker
 from support.daemon import until
@@ -25,6 +28,16 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):  # before, or while it was looked at
         return True
+
+
+def children(pid: int, words: str) -> list[psutil.Process]:
+    """The living children of a process whose command line has these words."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if words in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def begun(content: Path, style: Path, out: Path) -> subprocess.Popen[str]:

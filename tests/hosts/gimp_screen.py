@@ -113,9 +113,9 @@ class Screen:
         """As a test finds it, whatever the one before left: the daemon runs, no dialog is open, the scene is alone."""
         if self.daemon.process is None or self.daemon.process.poll() is not None:
             self.daemon.start()
-        if self.desktop.windows(TITLE):
-            for process in self.plug_in():
-                os.kill(process, signal.SIGKILL)  # a test that failed left its dialog open
+        if left := self.plug_in():
+            for process in left:
+                os.kill(process, signal.SIGKILL)  # a test that failed left its dialog or a message open
             self.gone()
             self.keys("Escape")
         self._close_messages()

@@ -82,13 +82,11 @@ def test_repeat_filter_does_not_leave_a_closed_style_out(screen: Screen) -> None
     screen.until_done(lambda: repeat(screen), lambda: screen.find("Button", "Copy details"), "the message")
     assert "A style used last is not open any more" in screen.texts()
     screen.look("message-repeat")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
     assert len(screen.layers) == 2
     screen.open()
     screen.wait(lambda: (tile := screen.find("Tile", "style")) and tile["active"], "the dialog offers what is left")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen) -> None:
@@ -129,8 +127,7 @@ def test_a_bundled_style_brings_its_strength_until_it_is_changed(screen: Screen)
     screen.last_values("(strength 55)")
     screen.open()
     until(lambda: strength() == 55, "what was set is kept with the style")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_several_styles_are_mixed(screen: Screen) -> None:
@@ -163,8 +160,7 @@ def test_several_styles_are_mixed(screen: Screen) -> None:
     screen.open()
     screen.wait(lambda: len(screen.all("ListBoxRow")) == 2, "the mix is remembered")
     assert screen.all("SpinButton")[0]["text"] == "2.5"
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_every_advanced_field_can_be_set_as_its_tip_says(screen: Screen) -> None:
@@ -190,8 +186,7 @@ def test_a_selection_limits_the_painting_softness_included(screen: Screen) -> No
     screen.forget_values(*QUICK)
     screen.open()
     assert not screen.wait(lambda: screen.find("CheckButton", "Use selection"), "the box")["sensitive"]
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
     screen.ask("image.select_ellipse(0, 40, 30, 120, 100)")
     screen.ask("Gimp.Selection.feather(image, 12)")
     mask = _values(screen, "image.get_selection()", "Y u8")
@@ -257,8 +252,7 @@ def test_a_change_while_it_paints_is_said(screen: Screen) -> None:
     screen.wait(lambda: screen.find("Button", "Stop"), "it can be stopped")
     screen.click("Button", "Stop")
     screen.wait_text("Cancelled")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
     until(lambda: "busy" not in screen.worker_states(), "the worker is idle", PATIENCE_S)
     assert len(screen.layers) == 1
 
@@ -272,8 +266,7 @@ def test_cancel_leaves_the_image_alone_and_frees_the_worker(screen: Screen) -> N
     screen.job(painting, "it paints")
     screen.wait_text(" left")
     screen.look("dialog-painting")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
     screen.job(lambda job: job.state == "cancelled", "the job is cancelled")
     assert len(screen.layers) == 1
 

@@ -111,8 +111,7 @@ def test_garbage_in_a_field_is_said_once_by_the_field_s_name_until_it_is_mended(
     screen.keys("ctrl+a")
     screen.desktop.type("1, 2, 3, 4, 5")
     screen.wait(lambda: GARBAGE not in screen.texts(), "the sentence goes as soon as it is mended")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_a_painting_is_called_the_same_by_dialog_repeat_and_script(screen: Screen) -> None:

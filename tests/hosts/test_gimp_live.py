@@ -60,5 +60,4 @@ def test_who_switches_it_off_sees_the_layer_again_and_nothing_is_painted(screen:
     screen.wait(lambda: canvas(screen) == before, "the layer as it is")
     screen.wait(lambda: "busy" not in screen.worker_states(), "the worker is idle")
     assert "Live: painting" not in screen.texts()
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()

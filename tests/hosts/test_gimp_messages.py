@@ -32,8 +32,7 @@ def _refused(screen: Screen, name: str, says: str) -> None:
     screen.until_done(screen.call_again, lambda: screen.find("Button", "Copy details"), "the message")
     assert says in screen.texts()
     screen.look(f"message-{name}")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_an_error_says_what_to_do_and_leaves_the_dialog_open(screen: Screen) -> None:
@@ -73,8 +72,7 @@ def test_a_daemon_that_dies_while_it_paints_is_said(screen: Screen) -> None:
     screen.wait_text("Vaporbrush ended while it painted this. Preview or OK starts it anew.")
     screen.look("dialog-daemon-died")
     assert screen.desktop.windows(TITLE)
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
     assert len(screen.layers) == 1
     screen.daemon.start()
 
@@ -103,8 +101,7 @@ def test_a_daemon_of_another_version_is_said(screen: Screen) -> None:
     screen.click("RadioButton", "Bundled")
     screen.wait_text("Layers and picture files can be chosen as styles meanwhile.")
     screen.look("dialog-other-version")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_the_dialog_fits_a_small_screen(root: Root, looks: Path) -> None:
@@ -119,5 +116,4 @@ def test_the_dialog_fits_a_small_screen(root: Root, looks: Path) -> None:
         dialog = screen.desktop.windows(TITLE)[0]
         assert dialog.y >= 0
         assert dialog.y + dialog.height <= 800
-        screen.keys("Escape")
-        screen.gone()
+        screen.leave()

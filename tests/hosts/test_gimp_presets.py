@@ -107,8 +107,7 @@ def test_an_impossible_name_is_a_sentence(screen: Screen) -> None:
     type_line(screen, "a/b")
     screen.wait_text("“a/b” cannot be a preset's name: it may not contain /.")
     screen.look("no-name")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_gpus_are_offered_by_name_with_their_memory_and_the_chosen_one_paints(screen: Screen) -> None:

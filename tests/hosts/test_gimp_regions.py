@@ -198,8 +198,7 @@ def test_repeat_in_another_image_does_not_paint_without_the_regions(screen: Scre
 
     screen.until_done(lambda: repeat(screen), lambda: screen.find("Button", "Copy details"), "the message")
     assert "The regions used last belong to another image" in screen.texts()
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_a_region_can_be_selected_moved_and_given_up(screen: Screen) -> None:
@@ -228,8 +227,7 @@ def test_a_region_can_be_selected_moved_and_given_up(screen: Screen) -> None:
     screen.wait(lambda: region_picture(screen) != shown, "its picture shows another place")
     pick(screen, menu, "Paint it everywhere")
     screen.wait(lambda: screen.find("MenuButton") is None, "it has none")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_a_region_that_is_not_on_the_layer_is_a_sentence(screen: Screen) -> None:
@@ -246,8 +244,7 @@ def test_a_region_that_is_not_on_the_layer_is_a_sentence(screen: Screen) -> None
     screen.click("Button", "Preview")
     screen.wait_text("The region of “style” is not on the layer “Corner”: choose it anew")
     screen.look("elsewhere")
-    screen.keys("Escape")
-    screen.gone()
+    screen.leave()
 
 
 def test_what_no_region_covers_keeps_its_pixels_bit_for_bit(gimp: Screen) -> None:

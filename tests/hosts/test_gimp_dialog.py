@@ -266,7 +266,8 @@ def test_cancel_leaves_the_image_alone_and_frees_the_worker(screen: Screen) -> N
     screen.job(painting, "it paints")
     screen.wait_text(" left")
     screen.look("dialog-painting")
-    screen.leave()
+    screen.keys("Escape")
+    screen.gone()
     screen.job(lambda job: job.state == "cancelled", "the job is cancelled")
     assert len(screen.layers) == 1
 

@@ -357,6 +357,7 @@ def test_a_preview_that_is_given_up_leaves_nothing(screen: Screen) -> None:
     screen.click("Button", "Preview")
     screen.wait_text("Frame 2 of 3 · ")
     screen.look("preview")
-    screen.leave()
+    screen.keys("Escape")
+    screen.gone()
     assert made(screen) is None
     assert len(screen.ask("Gimp.get_images()")) == 2

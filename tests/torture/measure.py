@@ -16,6 +16,7 @@ import psutil
 
 from support.daemon import environment
 
+GROWTH_BYTES = 1e6  # over the last half that are too few to matter: an allocator's steps, sessions at rest
 BLOCKS = 10  # of samples, to whose means growth is fitted
 
 
@@ -50,7 +51,7 @@ def slope(points: Sequence[tuple[float, float]], groups: Sequence[int] | None = 
 
 @dataclass
 class Sampler:
-    """Looks at a process twice a second: (work done, resident bytes) and descriptors."""
+    """Looks at a process every so often: (work done, resident bytes) and descriptors."""
 
     pid: Callable[[], int]
     work: Callable[[], float]

@@ -16,7 +16,7 @@ import zmq
 
 from support.daemon import Daemon, bystander, serving
 from support.strangers import answered
-from torture.measure import Bystander, Report, Sampler
+from torture.measure import GROWTH_BYTES, Bystander, Report, Sampler
 from torture.mutate import damaged, mutated, seeds, wire
 from vaporbrush_protocol import Connection
 from vaporbrush_protocol.limits import MAX_FRAME_BYTES
@@ -28,7 +28,6 @@ WINDOW = 8  # requests ahead of their replies, as the protocol allows
 PER_CONNECTION = 40  # messages on one raw connection, of which the last is damaged on the wire
 PING_S = 0.25  # what a bystander's ping may take during the attack; ten times that is a failure
 REPLY_S = 30.0
-GROWTH_BYTES = 1e6  # over the last half that are too few to matter; sessions of connections rest for two minutes
 DESCRIPTORS = 8  # more than before: a bystander's connections come and go
 
 

@@ -15,7 +15,7 @@ from support import fake_worker as fake
 from support.daemon import ended, negative, picture, recipe, running, until
 from support.nodes import StudioOfNodes, listening, studio
 from support.strangers import client_hello, damaged, heard_plainly
-from torture.measure import Bystander, Report, Sampler
+from torture.measure import GROWTH_BYTES, Bystander, Report, Sampler
 from vaporbrush_protocol import Client, Image, Job, Recipe, Style
 
 TWO = {"box1": ("--gpus", "24"), "box2": ("--gpus", "24")}
@@ -24,8 +24,7 @@ LATE = 10.0  # times what is promised, on a machine that does other things, are 
 PING_S = 0.05  # the 99th percentile
 CANCEL_S = 0.1  # beyond a step
 QUIET_S = 120.0  # until everything is painted after the last kill
-GROWTH_BYTES = 1e6  # over the last half that are too few to matter: one step of an allocator, a tenth of 1,000 sessions
-LOOK_S = 0.05  # between looks at their memory; the short form is over in three seconds
+LOOK_S = 0.05  # between looks at the memory that strangers take: they are done in seconds
 SIDE = 4619  # a picture of 64 MB
 
 

@@ -16,7 +16,7 @@ PARTS: dict[str, Callable[[Path], Report]] = {
     "jobs among kills": lambda home: jobs.run(home, 300, SEED),
     "a soak": lambda home: soak.run(home, 60.0, SEED),
     "a studio's bridge killed": lambda home: studio.bridges(home, 10.0, SEED),
-    "strangers at a studio": lambda home: studio.strangers(home, 2_000, SEED),
+    "strangers at a studio": lambda home: studio.strangers(home, 20_000, SEED),
     "pictures under way to a node": lambda home: studio.parcels(home, 2),
 }
 
